@@ -1,0 +1,59 @@
+"""Errors that a user can cause, each saying where, what was expected, what was got and what to do.
+
+Everything that may be wrong with a configuration, a data set, a schedule or a file raises a
+subclass of `InflationaryFlowsError`, so that the command line and the workflow's scripts can print
+one clear message instead of a traceback.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class InflationaryFlowsError(Exception):
+    """A problem with what the user gave, in the form "where: expected ..., got ...", then a hint.
+
+    Arguments:
+        where: The place to look at, such as a path within the configuration or a file name.
+        expected: What would have been right, as the object of "expected".
+        got: What was found, as the object of "got".
+        hint: What to do about it, one sentence.
+    """
+
+    def __init__(self, where: str, expected: str, got: str, hint: str) -> None:
+        super().__init__(where, expected, got, hint)
+        self.where = where
+        self.expected = expected
+        self.got = got
+        self.hint = hint
+
+    def __str__(self) -> str:
+        got = self.got if self.got.endswith("...") else self.got.rstrip(".")
+        hint = self.hint if self.hint.endswith((".", "?", "!")) else f"{self.hint}."
+        return f"{self.where}: expected {self.expected}, got {got}.\nHint: {hint}"
+
+
+class ConfigError(InflationaryFlowsError):
+    """The configuration is malformed or contradicts itself."""
+
+
+class DataError(InflationaryFlowsError):
+    """Data are missing, unreadable or unfit for a flow."""
+
+
+class ScheduleError(InflationaryFlowsError):
+    """A noise schedule is impossible, or does not fit the data's eigenvalues."""
+
+
+class ArtifactError(InflationaryFlowsError):
+    """A file that the workflow wrote earlier is missing, truncated, altered or of another kind."""
+
+
+class TrainingError(InflationaryFlowsError):
+    """Training cannot start, go on or be resumed."""
+
+
+def shorten(value: Any, limit: int = 60) -> str:
+    """Writes a value as it should stand in a message: its `repr`, cut to `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
