@@ -1,0 +1,172 @@
+r"""Denoisers D(u, t) = E[u_0 | u_t = u], in the eigenbasis, and their preconditioned form.
+
+    D(u, t) = c_skip u + c_out F(c_in u, t)        with, per eigen-direction,
+    c_in = (xi + gamma)^-1/2,   c_skip = xi / (xi + gamma),   c_out = sqrt(xi gamma / (xi + gamma))
+
+so that F maps the whitened y = c_in u to a target of unit variance.  The pfODE needs F alone.  With the angle
+tau = arctan sqrt(gamma / xi) and w = u_0 / sqrt(xi), the whitened pair of data and noise rotates:
+
+    y = cos(tau) w + sin(tau) n,        F = E[sin(tau) w - cos(tau) n | y] = (E[w | y] - cos(tau) y) / sin(tau)
+
+Source: matrix preconditioning of de Albuquerque and Pearson (2024); closed form of c_out instead of their sum.
+The exact denoisers of Gaussians, mixtures and point sets are oracles for tests and training targets.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.schedules import Schedule
+
+# Numbers held at once by a chunk of softmax weights: 2**22 float64 are 32 MB.
+_CHUNK_ELEMENTS = 2**22
+
+
+class Denoiser(ABC):
+    """A denoiser of one schedule; a subclass gives either `raw` or `__call__` and gets the other for free."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+
+    @abstractmethod
+    def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
+        """F: whitened points of shape (n, D) at time t, scalar or (n,), to unit-variance outputs, shape (n, D)."""
+
+    def __call__(self, u: Tensor, t: float | Tensor) -> Tensor:
+        """E[u_0 | u_t = u] for eigen coordinates u of shape (n, D)."""
+        schedule = self.schedule
+        y = u * schedule.c_in(t).to(u)
+        return schedule.c_skip(t).to(u) * u + schedule.c_out(t).to(u) * self.raw(y, t)
+
+
+class GaussianDenoiser(Denoiser):
+    """The exact denoiser of Gaussian data with the schedule's eigenvalues: F = 0, the flow is linear."""
+
+    def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
+        """Zero everywhere."""
+        return torch.zeros_like(y)
+
+
+def weighted_mean(points: Tensor, means: Tensor, precision: Tensor, log_weights: Tensor | None = None) -> Tensor:
+    r"""Softmax-weighted average sum_k p_k m_k with p_k ~ w_k exp(-(u - m_k)^T P (u - m_k) / 2).
+
+    Computed with a running log-sum-exp over chunks of both points and means, so that any number of either fits.
+
+    Arguments:
+        points: Points u, shape (n, D).
+        means: Component means m, shape (K, D).
+        precision: P, diagonal of shape (n or 1, D) or full of shape (n or 1, D, D).
+        log_weights: log w, shape (K,); equal if absent.
+
+    Returns:
+        Averages, shape (n, D).
+    """
+    n, dimension = points.shape
+    per_chunk = max(1, min(len(means), _CHUNK_ELEMENTS // max(1, dimension)))
+    rows = max(1, _CHUNK_ELEMENTS // per_chunk)
+    shared = len(precision) == 1
+    out = torch.empty_like(points)
+    for first in range(0, n, rows):
+        u = points[first : first + rows]
+        p = precision if shared else precision[first : first + rows]
+        full = p.ndim == 3
+        pu = torch.einsum("nij,nj->ni", p.expand(len(u), -1, -1), u) if full else p * u
+        top = torch.full((len(u), 1), -torch.inf, dtype=u.dtype, device=u.device)
+        total = torch.zeros_like(top)
+        average = torch.zeros_like(u)
+        for start in range(0, len(means), per_chunk):
+            m = means[start : start + per_chunk]
+            if full:
+                products = (m[:, :, None] * m[:, None, :]).flatten(1)
+                square = p.flatten(1) @ products.T
+            else:
+                square = p @ m.square().T
+            # u^T P u is common to all components and cancels in the softmax.
+            logits = pu @ m.T - square / 2
+            if log_weights is not None:
+                logits = logits + log_weights[start : start + per_chunk]
+            new_top = torch.maximum(top, logits.max(1, keepdim=True).values)
+            # exp(-80) changes nothing beside the largest weight, and denormal numbers cost six times the time.
+            weights = torch.exp((logits - new_top).clamp(min=-80.0))
+            decay = torch.exp(top - new_top)
+            total = total * decay + weights.sum(1, keepdim=True)
+            average = average * decay + weights @ m
+            top = new_top
+        out[first : first + rows] = average / total
+    return out
+
+
+class MixtureDenoiser(Denoiser):
+    """The exact denoiser of a Gaussian mixture with a common covariance, or of a finite point set.
+
+    Arguments:
+        schedule: Kernel.
+        means: Component means, shape (K, D), eigen coordinates.
+        weights: Positive weights, shape (K,); equal if absent.
+        covariance: Common covariance S of the components, shape (D, D), eigen coordinates; none for a point set.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        means: Tensor,
+        weights: Tensor | None = None,
+        covariance: Tensor | None = None,
+    ) -> None:
+        super().__init__(schedule)
+        self.means = means.double()
+        self.log_weights = None if weights is None else weights.double().log()
+        self.covariance = None if covariance is None else covariance.double()
+
+    def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
+        """F = (D - c_skip u) / c_out, and zero where there is no noise to tell from data."""
+        schedule = self.schedule
+        u = y.double() * schedule.total_std(t)
+        c_out = schedule.c_out(t)
+        residual = self(u, t) - schedule.c_skip(t) * u
+        return torch.where(c_out > 0, residual / c_out.clamp(min=1e-300), 0.0).to(y.dtype)
+
+    def __call__(self, u: Tensor, t: float | Tensor) -> Tensor:
+        """D = S P u + (1 - S P) sum_k p_k m_k with P = (S + C(t))^-1, in float64."""
+        points = u.double()
+        gamma = self.schedule.gamma(t)
+        gamma = gamma[None] if gamma.ndim == 1 else gamma
+        if self.covariance is None:
+            return weighted_mean(points, self.means, 1 / gamma, self.log_weights).to(u.dtype)
+        precision = torch.linalg.inv(self.covariance + torch.diag_embed(gamma))
+        mean = weighted_mean(points, self.means, precision, self.log_weights)
+        gain = self.covariance @ precision
+        offset = points - mean
+        correction = torch.einsum("nij,nj->ni", gain.expand(len(points), -1, -1), offset)
+        return (mean + correction).to(u.dtype)
+
+
+class NetworkDenoiser(Denoiser):
+    """A trained network as F, in the eigenbasis or in the space of the data.
+
+    Arguments:
+        schedule: Kernel.
+        network: Module called with whitened points (n, D) and clock positions (n,) in [0, 1].
+        basis: Eigenbasis of the data; used by `ambient` alone.
+        space: `eigen`, or `ambient`: y is rotated into the coordinates of the data (pixels), and the output back.
+    """
+
+    def __init__(self, schedule: Schedule, network: nn.Module, basis: Eigenbasis, space: str) -> None:
+        super().__init__(schedule)
+        self.network = network
+        self.basis = basis
+        self.space = space
+
+    def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
+        """One evaluation of the network, in its own precision and on its own device."""
+        parameter = next(self.network.parameters())
+        clock = self.schedule.clock(t).to(parameter).expand(len(y))
+        if self.space == "eigen":
+            return self.network(y.to(parameter), clock).to(y)
+        vectors = self.basis.vectors.to(parameter)
+        ambient = self.network(y.to(parameter) @ vectors.T, clock)
+        return (ambient @ vectors).to(y)

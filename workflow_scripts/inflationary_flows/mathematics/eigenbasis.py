@@ -1,0 +1,112 @@
+r"""The eigenbasis of the data covariance, in which kernels and coordinates are diagonal.
+
+    Sigma_0 = W diag(xi) W^T,   xi_1 >= ... >= xi_D,   u = W^T ((x - mean) / scale)
+
+Source: de Albuquerque and Pearson (2024), section on the general pfODE.  The mean is subtracted, and `scale` carries
+a table's per-coordinate units, so that everybody outside speaks in the units of the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inflationary_flows.errors import DataError
+
+
+def participation_ratio(variances: np.ndarray | Tensor) -> float:
+    r"""Effective dimension tr(Sigma)^2 / tr(Sigma^2) of a spectrum, between 1 and D.
+
+    Arguments:
+        variances: Eigenvalues of a covariance, shape (D,).
+    """
+    spectrum = torch.as_tensor(variances, dtype=torch.float64)
+    # Normalised first: the square of a kernel variance near exp(60) is harmless, its fourth power is not.
+    share = spectrum / spectrum.sum()
+    return float(1.0 / share.square().sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Eigenbasis:
+    """The affine map between data units and eigen coordinates.
+
+    Attributes:
+        mean: Mean of the training data, shape (D,), data units.
+        scale: Units of each coordinate, shape (D,); ones where the data have one common unit.
+        vectors: Orthonormal directions as columns, shape (D, D); the largest entry of each is positive.
+        eigenvalues: Variances xi along the columns, shape (D,), descending, in units of scale squared.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    vectors: Tensor
+    eigenvalues: Tensor
+
+    @classmethod
+    def fit(cls, x: np.ndarray | Tensor, scale: np.ndarray | Tensor | None = None) -> Eigenbasis:
+        """Diagonalises the covariance of a data set.
+
+        Arguments:
+            x: Training data, shape (n, D), data units.
+            scale: Per-coordinate units, shape (D,); ones if absent.
+
+        Raises:
+            DataError: if x is not a finite matrix with more than one row, or a scale is not positive.
+        """
+        data = torch.as_tensor(np.asarray(x), dtype=torch.float64)
+        if data.ndim != 2 or len(data) < 2 or not bool(torch.isfinite(data).all()):
+            raise DataError(
+                "eigenbasis",
+                "a finite matrix with at least 2 rows",
+                f"shape {tuple(data.shape)}",
+                "check the training split for NaN, infinities or too few rows",
+            )
+        units = torch.ones(data.shape[1], dtype=torch.float64)
+        if scale is not None:
+            units = torch.as_tensor(np.asarray(scale), dtype=torch.float64)
+        if units.shape != (data.shape[1],) or not bool((units > 0).all()):
+            raise DataError(
+                "eigenbasis.scale",
+                f"{data.shape[1]} positive numbers",
+                f"{units.tolist()}",
+                "drop constant columns or set standardise: false",
+            )
+        mean = data.mean(0)
+        centred = (data - mean) / units
+        covariance = centred.T @ centred / (len(data) - 1)
+        eigenvalues, vectors = torch.linalg.eigh(covariance)
+        eigenvalues, vectors = eigenvalues.flip(0).clamp(min=0.0), vectors.flip(1)
+        # eigh leaves each sign to the LAPACK at hand; a rule makes runs and machines agree.
+        largest = vectors.abs().argmax(0)
+        sign = torch.sign(vectors[largest, torch.arange(len(largest))])
+        return cls(mean, units, vectors * sign, eigenvalues)
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates D."""
+        return len(self.mean)
+
+    @property
+    def participation_ratio(self) -> float:
+        """Participation ratio of the data."""
+        return participation_ratio(self.eigenvalues)
+
+    def to_eigen(self, x: Tensor) -> Tensor:
+        """Data units to eigen coordinates, shape (n, D) to (n, D), float64."""
+        return ((x.double() - self.mean) / self.scale) @ self.vectors
+
+    def from_eigen(self, u: Tensor) -> Tensor:
+        """Eigen coordinates to data units, shape (n, D) to (n, D), float64."""
+        return (u.double() @ self.vectors.T) * self.scale + self.mean
+
+    def to(self, device: torch.device | str) -> Eigenbasis:
+        """The same basis on another device."""
+        return Eigenbasis(
+            self.mean.to(device),
+            self.scale.to(device),
+            self.vectors.to(device),
+            self.eigenvalues.to(device),
+        )

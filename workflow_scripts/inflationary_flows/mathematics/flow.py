@@ -1,0 +1,391 @@
+r"""A flow: the invertible map between data and latents that a schedule and a denoiser define.
+
+    inflate    data -> latents:  x -> u = W^T ((x - mean) / scale) -> y(t_min) -> y(T) -> z
+    generate   latents -> data:  the same curves backwards
+
+with y the whitened coordinates and z = A(T) sqrt(xi + gamma(T)) y(T).
+
+Latents live in the scaled coordinates of the eigenbasis, where their exact covariance is diag(A(T)^2 (xi + gamma(T))).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inflationary_flows.errors import DataError
+from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.grids import GridSettings, TimeGrid
+from inflationary_flows.mathematics.likelihood import divergence_field
+from inflationary_flows.mathematics.pfode import Coordinates, VelocityField, convert
+from inflationary_flows.mathematics.schedules import Schedule
+from inflationary_flows.mathematics.solvers import FIXED_STEP, solve, solve_adaptive
+from inflationary_flows.seeding import derive_seed
+
+Points = TypeVar("Points", np.ndarray, Tensor)
+CompressedPrior = Literal["gaussian", "empirical", "zero"]
+
+# The authors run Euler in scaled coordinates on uniform times; kept under its own name for comparison.
+EULER_SCALED = "euler_scaled"
+ADAPTIVE = "dopri5"
+SOLVERS = (*FIXED_STEP, ADAPTIVE, EULER_SCALED)
+
+
+@dataclass(frozen=True)
+class SolverSettings:
+    """How the pfODE is integrated.
+
+    Attributes:
+        method: One of `SOLVERS`.
+        steps: Number of uniform steps on the grid; `dopri5` chooses its own.
+        grid: Where along the schedule the steps lie; `euler_scaled` has its own, uniform in time.
+        tolerance: Relative and absolute tolerance of `dopri5`.
+    """
+
+    method: str = "adams_bashforth6"
+    steps: int = 65
+    grid: GridSettings = field(default_factory=GridSettings)
+    tolerance: float = 1e-6
+
+
+class Flow:
+    """Carries points between data and latents, in batches of bounded memory.
+
+    Arguments:
+        denoiser: Denoiser of the schedule, trained or exact.
+        basis: Eigenbasis of the data.
+        solver: Default integration; every method takes others.
+        compressed_prior: What latents of `sample` have on compressed directions: `gaussian` the exact variances,
+            `empirical` rows drawn from `compressed_latents`, `zero` nothing.
+        compressed_latents: Compressed coordinates of inflated training data, shape (m, D - d), in latent units.
+        batch_size: Points carried at once; results do not depend on it.
+        dtype: Precision of the integration; a network runs in its own.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        basis: Eigenbasis,
+        *,
+        solver: SolverSettings | None = None,
+        compressed_prior: CompressedPrior = "gaussian",
+        compressed_latents: Tensor | None = None,
+        batch_size: int = 16_384,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        self.denoiser = denoiser
+        self.basis = basis
+        self.solver = solver or SolverSettings()
+        self.compressed_prior = compressed_prior
+        self.compressed_latents = compressed_latents
+        self.batch_size = batch_size
+        self.dtype = dtype
+
+    @classmethod
+    def load(cls, path: str | Path) -> Flow:
+        """Reads a flow that the workflow made.
+
+        Arguments:
+            path: `flow.safetensors` or the folder that holds it.
+
+        Raises:
+            ArtifactError: if the file is missing, truncated, altered or not a flow.
+        """
+        # Files are the business of the edge; the arrow is turned round for the convenience of this one call.
+        from inflationary_flows.artifacts.flows import load_flow
+
+        return load_flow(Path(path))
+
+    @property
+    def schedule(self) -> Schedule:
+        """The flow's schedule."""
+        return self.denoiser.schedule
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates D."""
+        return self.basis.dimension
+
+    def double(self) -> Flow:
+        """The same flow with its network in float64, for measuring solvers below float32 rounding."""
+        twin = copy.copy(self)
+        twin.dtype = torch.float64
+        if isinstance(self.denoiser, NetworkDenoiser):
+            network = copy.deepcopy(self.denoiser.network).double()
+            denoiser = self.denoiser
+            twin.denoiser = NetworkDenoiser(denoiser.schedule, network, self.basis, denoiser.space)
+        return twin
+
+    def to(self, device: str | torch.device) -> Flow:
+        """The same flow with its network on another device; points stay where the caller has them."""
+        twin = copy.copy(self)
+        if isinstance(self.denoiser, NetworkDenoiser):
+            network = copy.deepcopy(self.denoiser.network).to(device)
+            twin.denoiser = NetworkDenoiser(self.schedule, network, self.basis, self.denoiser.space)
+        return twin
+
+    def settings(
+        self, solver: str | None = None, steps: int | None = None, tolerance: float | None = None
+    ) -> SolverSettings:
+        """The default integration with some of it replaced.
+
+        Raises:
+            DataError: if there is no such solver, or not at least one step.
+        """
+        chosen = replace(
+            self.solver,
+            method=solver or self.solver.method,
+            steps=self.solver.steps if steps is None else steps,
+            tolerance=self.solver.tolerance if tolerance is None else tolerance,
+        )
+        if chosen.method not in SOLVERS:
+            raise DataError("solver", f"one of {', '.join(SOLVERS)}", repr(chosen.method), "check the spelling")
+        if chosen.steps < 1:
+            raise DataError("steps", "an integer >= 1", str(chosen.steps), "take at least one step")
+        return chosen
+
+    def evaluations(self, solver: str | None = None, steps: int | None = None) -> int:
+        """Network evaluations of one way with a fixed-step solver.
+
+        Raises:
+            DataError: for `dopri5`, which chooses its steps as it goes.
+        """
+        chosen = self.settings(solver, steps)
+        if chosen.method == ADAPTIVE:
+            raise DataError("solver", "a fixed-step solver", ADAPTIVE, "use carry(), which counts as it goes")
+        method = "euler" if chosen.method == EULER_SCALED else chosen.method
+        return FIXED_STEP[method].evaluations(chosen.steps)
+
+    def carry(
+        self,
+        points: Tensor,
+        direction: Literal["inflate", "generate"],
+        settings: SolverSettings,
+        times: Sequence[float] = (),
+    ) -> tuple[Tensor, Tensor, int]:
+        """Carries whitened points from one end of the schedule to the other.
+
+        Arguments:
+            points: Whitened points y at t_min (inflate) or T (generate), shape (n, D).
+            direction: Which way.
+            settings: Integration.
+            times: Times to read off, in any order.
+
+        Returns:
+            Whitened points at the other end, shape (n, D); scaled coordinates A u at the asked times, shape
+            (len(times), n, D); evaluations of the network for each point.
+        """
+        schedule = self.schedule
+        scaled = settings.method == EULER_SCALED
+        coordinates: Coordinates = "scaled" if scaled else "whitened"
+        grid = TimeGrid(schedule, GridSettings("time") if scaled else settings.grid)
+        start, end = (0.0, 1.0) if direction == "inflate" else (1.0, 0.0)
+        order = sorted(range(len(times)), key=lambda i: times[i], reverse=direction == "generate")
+        at = [grid.position(float(times[i])) for i in order]
+        ends, frames, evaluations = [], [], 0
+        for batch in points.split(self.batch_size):
+            velocity = VelocityField(self.denoiser, grid, coordinates)
+            y = batch.to(self.dtype)
+            y = convert(y, schedule, grid.time(start), "whitened", coordinates)
+            if settings.method == ADAPTIVE:
+                y, seen = solve_adaptive(velocity, y, start, end, tolerance=settings.tolerance, at=at)
+            else:
+                method = FIXED_STEP["euler" if scaled else settings.method]
+                y, seen = solve(velocity, y, start, end, solver=method, steps=settings.steps, at=at)
+            ends.append(convert(y, schedule, grid.time(end), coordinates, "whitened"))
+            snapshots: list[Tensor] = [y] * len(order)
+            for place, frame in zip(order, seen, strict=True):
+                snapshots[place] = convert(frame, schedule, float(times[place]), coordinates, "scaled")
+            frames.append(torch.stack(snapshots) if snapshots else y.new_empty(0, *y.shape))
+            evaluations = max(evaluations, velocity.evaluations)
+        if not ends:
+            return points.to(self.dtype), points.new_empty(len(times), *points.shape), 0
+        return torch.cat(ends), torch.cat(frames, 1), evaluations
+
+    def whiten_data(self, x: Tensor) -> Tensor:
+        """Data, shape (n, D), to whitened coordinates at t_min, float64."""
+        return self.basis.to_eigen(x) * self.schedule.c_in(self.schedule.t_min)
+
+    def unwhiten_data(self, y: Tensor) -> Tensor:
+        """The inverse of `whiten_data`."""
+        return self.basis.from_eigen(y.double() * self.schedule.total_std(self.schedule.t_min))
+
+    @torch.no_grad()
+    def inflate(
+        self,
+        x: Points,
+        *,
+        times: Sequence[float] | None = None,
+        solver: str | None = None,
+        steps: int | None = None,
+    ) -> Points:
+        """Carries data to latents.
+
+        Arguments:
+            x: Points, shape (n, D), data units.
+            times: If given, the trajectory at these times of the schedule instead of the latents.
+            solver, steps: Integration other than the flow's own.
+
+        Returns:
+            Latents, shape (n, D), or scaled eigen coordinates A(t) u, shape (len(times), n, D).
+
+        Raises:
+            DataError: if D is not the flow's dimension, or x is not finite.
+        """
+        y = self.whiten_data(self._checked(x, "x"))
+        y, frames, _ = self.carry(y, "inflate", self.settings(solver, steps), times or ())
+        return _like(y.double() * self.schedule.latent_std if times is None else frames, x)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        z: Points,
+        *,
+        times: Sequence[float] | None = None,
+        solver: str | None = None,
+        steps: int | None = None,
+    ) -> Points:
+        """Carries latents to data; arguments and errors as of `inflate`, backwards."""
+        y = self._checked(z, "z") / self.schedule.latent_std
+        y, frames, _ = self.carry(y, "generate", self.settings(solver, steps), times or ())
+        return _like(self.unwhiten_data(y) if times is None else frames, z)
+
+    def round_trip(self, x: Points, *, solver: str | None = None, steps: int | None = None) -> Points:
+        """Inflates and generates again: an exact flow returns x, shape (n, D), data units."""
+        return self.generate(self.inflate(x, solver=solver, steps=steps), solver=solver, steps=steps)
+
+    def sample_latents(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> Tensor:
+        """Draws latents from the prior.
+
+        Arguments:
+            n: Number of latents.
+            seed: Seed; the same seed gives the same first latents for any n.
+            compressed_prior: Other than the flow's own.
+
+        Returns:
+            Latents, shape (n, D), float64.
+
+        Raises:
+            DataError: if `empirical` is asked of a flow that holds no inflated training data.
+        """
+        prior = compressed_prior or self.compressed_prior
+        z = _standard_normal(n, self.dimension, derive_seed("latents", seed))
+        z = z * self.schedule.latent_std
+        kept = self.schedule.kept_dims
+        if prior == "zero":
+            z[:, kept:] = 0.0
+        if prior == "empirical" and kept < self.dimension:
+            if self.compressed_latents is None:
+                raise DataError(
+                    "compressed_prior",
+                    "a flow with the compressed latents of its training data",
+                    "none",
+                    "make it with the rule assemble_flow, or use compressed_prior gaussian",
+                )
+            rows = np.random.default_rng(derive_seed("compressed", seed))
+            chosen = torch.from_numpy(rows.integers(len(self.compressed_latents), size=n))
+            z[:, kept:] = self.compressed_latents[chosen].double()
+        return z
+
+    def noised_latents(self, x: Points, seed: int) -> Points:
+        """Latents from the true p_T: data plus kernel noise at T, scaled, shape (n, D).
+
+        What the flow makes of them shows its own error, without the gap between p_T and the prior.
+        """
+        schedule = self.schedule
+        u = self.basis.to_eigen(self._checked(x, "x"))
+        angle = schedule.angle(schedule.t_max)
+        noise = _standard_normal(len(u), self.dimension, derive_seed("kernel noise", seed))
+        y = torch.cos(angle) * u / schedule.eigenvalues.sqrt() + torch.sin(angle) * noise
+        return _like(y * schedule.latent_std, x)
+
+    def sample(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> np.ndarray:
+        """Generates n new data points from the prior, shape (n, D), data units."""
+        return self.generate(self.sample_latents(n, seed, compressed_prior)).numpy()
+
+    def log_prob(self, x: Points, *, exact: bool | None = None, probes: int = 8, seed: int = 0) -> Points:
+        """Log density of the flow's model at x, in nats, by the instantaneous change of variables.
+
+        Along dy/dt = v the density obeys d log p / dt = -div v; the latent density is the Gaussian prior.
+
+        Arguments:
+            x: Points, shape (n, D), data units.
+            exact: Exact trace of the Jacobian (D evaluations of a gradient), else Hutchinson's estimate; by default
+                exact up to D = 16.
+            probes: Rademacher probes of the estimate.
+            seed: Seed of the probes.
+
+        Returns:
+            Log densities, shape (n,), float64: of the data smoothed by the kernel at t_min.
+
+        Raises:
+            DataError: if D is not the flow's dimension, or x is not finite.
+        """
+        schedule = self.schedule
+        exactly = self.dimension <= 16 if exact is None else exact
+        points = self._checked(x, "x")
+        chosen = self.settings()
+        if chosen.method in (EULER_SCALED, ADAPTIVE):
+            chosen = replace(chosen, method="rk4")
+        start_factor = self.basis.scale.log().sum() + schedule.total_std(schedule.t_min).log().sum()
+        values = []
+        for first in range(0, len(points), self.batch_size):
+            y = self.whiten_data(points[first : first + self.batch_size]).to(self.dtype)
+            velocity = VelocityField(self.denoiser, TimeGrid(schedule, chosen.grid))
+            signs = None
+            if not exactly:
+                generator = torch.Generator().manual_seed(derive_seed("probes", seed))
+                # The same probes for every point: the estimate cannot depend on the batch size.
+                signs = torch.randint(0, 2, (probes, self.dimension), generator=generator).to(y) * 2 - 1
+            state = torch.cat([y, y.new_zeros(len(y), 1)], 1)
+            state, _ = solve(
+                divergence_field(velocity, signs),
+                state,
+                0.0,
+                1.0,
+                solver=FIXED_STEP[chosen.method],
+                steps=chosen.steps,
+            )
+            y, log_volume = state[:, :-1].double(), state[:, -1].double()
+            latent = -y.square().sum(1) / 2 - self.dimension * math.log(2 * math.pi) / 2
+            values.append(latent + log_volume - start_factor)
+        result = torch.cat(values) if values else points.new_empty(0)
+        return _like(result, x)
+
+    def _checked(self, points: Points, name: str) -> Tensor:
+        """A float64 copy of the caller's points, if they fit the flow."""
+        if isinstance(points, Tensor):
+            tensor = points.detach().to(torch.float64, copy=True)
+        else:
+            tensor = torch.tensor(np.asarray(points), dtype=torch.float64)
+        if tensor.ndim != 2 or tensor.shape[1] != self.dimension:
+            raise DataError(
+                name,
+                f"an array of shape (n, {self.dimension})",
+                f"shape {tuple(tensor.shape)}",
+                "pass one row per point; for a single point use x[None]",
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            row = int((~torch.isfinite(tensor)).any(1).nonzero()[0])
+            raise DataError(name, "finite numbers", f"NaN or infinity in row {row}", "drop or repair that row")
+        return tensor
+
+
+def _standard_normal(n: int, dimension: int, seed: int) -> Tensor:
+    """Standard normal rows, shape (n, D), float64; fewer rows of a seed are the first of more rows."""
+    # numpy's stream has this property for every n, torch's has it only above 15 numbers.
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, dimension)))
+
+
+def _like(values: Tensor, template: Points) -> Points:
+    """Values in the kind of container that the caller gave."""
+    return values if isinstance(template, Tensor) else values.numpy()

@@ -1,0 +1,42 @@
+r"""The change of volume along the flow.
+
+    dy/ds = v(y, s),      d log |det dy(s)/dy(0)| / ds = div v
+
+with the divergence either exact, one gradient per coordinate, or estimated with Hutchinson's probes e as
+mean_e e^T (dv/dy) e.  Source: instantaneous change of variables (Chen et al., 2018; Grathwohl et al., 2019).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from inflationary_flows.mathematics.solvers import Field
+
+
+def divergence_field(velocity: Field, probes: Tensor | None) -> Field:
+    """Augments a field of shape (n, D) by its divergence, shape (n, D + 1).
+
+    Arguments:
+        velocity: dy/ds, acting on each row alone.
+        probes: Rademacher vectors, shape (k, D); none for the exact trace.
+    """
+
+    def augmented(state: Tensor, s: float) -> Tensor:
+        with torch.enable_grad():
+            y = state[:, :-1].detach().requires_grad_()
+            v = velocity(y, s)
+            if not v.requires_grad:  # a field that is constant in y, such as that of Gaussian data
+                return torch.cat([v, torch.zeros_like(v[:, :1])], 1)
+            divergence = torch.zeros_like(v[:, 0])
+            if probes is None:
+                for i in range(y.shape[1]):
+                    (gradient,) = torch.autograd.grad(v[:, i].sum(), y, retain_graph=True)
+                    divergence = divergence + gradient[:, i]
+            else:
+                for probe in probes:
+                    (gradient,) = torch.autograd.grad((v * probe).sum(), y, retain_graph=True)
+                    divergence = divergence + gradient @ probe / len(probes)
+        return torch.cat([v.detach(), divergence.detach()[:, None]], 1)
+
+    return augmented
