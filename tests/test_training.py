@@ -1,0 +1,247 @@
+"""Training targets against the mathematics they stand for, and small runs that must learn."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from inflationary_flows.errors import TrainingError
+from inflationary_flows.mathematics.denoisers import MixtureDenoiser
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.schedules import Schedule, make_schedule
+from inflationary_flows.networks import build_network
+from inflationary_flows.training.fit import ema_decay, fit, learning_rate_factor, whitened_data
+from inflationary_flows.training.settings import TrainingSettings
+from inflationary_flows.training.targets import (
+    noisy_pair,
+    posterior_mean_target,
+    stratified_clock,
+    time_angles,
+)
+from inflationary_flows.training.validation import excess_denoising_error, excess_times, mean_excess
+from oracles import SCHEDULES, mixture_data
+
+MLP = {"kind": "mlp", "space": "eigen", "width": 32, "blocks": 2, "frequencies": 16}
+TINY = TrainingSettings(
+    steps=60, batch_size=64, learning_rate=5e-3, warmup_steps=5, reference_size=128, validate_every=20
+)
+
+
+class Memory:
+    """A store in memory that remembers every state it was handed."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.states: list[tuple[dict[str, np.ndarray], dict[str, Any]]] = []
+
+    def read(self):
+        return self.states[-1] if self.states else None
+
+    def write(self, tensors, metadata):
+        copies = {k: v.detach().numpy().copy() for k, v in tensors.items()}
+        self.states.append((copies, {**metadata, "history": list(metadata["history"])}))
+
+
+def setting(settings: dict[str, Any]) -> tuple[np.ndarray, Eigenbasis, Schedule]:
+    x = mixture_data()[0]
+    basis = Eigenbasis.fit(x)
+    return x, basis, make_schedule(basis.eigenvalues, **settings)
+
+
+def train(settings: TrainingSettings = TINY, store=None, schedule="floor prp", network=MLP, seed=0, **options):
+    x, basis, fitted = setting(SCHEDULES[schedule])
+    store = store or Memory()
+    return fit(x[:4000], x[4000:], basis, fitted, network, settings, seed=seed, store=store, digest="d", **options)
+
+
+def weights(denoiser) -> dict[str, torch.Tensor]:
+    return denoiser.network.state_dict()
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_plain_target_is_the_preconditioned_denoising_residual(name):
+    x, basis, schedule = setting(SCHEDULES[name])
+    w = whitened_data(x[:64], basis, schedule).double()
+    t = schedule.time_at(torch.linspace(0.1, 0.9, 64, dtype=torch.float64))
+    angle = schedule.angle(t)
+    y, target = noisy_pair(w, angle, torch.Generator().manual_seed(0))
+    u0, u = w * schedule.eigenvalues.sqrt(), y * schedule.total_std(t)
+    torch.testing.assert_close(target, (u0 - schedule.c_skip(t) * u) / schedule.c_out(t), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["floor prp", "floor prr orig", "proportional prp"])
+def test_posterior_mean_target_is_the_exact_raw_output_for_the_reference_set(name):
+    x, basis, schedule = setting(SCHEDULES[name])
+    w = whitened_data(x[:200], basis, schedule).double()
+    oracle = MixtureDenoiser(schedule, w * schedule.eigenvalues.sqrt())
+    for clock in (0.2, 0.5, 0.9):
+        t = float(schedule.time_at(clock))
+        angle = schedule.angle(t).expand(50, -1)
+        y, _ = noisy_pair(w[:50], angle, torch.Generator().manual_seed(1))
+        torch.testing.assert_close(posterior_mean_target(y, angle, w), oracle.raw(y, t), rtol=1e-6, atol=1e-8)
+
+
+def test_both_targets_have_one_mean_and_the_posterior_mean_less_variance():
+    x, basis, schedule = setting(SCHEDULES["floor prp"])
+    w = whitened_data(x, basis, schedule)
+    generator = torch.Generator().manual_seed(2)
+    angle = time_angles(schedule, torch.full((5000,), 0.5, dtype=torch.float64)).float()
+    y, plain = noisy_pair(w, angle, generator)
+    stable = posterior_mean_target(y, angle, w)
+    assert float((plain - stable).mean().abs()) < 0.02
+    residual = plain - stable
+    # Orthogonality: the residual of a conditional mean is uncorrelated with any function of y.
+    assert float((residual * torch.tanh(y)).mean().abs()) < 0.02
+    assert float(stable.var()) < 0.9 * float(plain.var())
+
+
+def test_directions_without_noise_have_nothing_to_learn():
+    w = torch.randn(8, 2)
+    angle = torch.tensor([[0.7, 0.0]]).expand(8, -1)
+    y, target = noisy_pair(w, angle, torch.Generator().manual_seed(0))
+    assert torch.equal(target[:, 1], torch.zeros(8))
+    assert torch.equal(y[:, 1], w[:, 1])
+
+
+def test_stratified_clock_has_one_point_in_each_part():
+    clock = stratified_clock(50, torch.Generator().manual_seed(0))
+    assert (clock * 50).floor().tolist() == list(range(50))
+
+
+def test_learning_rate_warms_up_and_decays_to_nought():
+    settings = TrainingSettings(steps=1000, warmup_steps=100)
+    rates = [learning_rate_factor(step, settings) for step in range(1001)]
+    assert rates[0] == pytest.approx(0.01)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(1.0)
+    assert rates[1000] == pytest.approx(0.0, abs=1e-12)
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+
+
+def test_average_forgets_half_in_a_half_life():
+    settings = TrainingSettings(batch_size=100, ema_half_life=5000)
+    kept = np.prod([ema_decay(step, settings) for step in range(5000, 5050)])
+    assert kept == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("targets", ["sample", "posterior_mean"])
+def test_training_closes_four_fifths_of_the_gap_to_the_exact_denoiser(targets):
+    x, basis, schedule = setting(SCHEDULES["floor prp"])
+    _, means, variance = mixture_data()
+    exact = MixtureDenoiser(
+        schedule,
+        basis.to_eigen(torch.from_numpy(means)),
+        covariance=variance * torch.eye(2, dtype=torch.float64),
+    )
+    settings = dataclasses.replace(TINY, steps=400, batch_size=256, targets=targets, validate_every=200)
+    denoiser, history = train(settings, exact=exact)
+    times = excess_times(schedule)
+    u0 = basis.to_eigen(torch.from_numpy(x[4000:]))
+    errors = excess_denoising_error(denoiser, exact, u0, 0, times)
+    untrained = build_network(MLP, 2, 0)
+    start = excess_denoising_error(type(denoiser)(schedule, untrained, basis, "eigen"), exact, u0, 0, times)
+    assert mean_excess(schedule, times, errors, 0.01) < 0.2 * mean_excess(schedule, times, start, 0.01)
+    assert [row["step"] for row in history] == [200, 400]
+    assert history[-1]["excess_denoising_error"] < history[0]["excess_denoising_error"]
+
+
+def test_an_exact_denoiser_has_no_excess_error():
+    x, basis, schedule = setting(SCHEDULES["floor prp"])
+    exact = MixtureDenoiser(schedule, basis.to_eigen(torch.from_numpy(x[:50])))
+    u0 = basis.to_eigen(torch.from_numpy(x[50:90]))
+    assert excess_denoising_error(exact, exact, u0, 0, excess_times(schedule)).max() == 0.0
+
+
+class TestInterruption:
+    def test_a_resumed_run_ends_with_the_same_bits(self):
+        whole, history = train()
+        store = Memory()
+        train(store=store, checkpoint_seconds=0.0)
+        for states in (1, 17, 40):
+            part = Memory()
+            part.states = store.states[:states]
+            resumed, resumed_history = train(store=part)
+            assert resumed_history == history
+            for name, weight in weights(whole).items():
+                assert torch.equal(weight, weights(resumed)[name]), name
+
+    def test_a_state_of_another_run_is_refused(self):
+        store = Memory()
+        train(store=store)
+        arrays, metadata = store.states[-1]
+        store.states.append((arrays, {**metadata, "digest": "other"}))
+        with pytest.raises(TrainingError, match="state of the training run d"):
+            train(store=store)
+
+    def test_divergence_is_reported_and_the_last_good_state_kept(self):
+        store = Memory()
+        wild = dataclasses.replace(TINY, learning_rate=1e6, gradient_clip=1e9, warmup_steps=1)
+        with pytest.raises(TrainingError, match="learning_rate"):
+            train(wild, store=store, checkpoint_seconds=0.0)
+        arrays, _ = store.states[-1]
+        assert all(np.isfinite(array).all() for array in arrays.values())
+
+    def test_checkpoints_do_not_change_the_result(self):
+        often, _ = train(checkpoint_seconds=0.0)
+        never, _ = train(checkpoint_seconds=1e9)
+        assert all(torch.equal(a, b) for a, b in zip(weights(often).values(), weights(never).values(), strict=True))
+
+
+def test_seeds_decide():
+    same = [weights(train(seed=3)[0]) for _ in range(2)]
+    other = weights(train(seed=4)[0])
+    assert all(torch.equal(a, b) for a, b in zip(same[0].values(), same[1].values(), strict=True))
+    assert not torch.equal(same[0]["last.weight"], other["last.weight"])
+
+
+def test_the_callers_random_stream_is_left_alone():
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    build_network(MLP, 2, seed=5)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_posterior_mean_targets_need_noise_everywhere():
+    x, basis, _ = setting(SCHEDULES["floor prp"])
+    schedule = make_schedule(basis.eigenvalues, kernel="proportional", kept_dims=1, signal_left=1e-3)
+    with pytest.raises(TrainingError, match="targets"):
+        fit(x, x, basis, schedule, MLP, TINY, seed=0, store=Memory(), digest="d")
+
+
+@pytest.mark.parametrize(
+    ("network", "dimension"),
+    [
+        (MLP, 3),
+        ({"kind": "unet", "space": "ambient", "channels": [16, 32], "layers": 1, "dropout": 0.0}, 64),
+    ],
+    ids=["mlp", "unet"],
+)
+class TestNetworks:
+    def test_start_at_the_gaussian_denoiser(self, network, dimension):
+        built = build_network(network, dimension, seed=0)
+        assert torch.equal(built(torch.randn(5, dimension), torch.rand(5)), torch.zeros(5, dimension))
+
+    def test_rows_do_not_see_each_other(self, network, dimension):
+        built = self.stirred(network, dimension)
+        y, clock = torch.randn(6, dimension), torch.rand(6)
+        torch.testing.assert_close(built(y, clock)[2:3], built(y[2:3], clock[2:3]), rtol=1e-4, atol=1e-5)
+
+    def test_neighbouring_times_look_alike(self, network, dimension):
+        built = self.stirred(network, dimension)
+        y = torch.randn(64, dimension)
+        here, near = (built(y, torch.full((64,), c)) for c in (0.5, 0.501))
+        similarity = torch.cosine_similarity(here, near, dim=1).min().detach()
+        assert float(similarity) > 0.999
+
+    def stirred(self, network, dimension):
+        built = build_network(network, dimension, seed=0).eval()
+        with torch.no_grad():
+            for parameter in built.parameters():
+                parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+        return built

@@ -1,0 +1,43 @@
+"""A training run as a process of its own, to be killed: `python training_driver.py STATE NETWORK`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from inflationary_flows.artifacts.flows import save_network
+from inflationary_flows.artifacts.states import StateFile
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.training.fit import fit
+from inflationary_flows.training.settings import TrainingSettings
+from oracles import PRP, mixture_data
+
+NETWORK = {"kind": "mlp", "space": "eigen", "width": 32, "blocks": 2, "frequencies": 16}
+SETTINGS = TrainingSettings(steps=1500, batch_size=64, reference_size=64, warmup_steps=10, validate_every=100)
+
+
+def main(state: Path, network: Path) -> None:
+    torch.set_num_threads(1)
+    x = mixture_data()[0]
+    basis = Eigenbasis.fit(x)
+    schedule = make_schedule(basis.eigenvalues, **PRP)
+    denoiser, _ = fit(
+        x[:4000],
+        x[4000:],
+        basis,
+        schedule,
+        NETWORK,
+        SETTINGS,
+        seed=0,
+        store=StateFile(state),
+        digest="killed",
+        checkpoint_seconds=0.05,
+    )
+    save_network(network, denoiser, PRP, NETWORK, {})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,272 @@
+"""Writing and reading single files so that what is read is what was written.
+
+Every file first gets a temporary name in its own directory, is flushed to the disk, and is then
+renamed: a job that dies leaves either the whole file or none. Tensors are kept as safetensors,
+which hold no code, with one metadata entry of JSON that carries a sha256 over names, types, shapes,
+values and metadata.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from inflationary_flows.errors import ArtifactError, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# One entry only: safetensors writes several in an order that changes from run to run.
+_ENTRY = "inflationary_flows"
+_REMAKE = "delete the file and run the workflow again: it makes the file anew."
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary sibling of `path` to write to, renamed to `path` when the block ends well.
+
+    The temporary name keeps the suffix, because writers of figures and archives go by it. The
+    parent directory is made if it is missing. If the block raises, the temporary file is removed
+    and an earlier `path` stays as it was.
+
+    Raises:
+        ArtifactError: if the parent cannot be a directory, or the block wrote nothing.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as problem:
+        raise ArtifactError(
+            str(path),
+            "a path whose parents are directories",
+            f"a file at {shorten(str(problem.filename))}",
+            "move the file that is in the way, or write elsewhere.",
+        ) from problem
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(6)}.tmp{path.suffix}")
+    try:
+        yield temporary
+        if not temporary.is_file():
+            raise ArtifactError(
+                str(path),
+                "the temporary file to be written",
+                "none",
+                "write to the path that atomic_write yields.",
+            )
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush_directory(path.parent)
+
+
+def _flush_directory(directory: Path) -> None:
+    # A rename survives a power cut only once its directory is on the disk; not every file system
+    # offers that.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Returns the sha256 of a file, in hexadecimal; `ArtifactError` if there is no such file."""
+    path = Path(path)
+    if not path.is_file():
+        raise _missing(path)
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_array(array: np.ndarray) -> str:
+    """Returns the sha256 of an array's type, shape and values, in hexadecimal."""
+    digest = hashlib.sha256()
+    _feed(digest, "", array)
+    return digest.hexdigest()
+
+
+def save_tensors(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, Any],
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes tensors and JSON metadata as one safetensors file; equal input gives equal bytes.
+
+    Arguments:
+        path: Where to write; replaced atomically.
+        tensors: numpy arrays or torch tensors by name.
+        metadata: Anything JSON can hold. A `kind` in it lets `load_tensors` tell this sort of file
+            from others.
+    """
+    arrays = {name: _as_array(tensors[name]) for name in sorted(tensors)}
+    described = _canonical(dict(metadata or {}))
+    entry = _canonical({"sha256": _digest(arrays, described), "metadata": described})
+    content = safetensors.numpy.save(arrays, {_ENTRY: entry})
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load_tensors(
+    path: str | os.PathLike[str], kind: str | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads a file of `save_tensors` and checks that it is what was written.
+
+    Arguments:
+        path: The file.
+        kind: If given, the `kind` that the metadata must name.
+
+    Returns:
+        The numpy arrays by name (the caller's own, writable), and the metadata.
+
+    Raises:
+        ArtifactError: if the file is missing, truncated, altered, from elsewhere, or of another
+            kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise _missing(path)
+    content = path.read_bytes()
+    try:
+        header = _header(content)
+        arrays = {name: np.array(array) for name, array in safetensors.numpy.load(content).items()}
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+    ) as problem:
+        raise ArtifactError(
+            str(path),
+            "a whole safetensors file",
+            f"{len(content)} bytes that cannot be read as one ({shorten(str(problem))})",
+            f"the file is truncated or of another format; {_REMAKE}",
+        ) from problem
+    try:
+        entry = json.loads(header["__metadata__"][_ENTRY])
+        recorded, described = str(entry["sha256"]), entry["metadata"]
+        metadata = json.loads(described)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise ArtifactError(
+            str(path),
+            "a safetensors file written by inflationary_flows",
+            "one without its checksum",
+            "give a file that this workflow made.",
+        ) from problem
+    found = _digest(arrays, described)
+    if found != recorded:
+        raise ArtifactError(
+            str(path),
+            f"contents whose sha256 begins with {recorded[:12]}",
+            f"{found[:12]}",
+            f"the file was altered after it was written; {_REMAKE}",
+        )
+    if kind is not None and metadata.get("kind") != kind:
+        raise ArtifactError(
+            str(path),
+            f"a file of kind {kind!r}",
+            f"kind {metadata.get('kind')!r}",
+            "give the path of the right file; see the tree of results in README.md.",
+        )
+    return arrays, metadata
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes indented JSON, keys in their order; `ValueError` for NaN, infinity or odd types."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Reads JSON; `ArtifactError` if the file is missing or not JSON."""
+    path = Path(path)
+    if not path.is_file():
+        raise _missing(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise ArtifactError(
+            str(path), "JSON", f"text that is not ({shorten(str(problem))})", _REMAKE
+        ) from problem
+
+
+def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
+    """Writes a table without its index so that equal tables are equal to the byte.
+
+    Floats are written with the fewest digits that give back the same float64 (up to 17); a missing
+    value is an empty cell; lines end in a line feed.
+    """
+    text = frame.copy()
+    for column in text.columns:
+        text[column] = [_cell(value) for value in frame[column]]
+    with atomic_write(path) as temporary:
+        text.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return "" if math.isnan(number) else repr(number)
+    return str(value)
+
+
+def _as_array(tensor: Any) -> np.ndarray:
+    # torch is recognised by its methods, so that this module never has to import it.
+    array = tensor.detach().cpu().numpy() if hasattr(tensor, "detach") else np.asarray(tensor)
+    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and sys.byteorder == "big"):
+        array = array.astype(array.dtype.newbyteorder("<"))
+    return np.array(array, order="C")
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _feed(digest: Any, name: str, array: np.ndarray) -> None:
+    digest.update(_canonical([name, array.dtype.str, list(array.shape)]).encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+
+
+def _digest(arrays: Mapping[str, np.ndarray], described: str) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        _feed(digest, name, arrays[name])
+    digest.update(described.encode())
+    return digest.hexdigest()
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    if not isinstance(header, dict):
+        raise ValueError("the header is not a mapping")
+    return header
+
+
+def _missing(path: Path) -> ArtifactError:
+    return ArtifactError(
+        str(path),
+        "an existing file",
+        "a directory" if path.is_dir() else "none",
+        "check the path, or run the workflow up to the step that makes it.",
+    )

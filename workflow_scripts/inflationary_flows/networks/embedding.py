@@ -1,0 +1,48 @@
+r"""Features that networks see of time and of coordinates.
+
+Time enters by low frequencies of the clock alone: neighbouring integration times look alike to the network, so that
+its output is smooth along a curve and high-order solvers keep their order.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class SmoothTimeFeatures(nn.Module):
+    r"""cos(pi k c) for k = 0 ... K-1 of the clock c in [0, 1] (Chebyshev polynomials of cos(pi c)).
+
+    Arguments:
+        features: Number K of features.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("orders", math.pi * torch.arange(features), persistent=False)
+
+    def forward(self, clock: Tensor) -> Tensor:
+        """Clock positions, shape (n,), to features, shape (n, K)."""
+        return torch.cos(clock[:, None] * self.get_buffer("orders").to(clock))
+
+
+class RandomFourierFeatures(nn.Module):
+    r"""[y, sqrt(2) sin(B y), sqrt(2) cos(B y)] with fixed Gaussian frequencies (Tancik et al., 2020).
+
+    Arguments:
+        dimension: Number of coordinates D.
+        frequencies: Number of rows of B.
+        bandwidth: Standard deviation of its entries, radians per unit of y.
+    """
+
+    def __init__(self, dimension: int, frequencies: int, bandwidth: float) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", bandwidth * torch.randn(dimension, frequencies))
+        self.width = dimension + 2 * frequencies
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Whitened points, shape (n, D), to features, shape (n, D + 2 K)."""
+        phase = y @ self.get_buffer("frequencies")
+        return torch.cat([y, math.sqrt(2) * torch.sin(phase), math.sqrt(2) * torch.cos(phase)], 1)

@@ -1,0 +1,1 @@
+"""Training: targets, the loop, its resumable state, and what is measured meanwhile."""

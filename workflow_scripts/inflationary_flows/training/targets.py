@@ -1,0 +1,56 @@
+r"""Training pairs: whitened noisy points and the unit-variance targets that a network regresses.
+
+With w = u_0 / sqrt(xi), standard normal n and the angle tau(t) = arctan sqrt(gamma / xi),
+
+    y = cos(tau) w + sin(tau) n,        F* = sin(tau) w - cos(tau) n,
+
+which is the preconditioned denoising target (method of de Albuquerque and Pearson, 2024) without any cancellation.
+Replacing w by its posterior mean over a reference batch keeps the minimiser and lowers the variance of F*.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from inflationary_flows.mathematics.denoisers import weighted_mean
+from inflationary_flows.mathematics.schedules import Schedule
+
+
+def stratified_clock(n: int, generator: torch.Generator) -> Tensor:
+    """One clock position in each of n equal parts of [0, 1], float64: uniform, with less variance than n draws."""
+    return (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
+
+
+def noisy_pair(w: Tensor, angle: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Noisy points y and plain targets F*, shape (n, D) each.
+
+    Arguments:
+        w: Data in the eigenbasis over sqrt(xi), shape (n, D).
+        angle: tau for each example and direction, shape (n, D).
+        generator: Source of the noise.
+    """
+    noise = torch.randn(w.shape, generator=generator, dtype=w.dtype)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    # A direction without noise has nothing to denoise: F = 0 there, not minus a noise that nobody sees.
+    target = torch.where(angle > 0, sin * w - cos * noise, 0.0)
+    return cos * w + sin * noise, target
+
+
+def posterior_mean_target(y: Tensor, angle: Tensor, references: Tensor) -> Tensor:
+    """F* with the posterior mean over reference examples (stable target field), shape (n, D).
+
+    Arguments:
+        y: Noisy points, shape (n, D).
+        angle: tau, shape (n, D), all positive.
+        references: Reference examples over sqrt(xi), shape (m, D), the clean ones of y among them.
+    """
+    cot = 1 / torch.tan(angle)
+    # The likelihood of y under a reference w is a Gaussian of u = y / cos(tau) around w with precision cot(tau)^2.
+    mean = weighted_mean(y / torch.cos(angle), references, cot.square())
+    return (mean - torch.cos(angle) * y) / torch.sin(angle)
+
+
+def time_angles(schedule: Schedule, clock: Tensor) -> Tensor:
+    """tau at clock positions, shape (n, D), float64."""
+    return schedule.angle(schedule.time_at(clock))

@@ -1,0 +1,106 @@
+r"""What is measured during training: validation loss, and the error against the exact denoiser where it is known.
+
+The excess denoising error is E |F(y, t) - F_exact(y, t)|^2 / D, the part of the loss that a perfect network would not
+have, in the units of the target (variance 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
+from inflationary_flows.mathematics.schedules import Schedule
+from inflationary_flows.seeding import derive_seed
+from inflationary_flows.training.targets import noisy_pair, stratified_clock, time_angles
+
+# Validation is on the same points and the same noise every time: its changes are the network's.
+VALIDATION_POINTS = 4096
+EXCESS_POINTS = 1000
+EXCESS_TIMES = 16
+
+
+@torch.no_grad()
+def validation_loss(denoiser: NetworkDenoiser, w: Tensor, seed: int) -> float:
+    """Mean squared error of the network against plain targets on held-out data.
+
+    Arguments:
+        denoiser: Network and schedule.
+        w: Held-out data in the eigenbasis over sqrt(xi), shape (n, D).
+        seed: Seed of noise and times.
+    """
+    generator = torch.Generator().manual_seed(derive_seed("validation", seed))
+    repeats = -(-VALIDATION_POINTS // len(w))
+    points = w.repeat(repeats, 1)[:VALIDATION_POINTS]
+    clock = stratified_clock(len(points), generator)
+    # Points of a table may be ordered; times must not be tied to rows.
+    clock = clock[torch.randperm(len(clock), generator=generator)]
+    angle = time_angles(denoiser.schedule, clock).to(points)
+    y, target = noisy_pair(points, angle, generator)
+    predicted = denoiser.raw(y, denoiser.schedule.time_at(clock))
+    return float((predicted.double() - target.double()).square().mean())
+
+
+def excess_times(schedule: Schedule, points: int = EXCESS_TIMES) -> np.ndarray:
+    """Times at the middles of equal parts of the clock, shape (points,)."""
+    return schedule.time_at((torch.arange(points) + 0.5) / points).numpy()
+
+
+@torch.no_grad()
+def excess_denoising_error(
+    denoiser: Denoiser, exact: Denoiser, u0: np.ndarray | Tensor, seed: int, times: np.ndarray
+) -> np.ndarray:
+    """Mean squared difference of F to the exact one, for each time, shape (len(times),).
+
+    Arguments:
+        denoiser: The network.
+        exact: The exact denoiser of the same schedule.
+        u0: Held-out data, shape (n, D), eigen coordinates.
+        seed: Seed of the noise.
+        times: Times of the schedule, shape (k,).
+    """
+    schedule = denoiser.schedule
+    w = torch.as_tensor(u0, dtype=torch.float64) / schedule.eigenvalues.sqrt()
+    errors = []
+    for index, t in enumerate(times):
+        generator = torch.Generator().manual_seed(derive_seed("excess", seed, index))
+        y, _ = noisy_pair(w, schedule.angle(float(t)).expand_as(w), generator)
+        difference = denoiser.raw(y, float(t)) - exact.raw(y, float(t))
+        errors.append(float(difference.square().mean()))
+    return np.array(errors)
+
+
+def mean_excess(schedule: Schedule, times: np.ndarray, errors: np.ndarray, above: float) -> float:
+    """Average of the excess error over times whose largest kernel variance is above a bound."""
+    kernel = schedule.gamma(torch.as_tensor(times)).max(1).values.numpy()
+    return float(errors[kernel > above].mean())
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Held-out data, and the exact denoiser where there is one, that a training run is measured on.
+
+    Attributes:
+        w: Validation data in the eigenbasis over sqrt(xi), shape (n, D), float32.
+        exact: Exact denoiser, or none.
+        seed: Seed of all noise.
+    """
+
+    w: Tensor
+    exact: Denoiser | None
+    seed: int
+
+    def measure(self, denoiser: NetworkDenoiser) -> dict[str, object]:
+        """Validation loss, excess error averaged over all times, and per time, as plain values."""
+        row: dict[str, object] = {"validation_loss": validation_loss(denoiser, self.w, self.seed)}
+        if self.exact is not None:
+            schedule = denoiser.schedule
+            times = excess_times(schedule)
+            u0 = self.w[:EXCESS_POINTS].double() * schedule.eigenvalues.sqrt()
+            errors = excess_denoising_error(denoiser, self.exact, u0, self.seed, times)
+            row["excess_denoising_error"] = float(errors.mean())
+            row["excess_by_time"] = [[float(t), float(e)] for t, e in zip(times, errors, strict=True)]
+        return row
