@@ -1,0 +1,61 @@
+"""Command line, such as `python -m inflationary_flows check config.yaml`.
+
+Commands: `check` and `resolve` for a configuration, `schema` for what editors complete from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from inflationary_flows.config import export_schema, load_config, resolve
+from inflationary_flows.errors import InflationaryFlowsError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Arguments:
+        arguments: Those of the command line, without the program's name; by default `sys.argv`'s.
+
+    Returns:
+        The exit code: 0, or 2 with one message on standard error if the user's input is wrong.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "schema":
+            print(json.dumps(export_schema(), indent=2))
+            return 0
+        config = load_config(options.config)
+        if options.command == "resolve":
+            print(json.dumps(resolve(config), indent=2))
+            return 0
+    except InflationaryFlowsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    flows = sum(len(dataset.schedules) for dataset in config.datasets.values()) * len(config.seeds)
+    print(f"{options.config}: ok ({len(config.datasets)} data sets, {flows} flows)")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inflationary_flows", description="Checks configurations."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, help_text in (
+        ("check", "check a configuration"),
+        ("resolve", "print a configuration with every default written out"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument(
+            "config", nargs="?", default="config.yaml", help="default: config.yaml"
+        )
+    commands.add_parser("schema", help="print the JSON schema of configurations")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

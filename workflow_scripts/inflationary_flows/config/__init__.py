@@ -1,0 +1,27 @@
+"""The configuration: typed models, checks across sections, and messages that say what to do."""
+
+from __future__ import annotations
+
+from inflationary_flows.config.load import (
+    dataset_settings,
+    export_schema,
+    load_config,
+    network_settings,
+    resolve,
+    schedule_settings,
+    solver_settings,
+    training_settings,
+)
+from inflationary_flows.config.models import Config
+
+__all__ = [
+    "Config",
+    "dataset_settings",
+    "export_schema",
+    "load_config",
+    "network_settings",
+    "resolve",
+    "schedule_settings",
+    "solver_settings",
+    "training_settings",
+]

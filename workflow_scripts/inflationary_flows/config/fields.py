@@ -1,0 +1,50 @@
+"""Types of single configuration values.
+
+Numbers are strict: no text, no true or false. One exception: YAML 1.1 readers, Snakemake's among
+them, hand over `1e-3` as a text because it lacks a point, so text of exactly that form counts as
+the number it plainly is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+_EXPONENT_FORM = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
+
+
+def _read_exponent_form(value: Any) -> Any:
+    if isinstance(value, str) and _EXPONENT_FORM.fullmatch(value):
+        return float(value)
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_read_exponent_form), Field(allow_inf_nan=False)]
+PositiveNumber = Annotated[
+    float, BeforeValidator(_read_exponent_form), Field(gt=0, allow_inf_nan=False)
+]
+NonNegativeNumber = Annotated[
+    float, BeforeValidator(_read_exponent_form), Field(ge=0, allow_inf_nan=False)
+]
+Fraction = Annotated[
+    float, BeforeValidator(_read_exponent_form), Field(gt=0, lt=1, allow_inf_nan=False)
+]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+# Names become directories and wildcards: no separators, nothing a shell would mind.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+ScheduleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]*$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
+Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(MB|GB)$")]
+
+# What the patterns above ask for, in words.
+PATTERNS = {
+    r"^[a-z0-9_]+$": "a name of lower-case letters, digits and underscores",
+    r"^[a-z0-9_][a-z0-9_.-]*$": "a name of lower-case letters, digits, underscores, dots, hyphens",
+    r"^[1-9][0-9]*(s|m|h|d)$": 'a duration such as "30m" or "2h"',
+    r"^[1-9][0-9]*(MB|GB)$": 'an amount of memory such as "2GB" or "500MB"',
+}

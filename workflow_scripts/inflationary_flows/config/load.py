@@ -1,0 +1,156 @@
+"""Loading a configuration, filling in defaults, handing out the part that a job depends on."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from inflationary_flows.config import checks
+from inflationary_flows.config.messages import translate
+from inflationary_flows.config.models import Config, Fractions, Sizes
+from inflationary_flows.config.reading import read_yaml, require_mapping
+from inflationary_flows.data.toys import TOYS
+from inflationary_flows.errors import ConfigError
+
+_DATA_KEYS = ("kind", "seed")
+
+
+def load_config(
+    source: str | os.PathLike[str] | Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+) -> Config:
+    """Reads and checks a configuration.
+
+    Arguments:
+        source: Path of a YAML file, or its content as Snakemake hands it over.
+        overrides: Nested values that replace those of the source.
+
+    Raises:
+        ConfigError: for the first problem found, with its place in the configuration.
+    """
+    if isinstance(source, Mapping):
+        return _validate(source, overrides)
+    path = Path(source)
+    raw = read_yaml(path)
+    try:
+        return _validate(raw, overrides)
+    except ConfigError as problem:
+        raise ConfigError(
+            f"{path}: {problem.where}", problem.expected, problem.got, problem.hint
+        ) from problem
+
+
+def _validate(source: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> Config:
+    raw = require_mapping(copy.deepcopy(dict(source)), "configuration")
+    raw = checks.merged(raw, overrides or {})
+    _name_kinds(raw)
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as problem:
+        raise translate(problem, Config, raw) from problem
+    checks.check(config)
+    return config
+
+
+def _name_kinds(raw: dict[str, Any]) -> None:
+    """A data set that is named like a toy, or digits, needs no `kind`."""
+    datasets = raw.get("datasets")
+    if isinstance(datasets, dict):
+        for name, dataset in datasets.items():
+            if isinstance(dataset, dict) and (name in TOYS or name == "digits"):
+                datasets[name] = {"kind": name, **dataset}
+
+
+def resolve(config: Config) -> dict[str, Any]:
+    """Returns a configuration with every default written out, in plain types; it can be loaded."""
+    resolved = config.model_dump(mode="json", exclude_none=True)
+    for name, dataset in config.datasets.items():
+        resolved["datasets"][name] = _resolved_dataset(name, dataset.model_dump(exclude_none=True))
+    for name, schedule in config.schedules.items():
+        entry = resolved["schedules"][name]
+        entry.setdefault("label", name)
+        if schedule.kept_dims is None:
+            for key in ("gap", "compressed_prior"):
+                del entry[key]
+        entry["solver"] = solver_settings(config, name)
+    return resolved
+
+
+def _resolved_dataset(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
+    own = checks.OWN_KEYS[dataset["kind"]]
+    resolved = {key: dataset[key] for key in checks.COMMON_KEYS if key in dataset}
+    resolved.setdefault("label", name)
+    if "sizes" in own:
+        resolved["sizes"] = dataset.get("sizes", Sizes().model_dump())
+    if "fractions" in own:
+        resolved["fractions"] = dataset.get("fractions", Fractions().model_dump())
+    if "standardise" in own:
+        resolved["standardise"] = dataset.get("standardise", True)
+    return resolved | {key: dataset[key] for key in own if key in dataset}
+
+
+def dataset_settings(config: Config, dataset: str) -> dict[str, Any]:
+    """Returns what the points of a data set depend on: its kind, seed, source and split."""
+    resolved = resolve(config)["datasets"][dataset]
+    own = _DATA_KEYS + checks.OWN_KEYS[resolved["kind"]]
+    return {key: resolved[key] for key in own if key in resolved}
+
+
+def schedule_settings(config: Config, schedule: str) -> dict[str, Any]:
+    """Returns the keyword arguments of `make_schedule` for a schedule."""
+    keys = (
+        "kernel",
+        "kept_dims",
+        "gap",
+        "inflation_gap",
+        "rho",
+        "gamma0",
+        "t_min",
+        "t_max",
+        "signal_left",
+    )
+    resolved = resolve(config)["schedules"][schedule]
+    return {key: resolved[key] for key in keys if key in resolved}
+
+
+def solver_settings(config: Config, schedule: str) -> dict[str, Any]:
+    """Returns the solver of a schedule: the global settings, replaced where it has its own."""
+    settings = config.solver.model_dump()
+    own = config.schedules[schedule].solver
+    if own is not None:
+        given = own.model_dump(exclude_unset=True)
+        # A grid of another kind brings its own defaults, not the old grid's numbers.
+        if "grid" in given:
+            settings["grid"] = own.grid.model_dump()
+        settings.update({key: value for key, value in given.items() if key != "grid"})
+    return settings
+
+
+def network_settings(config: Config, dataset: str) -> dict[str, Any]:
+    """Returns the network of a data set."""
+    return config.networks[config.datasets[dataset].network].model_dump()
+
+
+def training_settings(config: Config, dataset: str) -> dict[str, Any]:
+    """Returns the training settings of a data set that decide the result (not the resources)."""
+    settings = config.training[config.datasets[dataset].training].model_dump()
+    for key in ("checkpoint_seconds", "threads", "runtime", "mem", "gpu"):
+        del settings[key]
+    return settings
+
+
+def export_schema() -> dict[str, Any]:
+    """Returns the JSON schema of the configuration, for editors and for the tests.
+
+    It is what the models accept one by one; contradictions across sections are found by
+    `load_config` alone.
+    """
+    schema = Config.model_json_schema()
+    # Kinds may be left out for data sets named like one.
+    dataset = schema["$defs"]["Dataset"]
+    dataset["required"] = [key for key in dataset["required"] if key != "kind"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,371 @@
+"""The configuration as typed models; editors show the keys' descriptions, by the JSON schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from inflationary_flows.config.fields import (
+    Count,
+    Duration,
+    Fraction,
+    Memory,
+    Name,
+    NonNegativeNumber,
+    Number,
+    PositiveNumber,
+    ScheduleName,
+    Seed,
+    Text,
+)
+
+ToyName = Literal["circles", "moons", "sine", "s_curve", "swirl", "alt_s_curve", "alt_swirl"]
+Kind = Literal[
+    "circles",
+    "moons",
+    "sine",
+    "s_curve",
+    "swirl",
+    "alt_s_curve",
+    "alt_swirl",
+    "embedded",
+    "digits",
+    "npz",
+    "csv",
+    "parquet",
+]
+SolverName = Literal[
+    "euler",
+    "heun",
+    "rk4",
+    "rk5",
+    "adams_bashforth4",
+    "adams_bashforth6",
+    "dopri5",
+    "euler_scaled",
+]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, types are not converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Sizes(Section):
+    """Numbers of points drawn for a toy."""
+
+    train: int = Field(50_000, ge=2, description="Points to train on.")
+    validation: int = Field(10_000, ge=2, description="Points for the validation loss.")
+    test: int = Field(20_000, ge=2, description="Fresh points for the experiments.")
+
+
+class Fractions(Section):
+    """Shares of a finite data set's rows; they add up to 1."""
+
+    train: Fraction = Field(0.7, description="Share of rows to train on.")
+    validation: Fraction = Field(0.15, description="Share of rows for the validation loss.")
+    test: Fraction = Field(0.15, description="Share of rows for the experiments.")
+
+
+class Dataset(Section):
+    """Where points come from, and which flows are fitted to them."""
+
+    kind: Kind = Field(
+        ...,
+        description="A toy, an embedded toy, the 8x8 digits, or a table of your own. "
+        "May be left out where the data set is named like a toy or digits.",
+    )
+    schedules: list[str] = Field(
+        ..., min_length=1, description="Names of the schedules to fit a flow for."
+    )
+    network: str = Field("toy", description="Name of the network.")
+    training: str = Field("toy", description="Name of the training settings.")
+    label: Text | None = Field(
+        None, description="How figures call the data set; changes nothing else."
+    )
+    seed: Seed = Field(0, description="Seed of the data: sampling, embedding and splitting.")
+    sizes: Sizes | None = Field(None, description="Toys: numbers of points of the splits.")
+    fractions: Fractions | None = Field(
+        None, description="Digits and own tables: shares of rows of the splits."
+    )
+    base: ToyName | None = Field(None, description="embedded: the toy that is embedded.")
+    dimension: Annotated[int, Field(ge=3)] | None = Field(
+        None, description="embedded: the number of coordinates D it is put into."
+    )
+    path: Text | None = Field(
+        None, description="Own tables: the file, relative to the working directory."
+    )
+    array: Text | None = Field(
+        None, description="npz: the array to take; needed if the file holds several."
+    )
+    columns: Annotated[list[Text], Field(min_length=1)] | None = Field(
+        None, description="csv, parquet: the columns to take; by default all but the label column."
+    )
+    label_column: Text | None = Field(
+        None, description="csv, parquet: a column used to colour points, never to train."
+    )
+    standardise: bool | None = Field(
+        None,
+        description="Own tables: whether the eigenbasis is that of columns divided by their "
+        "standard deviation (default true). Points stay in your units.",
+    )
+
+
+class Grid(Section):
+    """Where along the schedule a solver spends its steps."""
+
+    kind: Literal["uniform", "sinh", "time"] = Field(
+        "uniform",
+        description="uniform in the log of the noise ratio, sinh (dense near its centre), "
+        "or time (uniform in t).",
+    )
+    centre: Number = Field(0.0, description="sinh: where steps are dense, as log(gamma / xi).")
+    width: PositiveNumber = Field(4.0, description="sinh: how wide the dense part is.")
+
+
+class Solver(Section):
+    """How the flow's equation is integrated."""
+
+    method: SolverName = Field("adams_bashforth6", description="Integration method.")
+    steps: Count = Field(65, description="Steps over the schedule's time range (all but dopri5).")
+    tolerance: PositiveNumber = Field(
+        1e-6, description="dopri5: relative and absolute error tolerance of a step."
+    )
+    grid: Grid = Field(default_factory=Grid, description="Where the steps are.")
+
+
+class Schedule(Section):
+    """A noise kernel: which directions are inflated, how fast, and until when."""
+
+    kernel: Literal["floor", "proportional"] = Field(
+        "floor",
+        description="floor: gamma0 exp(rho (1 + g) t) (as in the published code); "
+        "proportional: xi (exp(rho (1 + g) t) - 1) (as in the paper).",
+    )
+    kept_dims: Count | None = Field(
+        None, description="Dimensions to keep (PRR), from 1 to D - 1; null preserves all (PRP)."
+    )
+    gap: Literal["orig", "constant"] = Field(
+        "orig",
+        description="PRR: rates g of the compressed directions: orig is -d / (D - d) "
+        "(but at least -1 if proportional), constant is -inflation_gap.",
+    )
+    inflation_gap: NonNegativeNumber | None = Field(
+        None, description="PRR with gap constant: the gap, such as 1.02."
+    )
+    rho: PositiveNumber = Field(1.0, description="Overall rate.")
+    gamma0: PositiveNumber = Field(5e-4, description="Kernel variance at the start.")
+    t_min: NonNegativeNumber | None = Field(
+        None, description="First time; by default 0 (floor), or where gamma / xi is gamma0."
+    )
+    t_max: PositiveNumber | None = Field(None, description="Last time T; give this or signal_left.")
+    signal_left: Fraction | None = Field(
+        None, description="T is where xi_max / gamma has fallen to this; give this or t_max."
+    )
+    compressed_prior: Literal["gaussian", "empirical", "zero"] = Field(
+        "gaussian",
+        description="PRR: how compressed latents are drawn for samples: from their Gaussian, "
+        "resampled from inflated training data, or zero.",
+    )
+    solver: Solver | None = Field(
+        None, description="Solver settings of this schedule; keys left out are the global ones."
+    )
+    label: Text | None = Field(
+        None, description="How figures call the schedule; changes nothing else."
+    )
+
+
+class Mlp(Section):
+    """A residual multi-layer perceptron with Fourier features, for data of few dimensions."""
+
+    kind: Literal["mlp"] = Field(..., description="Kind of network.")
+    width: Count = Field(128, description="Units of a layer.")
+    blocks: Count = Field(3, description="Residual blocks.")
+    frequencies: Annotated[int, Field(ge=0)] = Field(
+        64, description="Random Fourier features of the whitened point; 0 for none."
+    )
+    bandwidth: PositiveNumber = Field(
+        1.5, description="Standard deviation of their frequencies, per unit of the whitened point."
+    )
+    time_features: Count = Field(12, description="Smooth features of time.")
+    space: Literal["eigen", "ambient"] = Field(
+        "eigen", description="Coordinates the network works in."
+    )
+
+
+class Unet(Section):
+    """A small convolutional U-Net for square images."""
+
+    kind: Literal["unet"] = Field(..., description="Kind of network.")
+    channels: Annotated[list[Count], Field(min_length=1)] = Field(
+        default_factory=lambda: [32, 64],
+        description="Channels, one number a resolution, each half the one before.",
+    )
+    layers: Count = Field(1, description="Residual layers a resolution.")
+    dropout: Annotated[NonNegativeNumber, Field(lt=1)] = Field(
+        0.0, description="Share of units dropped in training."
+    )
+    space: Literal["ambient"] = Field(
+        "ambient", description="Coordinates the network works in: pixels."
+    )
+
+
+Network = Annotated[Mlp | Unet, Field(discriminator="kind")]
+
+
+class Training(Section):
+    """Optimiser, targets, length, and the resources a job asks for."""
+
+    steps: Count = Field(3_000, description="Optimiser steps.")
+    batch_size: Count = Field(512, description="Points a step.")
+    learning_rate: PositiveNumber = Field(5e-3, description="Peak learning rate of Adam.")
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+        200, description="Steps of linear warm-up; a cosine decay follows."
+    )
+    ema_half_life: PositiveNumber = Field(
+        100_000.0, description="Half-life of the averaged weights, in points seen."
+    )
+    targets: Literal["sample", "posterior_mean"] = Field(
+        "posterior_mean",
+        description="What is regressed: the clean point, or its posterior mean over references.",
+    )
+    reference_size: Count = Field(
+        1_024, description="posterior_mean: points of the reference batch."
+    )
+    gradient_clip: PositiveNumber = Field(1.0, description="Largest norm of the gradient.")
+    weight_decay: NonNegativeNumber = Field(
+        0.0, description="Decoupled weight decay; 0 is plain Adam."
+    )
+    validate_every: Count = Field(500, description="Steps between validation losses.")
+    checkpoint_seconds: NonNegativeNumber = Field(
+        20.0, description="Seconds between saved states to resume from."
+    )
+    threads: Count = Field(1, description="Threads of a training job.")
+    runtime: Duration = Field("30m", description="Time limit of a training job.")
+    mem: Memory = Field("2GB", description="Memory of a training job.")
+    gpu: Annotated[int, Field(ge=0)] = Field(0, description="GPUs of a training job.")
+
+
+class FlowQuality(Section):
+    """Generated against fresh points."""
+
+    samples: Annotated[int, Field(ge=10)] = Field(
+        10_000, description="Points a side (or as many as the test split has)."
+    )
+    seed: Seed = Field(0, description="Seed of latents, projections and classifier.")
+    projections: Count = Field(200, description="Directions of the sliced Wasserstein distance.")
+    energy_splits: Count = Field(
+        200, description="Random splits behind the energy distance's floor."
+    )
+    wasserstein_splits: Count = Field(
+        20, description="Random splits behind the sliced Wasserstein distance's floor."
+    )
+    neighbours: Count = Field(10, description="Neighbours looked at by trustworthiness.")
+    neighbour_samples: Annotated[int, Field(ge=10)] = Field(
+        2_000, description="Points looked at by trustworthiness."
+    )
+
+
+class Roundtrip(Section):
+    """Data to latents and back."""
+
+    samples: Count = Field(10_000, description="Points (or as many as the test split has).")
+    paper_steps: Count = Field(700, description="Scaled Euler steps of the paper's setting.")
+
+
+_COMPARED_STEPS: dict[SolverName, list[int]] = {
+    "euler": [16, 35, 70, 140],
+    "heun": [8, 17, 35, 70],
+    "rk4": [4, 8, 17, 35],
+    "rk5": [3, 6, 11, 23],
+    "adams_bashforth4": [11, 30, 65, 135],
+    "adams_bashforth6": [11, 30, 65, 135],
+    "euler_scaled": [70, 140, 700],
+}
+
+
+class SolverComparison(Section):
+    """Error against network evaluations, for all solvers."""
+
+    samples: Count = Field(1_000, description="Points (or as many as the test split has).")
+    seed: Seed = Field(0, description="Seed of the latents.")
+    reference_steps: Count = Field(400, description="Steps of the fine reference.")
+    steps: dict[SolverName, Annotated[list[Count], Field(min_length=1)]] = Field(
+        default_factory=lambda: dict(_COMPARED_STEPS),
+        description="Numbers of steps tried, by solver.",
+    )
+    tolerances: list[PositiveNumber] = Field(
+        default_factory=lambda: [1e-3, 1e-5], description="Tolerances tried with dopri5."
+    )
+
+
+class Snapshots(Section):
+    """What figures 2, 3 and the digits show."""
+
+    samples: Count = Field(1_500, description="Points shown.")
+    frames: Annotated[int, Field(ge=2)] = Field(5, description="Times shown.")
+    seed: Seed = Field(0, description="Seed of the latents.")
+
+
+class PrOverTime(Section):
+    """Participation ratio over time."""
+
+    points: Annotated[int, Field(ge=2)] = Field(200, description="Times.")
+
+
+class Scaling(Section):
+    """Seconds and memory of the mathematics against numbers of points and dimensions."""
+
+    points: Annotated[list[Count], Field(min_length=1)] = Field(
+        default_factory=lambda: [1_000, 10_000, 100_000, 1_000_000],
+        description="Numbers of points.",
+    )
+    dimensions: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = Field(
+        default_factory=lambda: [2, 8, 64, 512, 3_072], description="Dimensions D."
+    )
+    steps: Count = Field(16, description="Solver steps.")
+
+
+class Experiments(Section):
+    """Settings of the experiments; all of them always run, scaling on demand."""
+
+    flow_quality: FlowQuality = Field(
+        default_factory=FlowQuality, description="Generated against fresh points."
+    )
+    roundtrip: Roundtrip = Field(default_factory=Roundtrip, description="Data to latents and back.")
+    solver_comparison: SolverComparison = Field(
+        default_factory=SolverComparison, description="Error against evaluations, for all solvers."
+    )
+    snapshots: Snapshots = Field(default_factory=Snapshots, description="Points in the figures.")
+    pr_over_time: PrOverTime = Field(
+        default_factory=PrOverTime, description="Participation ratio over time."
+    )
+    scaling: Scaling = Field(
+        default_factory=Scaling, description="Time and memory against size (target `scaling`)."
+    )
+
+
+class Config(Section):
+    """Configuration of the Inflationary Flows workflow."""
+
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = Field(
+        ..., description="Data sets by name, each with its schedules."
+    )
+    schedules: Annotated[dict[ScheduleName, Schedule], Field(min_length=1)] = Field(
+        ..., description="Noise schedules by name."
+    )
+    networks: Annotated[dict[Name, Network], Field(min_length=1)] = Field(
+        ..., description="Networks by name."
+    )
+    training: Annotated[dict[Name, Training], Field(min_length=1)] = Field(
+        ..., description="Training settings by name."
+    )
+    solver: Solver = Field(default_factory=Solver, description="How flows are integrated.")
+    experiments: Experiments = Field(
+        default_factory=Experiments, description="Settings of the experiments."
+    )
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
+        default_factory=lambda: [0], description="Training seeds; one flow each."
+    )

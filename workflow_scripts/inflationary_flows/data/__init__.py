@@ -1,0 +1,1 @@
+"""Data sets: toys with exact densities, digits, own tables, and their splits."""
