@@ -1,0 +1,1 @@
+"""Figures from tables and arrays; nothing here knows a network, a flow or the workflow."""
