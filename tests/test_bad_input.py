@@ -65,9 +65,7 @@ def read_config_cases() -> list[Case]:
     """The wrong configurations of data/bad_configs.yaml."""
     entries = yaml.safe_load((Path(__file__).parent / "data" / "bad_configs.yaml").read_text())
     return [
-        config_text(
-            entry["name"], entry["text"] if "text" in entry else _changed(entry), *entry["says"]
-        )
+        config_text(entry["name"], entry["text"] if "text" in entry else _changed(entry), *entry["says"])
         for entry in entries
     ]
 
@@ -129,14 +127,10 @@ def npz(name: str, arrays: dict[str, Any], *parts: str, **settings: Any) -> Case
 
 def schedule(name: str, eigenvalues: list[float], settings: dict[str, Any], *parts: str) -> Case:
     """A schedule that does not fit itself or the data."""
-    return Case(
-        name, lambda: lambda: make_schedule(np.array(eigenvalues), **settings), ScheduleError, parts
-    )
+    return Case(name, lambda: lambda: make_schedule(np.array(eigenvalues), **settings), ScheduleError, parts)
 
 
-def artifact(
-    name: str, damage: Callable[[Path], object], read: Callable[[Path], object], *parts: str
-) -> Case:
+def artifact(name: str, damage: Callable[[Path], object], read: Callable[[Path], object], *parts: str) -> Case:
     """A finished file that was damaged and is then read."""
 
     def arrange() -> Callable[[], object]:
@@ -154,9 +148,7 @@ def _finished_file(read: Callable[[Path], object]) -> Path:
     settings = {"kernel": "floor", "signal_left": 1e-3}
     network_settings = {"kind": "mlp", "space": "eigen", "width": 8, "blocks": 1, "frequencies": 4}
     network = build_network(network_settings, 2, seed=0)
-    denoiser = NetworkDenoiser(
-        make_schedule(basis.eigenvalues, **settings), network, basis, "eigen"
-    )
+    denoiser = NetworkDenoiser(make_schedule(basis.eigenvalues, **settings), network, basis, "eigen")
     path = Path("results") / "file.safetensors"
     if read is load_splits:
         sizes = {"train": 20, "validation": 5, "test": 5}
@@ -282,9 +274,7 @@ CASES = [
         "a readable csv",
         "Expected 3 fields",
     ),
-    csv_text(
-        "truth values", "a,b\n" + "true,1\nfalse,2\n" * 9, 'column "a"', "real numbers", "bool"
-    ),
+    csv_text("truth values", "a,b\n" + "true,1\nfalse,2\n" * 9, 'column "a"', "real numbers", "bool"),
     csv_text(
         "a constant column",
         "a,b\n" + "".join(f"{x},7\n" for x in range(20)),
@@ -299,9 +289,7 @@ CASES = [
         "at least 4",
         "2 rows of 3 columns",
     ),
-    csv_text(
-        "too few rows to split", "a,b,c\n1,2,3\n2,3,5\n3,5,1\n4,4,4\n", "t.csv", "at least", "of 4"
-    ),
+    csv_text("too few rows to split", "a,b,c\n1,2,3\n2,3,5\n3,5,1\n4,4,4\n", "t.csv", "at least", "of 4"),
     csv_text(
         "unknown label",
         GOOD,
@@ -327,9 +315,7 @@ CASES = [
         "constant 5.5",
     ),
     npz("several arrays", {"x": NORMAL, "y": NORMAL}, "t.npz", "one array", "2 arrays: x, y"),
-    npz(
-        "an unknown array", {"x": NORMAL}, "t.npz", 'an array called "points"', "x", array="points"
-    ),
+    npz("an unknown array", {"x": NORMAL}, "t.npz", 'an array called "points"', "x", array="points"),
     npz("a vector", {"x": NORMAL[:, 0]}, "t.npz", "shape (rows, columns)", "(40,)"),
     npz(
         "images unflattened",
@@ -409,9 +395,7 @@ CASES = [
         "exponents >= 0",
         "-1",
     ),
-    artifact(
-        "network missing", Path.unlink, load_network, "file.safetensors", "an existing file", "none"
-    ),
+    artifact("network missing", Path.unlink, load_network, "file.safetensors", "an existing file", "none"),
     artifact(
         "network truncated",
         cut(0.6),
@@ -492,9 +476,7 @@ CASES = [
         "contents whose sha256",
         "altered",
     ),
-    artifact(
-        "flow missing", Path.unlink, Flow.load, "file.safetensors", "an existing file", "none"
-    ),
+    artifact("flow missing", Path.unlink, Flow.load, "file.safetensors", "an existing file", "none"),
     artifact(
         "splits truncated",
         cut(0.3),

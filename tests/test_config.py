@@ -61,9 +61,7 @@ def test_shipped_configurations_are_valid(path):
 
 def test_schema_file_is_in_step():
     stored = json.loads((ROOT / "schemas" / "config.schema.json").read_text())
-    assert stored == export_schema(), (
-        "run: python -m inflationary_flows schema > schemas/config.schema.json"
-    )
+    assert stored == export_schema(), "run: python -m inflationary_flows schema > schemas/config.schema.json"
 
 
 def test_schema_describes_every_key():

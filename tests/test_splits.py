@@ -159,9 +159,7 @@ def test_every_flipped_bit_of_the_values_is_noticed(tmp_path):
     save_tensors(path, {"a": np.arange(4.0)}, {"seed": 1})
     content = path.read_bytes()
     for position in range(len(content) - 32, len(content)):
-        path.write_bytes(
-            content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
-        )
+        path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
         with pytest.raises(ArtifactError, match="altered"):
             load_tensors(path)
 

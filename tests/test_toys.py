@@ -169,8 +169,7 @@ def test_oracles_are_known_for_toys_only():
 
 def test_fresh_points_depend_on_both_seeds():
     draws = [
-        draw_fresh({"kind": "circles", "seed": seed}, 5, fresh)
-        for seed, fresh in ((0, 0), (0, 0), (0, 1), (1, 0))
+        draw_fresh({"kind": "circles", "seed": seed}, 5, fresh) for seed, fresh in ((0, 0), (0, 0), (0, 1), (1, 0))
     ]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])

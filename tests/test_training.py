@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from inflationary_flows.data.toys import TOYS, EmbeddedToy
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.denoisers import MixtureDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
 from inflationary_flows.networks import build_network
 from inflationary_flows.training.fit import ema_decay, fit, learning_rate_factor, whitened_data
@@ -245,3 +247,20 @@ class TestNetworks:
             for parameter in built.parameters():
                 parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
         return built
+
+
+def test_embedded_data_train_with_finite_loss_in_their_null_directions():
+    """Three of five eigenvalues are zero; nothing divides by them, and the flow keeps to the plane."""
+    toy = EmbeddedToy(base=TOYS["circles"], dimension=5, seed=1)
+    x, _ = toy.sample(3000, np.random.default_rng(0))
+    basis = Eigenbasis.fit(x)
+    assert float(basis.eigenvalues[2]) < 1e-12
+    schedule = make_schedule(basis.eigenvalues, kept_dims=2, signal_left=1e-3)
+    settings = dataclasses.replace(TINY, steps=200, batch_size=128)
+    denoiser, history = fit(x[:2500], x[2500:], basis, schedule, MLP, settings, seed=0, store=Memory(), digest="d")
+    assert all(np.isfinite(row["loss"]) and row["validation_loss"] < 2 for row in history)
+    flow = Flow(denoiser, basis)
+    held_out = x[2500:]
+    assert np.abs(flow.round_trip(held_out) - held_out).max() < 1e-3
+    off_plane = basis.to_eigen(torch.from_numpy(flow.generate(flow.noised_latents(held_out, 0))))[:, 2:]
+    assert float(off_plane.abs().max()) < 0.2

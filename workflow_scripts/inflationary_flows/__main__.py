@@ -41,18 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="inflationary_flows", description="Checks configurations."
-    )
+    parser = argparse.ArgumentParser(prog="inflationary_flows", description="Checks configurations.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_text in (
         ("check", "check a configuration"),
         ("resolve", "print a configuration with every default written out"),
     ):
         command = commands.add_parser(name, help=help_text)
-        command.add_argument(
-            "config", nargs="?", default="config.yaml", help="default: config.yaml"
-        )
+        command.add_argument("config", nargs="?", default="config.yaml", help="default: config.yaml")
     commands.add_parser("schema", help="print the JSON schema of configurations")
     return parser
 

@@ -120,9 +120,7 @@ def save_tensors(
         temporary.write_bytes(content)
 
 
-def load_tensors(
-    path: str | os.PathLike[str], kind: str | None = None
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def load_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Reads a file of `save_tensors` and checks that it is what was written.
 
     Arguments:
@@ -201,9 +199,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise ArtifactError(
-            str(path), "JSON", f"text that is not ({shorten(str(problem))})", _REMAKE
-        ) from problem
+        raise ArtifactError(str(path), "JSON", f"text that is not ({shorten(str(problem))})", _REMAKE) from problem
 
 
 def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:

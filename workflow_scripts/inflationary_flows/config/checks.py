@@ -89,9 +89,7 @@ def require_known(name: str, known: Iterable[str], where: str, what: str) -> Non
         where,
         f"one of the {what} {listing(known)}",
         f'the unknown name "{name}"',
-        f'did you mean "{near}"?'
-        if near
-        else f"define it under {what.split()[0]}, or use one of these.",
+        f'did you mean "{near}"?' if near else f"define it under {what.split()[0]}, or use one of these.",
     )
 
 
@@ -154,11 +152,7 @@ def _check_schedule(schedule: Schedule, where: str) -> None:
             "0",
             "leave t_min out: a small one is chosen.",
         )
-    if (
-        schedule.t_min is not None
-        and schedule.t_max is not None
-        and schedule.t_min >= schedule.t_max
-    ):
+    if schedule.t_min is not None and schedule.t_max is not None and schedule.t_min >= schedule.t_max:
         raise ConfigError(
             f"{where}.t_max",
             f"a number above t_min ({schedule.t_min:g})",
@@ -239,9 +233,7 @@ def _dimension(dataset: Dataset, where: str) -> int:
     try:
         return table_dimension(dataset.model_dump(exclude_none=True))
     except DataError as problem:
-        raise ConfigError(
-            f"{where}: {problem.where}", problem.expected, problem.got, problem.hint
-        ) from problem
+        raise ConfigError(f"{where}: {problem.where}", problem.expected, problem.got, problem.hint) from problem
 
 
 def _check_rows(dataset: Dataset, where: str, dimension: int) -> None:

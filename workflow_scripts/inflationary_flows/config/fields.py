@@ -22,15 +22,9 @@ def _read_exponent_form(value: Any) -> Any:
 
 
 Number = Annotated[float, BeforeValidator(_read_exponent_form), Field(allow_inf_nan=False)]
-PositiveNumber = Annotated[
-    float, BeforeValidator(_read_exponent_form), Field(gt=0, allow_inf_nan=False)
-]
-NonNegativeNumber = Annotated[
-    float, BeforeValidator(_read_exponent_form), Field(ge=0, allow_inf_nan=False)
-]
-Fraction = Annotated[
-    float, BeforeValidator(_read_exponent_form), Field(gt=0, lt=1, allow_inf_nan=False)
-]
+PositiveNumber = Annotated[float, BeforeValidator(_read_exponent_form), Field(gt=0, allow_inf_nan=False)]
+NonNegativeNumber = Annotated[float, BeforeValidator(_read_exponent_form), Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, BeforeValidator(_read_exponent_form), Field(gt=0, lt=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

@@ -39,9 +39,7 @@ def load_config(
     try:
         return _validate(raw, overrides)
     except ConfigError as problem:
-        raise ConfigError(
-            f"{path}: {problem.where}", problem.expected, problem.got, problem.hint
-        ) from problem
+        raise ConfigError(f"{path}: {problem.where}", problem.expected, problem.got, problem.hint) from problem
 
 
 def _validate(source: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> Config:

@@ -18,9 +18,7 @@ Location = tuple[str | int, ...]
 _KEY = "[key]"
 
 
-def translate(
-    problem: ValidationError, model: type[BaseModel], raw: Mapping[str, Any]
-) -> ConfigError:
+def translate(problem: ValidationError, model: type[BaseModel], raw: Mapping[str, Any]) -> ConfigError:
     """Returns the first problem as a `ConfigError`, misspelt keys before their consequences.
 
     Arguments:
@@ -64,14 +62,8 @@ def _describe_problem(
     if kind == "extra_forbidden":
         fields = list(_fields_at(model, location[:-1], raw))
         near = did_you_mean(str(location[-1]), fields)
-        hint = (
-            f'did you mean "{near}"?'
-            if near
-            else "remove it, or look the keys up in schemas/config.schema.json."
-        )
-        return ConfigError(
-            where, f"one of the keys {listing(fields)}", f'the unknown key "{location[-1]}"', hint
-        )
+        hint = f'did you mean "{near}"?' if near else "remove it, or look the keys up in schemas/config.schema.json."
+        return ConfigError(where, f"one of the keys {listing(fields)}", f'the unknown key "{location[-1]}"', hint)
     if location and location[-1] == _KEY:
         annotation, metadata = _key_type(model, location[:-2], raw)
         return ConfigError(
@@ -85,9 +77,7 @@ def _describe_problem(
         tag = given.get("kind") if isinstance(given, Mapping) else None
         near = did_you_mean(str(tag), ("mlp", "unet"))
         hint = f'did you mean "{near}"?' if near else 'a residual perceptron is "kind: mlp".'
-        return ConfigError(
-            f"{where}.kind", f"one of {choices}", "nothing" if tag is None else shorten(tag), hint
-        )
+        return ConfigError(f"{where}.kind", f"one of {choices}", "nothing" if tag is None else shorten(tag), hint)
     annotation, metadata, description = _type_at(model, location, raw)
     expected = _describe_type(annotation, metadata)
     got = "nothing" if kind == "missing" else _describe_value(given)
@@ -233,9 +223,7 @@ def _fields_at(model: type[BaseModel], location: Location, raw: Mapping[str, Any
     return ()
 
 
-def _key_type(
-    model: type[BaseModel], location: Location, raw: Mapping[str, Any]
-) -> tuple[Any, tuple[Any, ...]]:
+def _key_type(model: type[BaseModel], location: Location, raw: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...]]:
     annotation, _, _ = _type_at(model, location, raw)
     return _unwrap(get_args(annotation)[0])
 
@@ -258,11 +246,7 @@ def _describe_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
     if choices:
         return f"one of {listing(choices)}"
     if annotation is str:
-        patterns = [
-            item.pattern
-            for item in metadata
-            if isinstance(item, StringConstraints) and item.pattern
-        ]
+        patterns = [item.pattern for item in metadata if isinstance(item, StringConstraints) and item.pattern]
         return PATTERNS[str(patterns[0])] if patterns else "a text"
     if annotation is bool:
         return "true or false"
@@ -270,11 +254,7 @@ def _describe_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
         return ("an integer" if annotation is int else "a number") + _bounds(metadata)
     if get_origin(annotation) is list:
         inner, constraints = _unwrap(get_args(annotation)[0])
-        least = (
-            "at least one entry"
-            if any(isinstance(item, MinLen) for item in metadata)
-            else "entries"
-        )
+        least = "at least one entry" if any(isinstance(item, MinLen) for item in metadata) else "entries"
         return f"a list with {least}, each {_describe_type(inner, constraints)}"
     if get_origin(annotation) is dict:
         return "a mapping with at least one name" if metadata else "a mapping of names to values"

@@ -77,35 +77,23 @@ class Dataset(Section):
         description="A toy, an embedded toy, the 8x8 digits, or a table of your own. "
         "May be left out where the data set is named like a toy or digits.",
     )
-    schedules: list[str] = Field(
-        ..., min_length=1, description="Names of the schedules to fit a flow for."
-    )
+    schedules: list[str] = Field(..., min_length=1, description="Names of the schedules to fit a flow for.")
     network: str = Field("toy", description="Name of the network.")
     training: str = Field("toy", description="Name of the training settings.")
-    label: Text | None = Field(
-        None, description="How figures call the data set; changes nothing else."
-    )
+    label: Text | None = Field(None, description="How figures call the data set; changes nothing else.")
     seed: Seed = Field(0, description="Seed of the data: sampling, embedding and splitting.")
     sizes: Sizes | None = Field(None, description="Toys: numbers of points of the splits.")
-    fractions: Fractions | None = Field(
-        None, description="Digits and own tables: shares of rows of the splits."
-    )
+    fractions: Fractions | None = Field(None, description="Digits and own tables: shares of rows of the splits.")
     base: ToyName | None = Field(None, description="embedded: the toy that is embedded.")
     dimension: Annotated[int, Field(ge=3)] | None = Field(
         None, description="embedded: the number of coordinates D it is put into."
     )
-    path: Text | None = Field(
-        None, description="Own tables: the file, relative to the working directory."
-    )
-    array: Text | None = Field(
-        None, description="npz: the array to take; needed if the file holds several."
-    )
+    path: Text | None = Field(None, description="Own tables: the file, relative to the working directory.")
+    array: Text | None = Field(None, description="npz: the array to take; needed if the file holds several.")
     columns: Annotated[list[Text], Field(min_length=1)] | None = Field(
         None, description="csv, parquet: the columns to take; by default all but the label column."
     )
-    label_column: Text | None = Field(
-        None, description="csv, parquet: a column used to colour points, never to train."
-    )
+    label_column: Text | None = Field(None, description="csv, parquet: a column used to colour points, never to train.")
     standardise: bool | None = Field(
         None,
         description="Own tables: whether the eigenbasis is that of columns divided by their "
@@ -118,8 +106,7 @@ class Grid(Section):
 
     kind: Literal["uniform", "sinh", "time"] = Field(
         "uniform",
-        description="uniform in the log of the noise ratio, sinh (dense near its centre), "
-        "or time (uniform in t).",
+        description="uniform in the log of the noise ratio, sinh (dense near its centre), or time (uniform in t).",
     )
     centre: Number = Field(0.0, description="sinh: where steps are dense, as log(gamma / xi).")
     width: PositiveNumber = Field(4.0, description="sinh: how wide the dense part is.")
@@ -130,9 +117,7 @@ class Solver(Section):
 
     method: SolverName = Field("adams_bashforth6", description="Integration method.")
     steps: Count = Field(65, description="Steps over the schedule's time range (all but dopri5).")
-    tolerance: PositiveNumber = Field(
-        1e-6, description="dopri5: relative and absolute error tolerance of a step."
-    )
+    tolerance: PositiveNumber = Field(1e-6, description="dopri5: relative and absolute error tolerance of a step.")
     grid: Grid = Field(default_factory=Grid, description="Where the steps are.")
 
 
@@ -152,9 +137,7 @@ class Schedule(Section):
         description="PRR: rates g of the compressed directions: orig is -d / (D - d) "
         "(but at least -1 if proportional), constant is -inflation_gap.",
     )
-    inflation_gap: NonNegativeNumber | None = Field(
-        None, description="PRR with gap constant: the gap, such as 1.02."
-    )
+    inflation_gap: NonNegativeNumber | None = Field(None, description="PRR with gap constant: the gap, such as 1.02.")
     rho: PositiveNumber = Field(1.0, description="Overall rate.")
     gamma0: PositiveNumber = Field(5e-4, description="Kernel variance at the start.")
     t_min: NonNegativeNumber | None = Field(
@@ -172,9 +155,7 @@ class Schedule(Section):
     solver: Solver | None = Field(
         None, description="Solver settings of this schedule; keys left out are the global ones."
     )
-    label: Text | None = Field(
-        None, description="How figures call the schedule; changes nothing else."
-    )
+    label: Text | None = Field(None, description="How figures call the schedule; changes nothing else.")
 
 
 class Mlp(Section):
@@ -190,9 +171,7 @@ class Mlp(Section):
         1.5, description="Standard deviation of their frequencies, per unit of the whitened point."
     )
     time_features: Count = Field(12, description="Smooth features of time.")
-    space: Literal["eigen", "ambient"] = Field(
-        "eigen", description="Coordinates the network works in."
-    )
+    space: Literal["eigen", "ambient"] = Field("eigen", description="Coordinates the network works in.")
 
 
 class Unet(Section):
@@ -204,12 +183,8 @@ class Unet(Section):
         description="Channels, one number a resolution, each half the one before.",
     )
     layers: Count = Field(1, description="Residual layers a resolution.")
-    dropout: Annotated[NonNegativeNumber, Field(lt=1)] = Field(
-        0.0, description="Share of units dropped in training."
-    )
-    space: Literal["ambient"] = Field(
-        "ambient", description="Coordinates the network works in: pixels."
-    )
+    dropout: Annotated[NonNegativeNumber, Field(lt=1)] = Field(0.0, description="Share of units dropped in training.")
+    space: Literal["ambient"] = Field("ambient", description="Coordinates the network works in: pixels.")
 
 
 Network = Annotated[Mlp | Unet, Field(discriminator="kind")]
@@ -224,24 +199,16 @@ class Training(Section):
     warmup_steps: Annotated[int, Field(ge=0)] = Field(
         200, description="Steps of linear warm-up; a cosine decay follows."
     )
-    ema_half_life: PositiveNumber = Field(
-        100_000.0, description="Half-life of the averaged weights, in points seen."
-    )
+    ema_half_life: PositiveNumber = Field(100_000.0, description="Half-life of the averaged weights, in points seen.")
     targets: Literal["sample", "posterior_mean"] = Field(
         "posterior_mean",
         description="What is regressed: the clean point, or its posterior mean over references.",
     )
-    reference_size: Count = Field(
-        1_024, description="posterior_mean: points of the reference batch."
-    )
+    reference_size: Count = Field(1_024, description="posterior_mean: points of the reference batch.")
     gradient_clip: PositiveNumber = Field(1.0, description="Largest norm of the gradient.")
-    weight_decay: NonNegativeNumber = Field(
-        0.0, description="Decoupled weight decay; 0 is plain Adam."
-    )
+    weight_decay: NonNegativeNumber = Field(0.0, description="Decoupled weight decay; 0 is plain Adam.")
     validate_every: Count = Field(500, description="Steps between validation losses.")
-    checkpoint_seconds: NonNegativeNumber = Field(
-        20.0, description="Seconds between saved states to resume from."
-    )
+    checkpoint_seconds: NonNegativeNumber = Field(20.0, description="Seconds between saved states to resume from.")
     threads: Count = Field(1, description="Threads of a training job.")
     runtime: Duration = Field("30m", description="Time limit of a training job.")
     mem: Memory = Field("2GB", description="Memory of a training job.")
@@ -256,16 +223,10 @@ class FlowQuality(Section):
     )
     seed: Seed = Field(0, description="Seed of latents, projections and classifier.")
     projections: Count = Field(200, description="Directions of the sliced Wasserstein distance.")
-    energy_splits: Count = Field(
-        200, description="Random splits behind the energy distance's floor."
-    )
-    wasserstein_splits: Count = Field(
-        20, description="Random splits behind the sliced Wasserstein distance's floor."
-    )
+    energy_splits: Count = Field(200, description="Random splits behind the energy distance's floor.")
+    wasserstein_splits: Count = Field(20, description="Random splits behind the sliced Wasserstein distance's floor.")
     neighbours: Count = Field(10, description="Neighbours looked at by trustworthiness.")
-    neighbour_samples: Annotated[int, Field(ge=10)] = Field(
-        2_000, description="Points looked at by trustworthiness."
-    )
+    neighbour_samples: Annotated[int, Field(ge=10)] = Field(2_000, description="Points looked at by trustworthiness.")
 
 
 class Roundtrip(Section):
@@ -331,20 +292,14 @@ class Scaling(Section):
 class Experiments(Section):
     """Settings of the experiments; all of them always run, scaling on demand."""
 
-    flow_quality: FlowQuality = Field(
-        default_factory=FlowQuality, description="Generated against fresh points."
-    )
+    flow_quality: FlowQuality = Field(default_factory=FlowQuality, description="Generated against fresh points.")
     roundtrip: Roundtrip = Field(default_factory=Roundtrip, description="Data to latents and back.")
     solver_comparison: SolverComparison = Field(
         default_factory=SolverComparison, description="Error against evaluations, for all solvers."
     )
     snapshots: Snapshots = Field(default_factory=Snapshots, description="Points in the figures.")
-    pr_over_time: PrOverTime = Field(
-        default_factory=PrOverTime, description="Participation ratio over time."
-    )
-    scaling: Scaling = Field(
-        default_factory=Scaling, description="Time and memory against size (target `scaling`)."
-    )
+    pr_over_time: PrOverTime = Field(default_factory=PrOverTime, description="Participation ratio over time.")
+    scaling: Scaling = Field(default_factory=Scaling, description="Time and memory against size (target `scaling`).")
 
 
 class Config(Section):
@@ -356,16 +311,12 @@ class Config(Section):
     schedules: Annotated[dict[ScheduleName, Schedule], Field(min_length=1)] = Field(
         ..., description="Noise schedules by name."
     )
-    networks: Annotated[dict[Name, Network], Field(min_length=1)] = Field(
-        ..., description="Networks by name."
-    )
+    networks: Annotated[dict[Name, Network], Field(min_length=1)] = Field(..., description="Networks by name.")
     training: Annotated[dict[Name, Training], Field(min_length=1)] = Field(
         ..., description="Training settings by name."
     )
     solver: Solver = Field(default_factory=Solver, description="How flows are integrated.")
-    experiments: Experiments = Field(
-        default_factory=Experiments, description="Settings of the experiments."
-    )
+    experiments: Experiments = Field(default_factory=Experiments, description="Settings of the experiments.")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
         default_factory=lambda: [0], description="Training seeds; one flow each."
     )

@@ -118,9 +118,7 @@ def _npz_shape(path: Path, array: str | None) -> tuple[int, ...]:
             with archive.open(f"{name}.npy") as member:
                 version = np.lib.format.read_magic(member)
                 header = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
+                    np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 )
                 return tuple(header(member)[0])
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as problem:
@@ -177,9 +175,7 @@ def _read_npz(path: Path, array: str | None) -> tuple[np.ndarray, tuple[str, ...
 def _chosen_array_of_file(path: Path, array: str | None) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
-            return _chosen_array(
-                path, [name.removesuffix(".npy") for name in archive.namelist()], array
-            )
+            return _chosen_array(path, [name.removesuffix(".npy") for name in archive.namelist()], array)
     except (zipfile.BadZipFile, OSError) as problem:
         raise _unreadable(path, "npz", problem) from problem
 
@@ -201,9 +197,7 @@ def _csv_header(path: Path) -> list[str]:
     except (UnicodeDecodeError, csv.Error) as problem:
         raise _unreadable(path, "csv", problem) from problem
     if not names:
-        raise DataError(
-            str(path), "a header line", "an empty line", "name the columns in the first line."
-        )
+        raise DataError(str(path), "a header line", "an empty line", "name the columns in the first line.")
     if all(_is_number(name) for name in names):
         raise DataError(
             str(path),
@@ -238,9 +232,7 @@ def _read_frame(path: Path, kind: str) -> pd.DataFrame:
         raise _unreadable(path, kind, problem) from problem
 
 
-def _chosen_columns(
-    path: Path, names: Sequence[str], dataset: Mapping[str, Any]
-) -> tuple[str, ...]:
+def _chosen_columns(path: Path, names: Sequence[str], dataset: Mapping[str, Any]) -> tuple[str, ...]:
     label = dataset.get("label_column")
     chosen = dataset.get("columns") or [name for name in names if name != label]
     for key, wanted in (("columns", chosen), ("label_column", [label] if label else [])):
@@ -260,9 +252,7 @@ def _chosen_columns(
             "take it out of `columns`, or drop `label_column`.",
         )
     if not chosen:
-        raise DataError(
-            str(path), "at least one column of numbers", "none", "add columns to the table."
-        )
+        raise DataError(str(path), "at least one column of numbers", "none", "add columns to the table.")
     return tuple(chosen)
 
 

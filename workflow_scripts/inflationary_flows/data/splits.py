@@ -122,9 +122,7 @@ def load_splits(path: str | os.PathLike[str]) -> Splits:
     return Splits(**tensors, provenance=metadata["provenance"])
 
 
-def _cut(
-    table: Table, fractions: Mapping[str, float], seed: int
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _cut(table: Table, fractions: Mapping[str, float], seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     n, dimension = table.points.shape
     order = np.random.default_rng([seed, _SHUFFLE_STREAM]).permutation(n)
     validation, test = (round(fractions[split] * n) for split in ("validation", "test"))
@@ -145,10 +143,7 @@ def _cut(
     parts = np.split(order, [train, train + validation])
     if table.path is not None:
         require_varying(f"{where}, train split", table.points[parts[0]], table.columns)
-    return {
-        split: (table.points[rows], table.labels[rows])
-        for split, rows in zip(SPLITS, parts, strict=True)
-    }
+    return {split: (table.points[rows], table.labels[rows]) for split, rows in zip(SPLITS, parts, strict=True)}
 
 
 def _versions(kind: str) -> dict[str, str]:

@@ -143,9 +143,7 @@ class Toy:
                 "ask for more nodes.",
             )
         bare = np.array(self.noise) == 0.0
-        points, weights = self._quadrature(
-            resolution, max(8, resolution // 4), midpoints=bool(bare.any())
-        )
+        points, weights = self._quadrature(resolution, max(8, resolution // 4), midpoints=bool(bare.any()))
         _, scale = self.location_and_scale
         (low, high), *_ = self.patches[0].bounds
         within_cell = np.where(bare, ((high - low) / resolution) ** 2 / 12.0, 0.0)

@@ -1,0 +1,53 @@
+# make run makes every table and figure; make test checks everything. Nothing else has to be installed first
+# than Python 3.11 (or newer) with its venv module. Variables: CONFIG, CORES, TARGETS, PYTHON.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CONFIG ?=
+CORES ?=
+TARGETS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+UNFINISHED := .venv/.unfinished
+
+# Packages of another environment must not leak into this one.
+unexport PYTHONPATH PYTHONHOME
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-fast lint clean-results
+
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Create .venv with the exact versions of requirements.lock
+
+# The first line of the recipe notices a set-up that was interrupted, and starts over.
+$(STAMP): requirements.lock
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Set-up: expected Python 3.11 or newer, got '$(PYTHON)'. Hint: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(if $(wildcard $(UNFINISHED)),--clear) .venv
+	@touch $(UNFINISHED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(UNFINISHED)
+	@touch $(STAMP)
+
+run: $(STAMP) ## Run the workflow [CONFIG=my.yaml CORES=4 TARGETS="metrics figures"]
+	$(BIN)/snakemake $(TARGETS) $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile $(CONFIG))
+
+test: $(STAMP) ## Run all tests, the smoke workflow among them
+	$(BIN)/python -m pytest
+
+test-fast: $(STAMP) ## Run the tests that neither train nor run the workflow
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(STAMP) ## Check style, types and workflow without running anything
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+clean-results: ## Delete everything that the workflow made, training progress included
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -1,0 +1,46 @@
+# Inflationary flows: from data to trained flows, tables and figures.
+#
+#   snakemake                             everything but the scaling study, for config.yaml
+#   snakemake metrics                     one stage: data, train, flows, metrics, figures, scaling
+#   snakemake --configfile my.yaml        another configuration, instead of config.yaml
+#   snakemake --directory elsewhere ...   results below another folder
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+ROOT = Path(workflow.basedir)
+
+# Snakemake would merge a --configfile into this one, key by key: a configuration with one data set
+# would run it beside all of these. Values of --config do override single entries, of either file.
+if not workflow.overwrite_configfiles:
+
+    configfile: ROOT / "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/flow.smk"
+include: "rules/metrics.smk"
+include: "rules/figures.smk"
+
+
+wildcard_constraints:
+    dataset=r"[a-z0-9_]+",
+    schedule=r"[a-z0-9_.\-]+",
+    seed=r"\d+",
+
+
+onstart:
+    write_resolved_config()
+
+
+rule all:
+    """Makes all tables and figures."""
+    default_target: True
+    input:
+        rules.metrics.input,
+        rules.figures.input,

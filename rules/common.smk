@@ -1,0 +1,144 @@
+"""Loads and validates the configuration, and hands each rule the part that its result depends on.
+
+Needs config.yaml (or --configfile); makes nothing. A job's params hold every number that its result
+depends on, one item each, and never a label: what changes a job is what changes its result.
+"""
+
+import os
+import sys
+from functools import cache
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+# Jobs import the library that lies beside this workflow, also from conda environments and on cluster
+# nodes, where it is not installed: the code whose digest is recorded is the code that runs.
+LIBRARY = ROOT / "workflow_scripts"
+sys.path.insert(0, str(LIBRARY))
+search_path = [str(LIBRARY), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, search_path)))
+
+
+envvars:
+    "PYTHONPATH",
+
+
+from inflationary_flows import config as settings
+from inflationary_flows.artifacts.digest import source_digest
+from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.data.oracles import find_toy
+from inflationary_flows.data.sources import DIGITS_DIMENSION, table_dimension
+from inflationary_flows.errors import InflationaryFlowsError
+
+
+def locate_tables(raw):
+    """Own tables are looked for in the working directory, then beside the Snakefile."""
+    datasets = raw.get("datasets")
+    for dataset in datasets.values() if isinstance(datasets, dict) else []:
+        path = dataset.get("path") if isinstance(dataset, dict) else None
+        if isinstance(path, str) and not Path(path).exists() and (ROOT / path).exists():
+            dataset["path"] = str(ROOT / path)
+    return raw
+
+
+try:
+    CONFIG = settings.load_config(locate_tables(dict(config)))
+except InflationaryFlowsError as problem:
+    raise WorkflowError(f"config: {problem}") from None
+
+RESOLVED = settings.resolve(CONFIG)
+RESOLVED_PATH = "results/config.resolved.yaml"
+EXPERIMENTS = RESOLVED["experiments"]
+
+# Sorted, so that the order of entries in the configuration changes nothing.
+DATASETS = sorted(CONFIG.datasets)
+PAIRS = [
+    (name, schedule)
+    for name in DATASETS
+    for schedule in sorted(CONFIG.datasets[name].schedules)
+]
+SEEDS = sorted(CONFIG.seeds)
+FLOWS = [(name, schedule, seed) for name, schedule in PAIRS for seed in SEEDS]
+SCHEDULES = {
+    name: settings.schedule_settings(CONFIG, name)
+    for name in sorted({schedule for _, schedule in PAIRS})
+}
+
+
+def per_flow(pattern, flows=FLOWS):
+    """A pattern with {dataset}, {schedule} and {seed}, filled in for each flow."""
+    return [pattern.format(dataset=d, schedule=s, seed=n) for d, s, n in flows]
+
+
+def per_dataset(pattern):
+    """A pattern with {dataset}, filled in for each data set."""
+    return [pattern.format(dataset=d) for d in DATASETS]
+
+
+def dimension_of(dataset):
+    """Number of coordinates D of a data set, from names and headers alone."""
+    chosen = settings.dataset_settings(CONFIG, dataset)
+    toy = find_toy(chosen)
+    if toy is not None:
+        return toy.dimension
+    return DIGITS_DIMENSION if chosen["kind"] == "digits" else table_dimension(chosen)
+
+
+def is_reducing(schedule):
+    """Whether a schedule reduces the participation ratio (PRR) instead of preserving it (PRP)."""
+    return CONFIG.schedules[schedule].kept_dims is not None
+
+
+def dataset_of(wildcards):
+    """What the points of a data set depend on; the path of an own table is an input instead."""
+    chosen = settings.dataset_settings(CONFIG, wildcards.dataset)
+    return {key: value for key, value in chosen.items() if key != "path"}
+
+
+def table_of(wildcards):
+    """The file of an own table; toys and digits have none."""
+    path = CONFIG.datasets[wildcards.dataset].path
+    return [path] if path else []
+
+
+def schedule_of(wildcards):
+    """Keyword arguments of `make_schedule`."""
+    return settings.schedule_settings(CONFIG, wildcards.schedule)
+
+
+def solver_of(wildcards):
+    """How the flows of a schedule are integrated."""
+    return settings.solver_settings(CONFIG, wildcards.schedule)
+
+
+def compressed_prior_of(wildcards):
+    """How compressed latents are drawn."""
+    return CONFIG.schedules[wildcards.schedule].compressed_prior
+
+
+def network_of(wildcards):
+    """The network of a data set."""
+    return settings.network_settings(CONFIG, wildcards.dataset)
+
+
+def training_of(wildcards):
+    """Training settings that decide the result."""
+    return settings.training_settings(CONFIG, wildcards.dataset)
+
+
+def job_of(wildcards):
+    """Training settings that do not: the resources of the job, and how often it saves its state."""
+    return CONFIG.training[CONFIG.datasets[wildcards.dataset].training]
+
+
+@cache
+def digest_of(script):
+    """Digest of a rule's script and of the library modules that it imports."""
+    return source_digest(LIBRARY / f"{script}.py", LIBRARY)
+
+
+def write_resolved_config():
+    """Writes the configuration with all defaults beside the results."""
+    with atomic_write(RESOLVED_PATH) as path:
+        text = yaml.safe_dump(RESOLVED, sort_keys=False, allow_unicode=True)
+        path.write_text(f"# Every setting of this run, defaults included.\n{text}")

@@ -1,0 +1,224 @@
+"""Experiments: one small table for each data set, schedule and seed, merged into results/tables.
+
+Needs results/data and results/flows; makes results/metrics and results/tables, and on demand the
+scaling study, whose times stand in results/benchmarks like all others.
+"""
+
+METRICS = {
+    "flow_quality": per_flow(
+        "results/metrics/{dataset}/{schedule}/seed{seed}/flow_quality.csv"
+    ),
+    "roundtrip": per_flow(
+        "results/metrics/{dataset}/{schedule}/seed{seed}/roundtrip.csv"
+    ),
+    "solver_comparison": per_flow(
+        "results/metrics/{dataset}/{schedule}/seed{seed}/solver_comparison.csv"
+    ),
+    "two_sample_floor": per_dataset("results/metrics/{dataset}/two_sample_floor.csv"),
+}
+
+
+rule metrics:
+    """Makes all tables."""
+    input:
+        expand(
+            "results/tables/{table}.csv",
+            table=sorted([*METRICS, "participation_ratio", "pr_over_time"]),
+        ),
+
+
+rule scaling:
+    """Makes the table of seconds and memory against numbers of points and dimensions."""
+    input:
+        "results/benchmarks/scaling.csv",
+
+
+rule measure_two_sample_floor:
+    """Compares fresh points with fresh points. Makes the floor that generated points are held against."""
+    input:
+        splits="results/data/{dataset}/splits.safetensors",
+        eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
+    output:
+        table="results/metrics/{dataset}/two_sample_floor.csv",
+    log:
+        "results/logs/measure_two_sample_floor/{dataset}.log",
+    benchmark:
+        "results/benchmarks/measure_two_sample_floor/{dataset}.tsv"
+    conda:
+        "../envs/metrics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="30m",
+        gpu=0,
+    params:
+        samples=EXPERIMENTS["flow_quality"]["samples"],
+        seed=EXPERIMENTS["flow_quality"]["seed"],
+        projections=EXPERIMENTS["flow_quality"]["projections"],
+        energy_splits=EXPERIMENTS["flow_quality"]["energy_splits"],
+        wasserstein_splits=EXPERIMENTS["flow_quality"]["wasserstein_splits"],
+        source=digest_of("measure_two_sample_floor"),
+    script:
+        "../workflow_scripts/measure_two_sample_floor.py"
+
+
+rule measure_quality:
+    """Compares generated with fresh points, and latents with their exact law."""
+    input:
+        splits="results/data/{dataset}/splits.safetensors",
+        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+        floor="results/metrics/{dataset}/two_sample_floor.csv",
+    output:
+        table="results/metrics/{dataset}/{schedule}/seed{seed}/flow_quality.csv",
+    log:
+        "results/logs/measure_quality/{dataset}/{schedule}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/measure_quality/{dataset}/{schedule}/seed{seed}.tsv"
+    conda:
+        "../envs/metrics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="30m",
+        gpu=lambda wildcards: job_of(wildcards).gpu,
+    params:
+        dataset=dataset_of,
+        samples=EXPERIMENTS["flow_quality"]["samples"],
+        seed=EXPERIMENTS["flow_quality"]["seed"],
+        projections=EXPERIMENTS["flow_quality"]["projections"],
+        neighbours=EXPERIMENTS["flow_quality"]["neighbours"],
+        neighbour_samples=EXPERIMENTS["flow_quality"]["neighbour_samples"],
+        source=digest_of("measure_quality"),
+    script:
+        "../workflow_scripts/measure_quality.py"
+
+
+rule measure_roundtrip:
+    """Carries held-out points to latents and back, as configured and as in the paper."""
+    input:
+        splits="results/data/{dataset}/splits.safetensors",
+        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+    output:
+        table="results/metrics/{dataset}/{schedule}/seed{seed}/roundtrip.csv",
+    log:
+        "results/logs/measure_roundtrip/{dataset}/{schedule}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/measure_roundtrip/{dataset}/{schedule}/seed{seed}.tsv"
+    conda:
+        "../envs/metrics.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="30m",
+        gpu=lambda wildcards: job_of(wildcards).gpu,
+    params:
+        samples=EXPERIMENTS["roundtrip"]["samples"],
+        paper_steps=EXPERIMENTS["roundtrip"]["paper_steps"],
+        source=digest_of("measure_roundtrip"),
+    script:
+        "../workflow_scripts/measure_roundtrip.py"
+
+
+rule compare_solvers:
+    """Integrates the same flow with every solver. Makes errors against network evaluations."""
+    input:
+        splits="results/data/{dataset}/splits.safetensors",
+        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+    output:
+        table="results/metrics/{dataset}/{schedule}/seed{seed}/solver_comparison.csv",
+    log:
+        "results/logs/compare_solvers/{dataset}/{schedule}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/compare_solvers/{dataset}/{schedule}/seed{seed}.tsv"
+    conda:
+        "../envs/metrics.yaml"
+    threads: 1
+    resources:
+        mem="2GB",
+        runtime="1h",
+        gpu=lambda wildcards: job_of(wildcards).gpu,
+    params:
+        samples=EXPERIMENTS["solver_comparison"]["samples"],
+        seed=EXPERIMENTS["solver_comparison"]["seed"],
+        steps=EXPERIMENTS["solver_comparison"]["steps"],
+        tolerances=EXPERIMENTS["solver_comparison"]["tolerances"],
+        reference_steps=EXPERIMENTS["solver_comparison"]["reference_steps"],
+        source=digest_of("compare_solvers"),
+    script:
+        "../workflow_scripts/compare_solvers.py"
+
+
+rule trace_participation_ratio:
+    """Follows the participation ratio of all marginals over time, for both kernel families."""
+    input:
+        per_dataset("results/data/{dataset}/eigenbasis.safetensors"),
+    output:
+        table="results/tables/pr_over_time.csv",
+    log:
+        "results/logs/trace_participation_ratio.log",
+    benchmark:
+        "results/benchmarks/trace_participation_ratio.tsv"
+    conda:
+        "../envs/metrics.yaml"
+    threads: 1
+    resources:
+        mem="1GB",
+        runtime="10m",
+        gpu=0,
+    params:
+        datasets=DATASETS,
+        pairs=PAIRS,
+        schedules=SCHEDULES,
+        points=EXPERIMENTS["pr_over_time"]["points"],
+        source=digest_of("trace_participation_ratio"),
+    script:
+        "../workflow_scripts/trace_participation_ratio.py"
+
+
+rule merge_table:
+    """Puts the small tables of one experiment below each other."""
+    input:
+        lambda wildcards: METRICS[wildcards.table],
+    output:
+        table="results/tables/{table}.csv",
+    log:
+        "results/logs/merge_table/{table}.log",
+    benchmark:
+        "results/benchmarks/merge_table/{table}.tsv"
+    wildcard_constraints:
+        table="|".join(METRICS),
+    conda:
+        "../envs/metrics.yaml"
+    threads: 1
+    resources:
+        mem="1GB",
+        runtime="10m",
+        gpu=0,
+    params:
+        source=digest_of("merge_table"),
+    script:
+        "../workflow_scripts/merge_table.py"
+
+
+rule measure_scaling:
+    """Times the mathematics without a network, against numbers of points and dimensions."""
+    output:
+        table="results/benchmarks/scaling.csv",
+    log:
+        "results/logs/measure_scaling.log",
+    benchmark:
+        "results/benchmarks/measure_scaling.tsv"
+    conda:
+        "../envs/metrics.yaml"
+    threads: 1
+    resources:
+        mem="4GB",
+        runtime="1h",
+        gpu=0,
+    params:
+        points=EXPERIMENTS["scaling"]["points"],
+        dimensions=EXPERIMENTS["scaling"]["dimensions"],
+        steps=EXPERIMENTS["scaling"]["steps"],
+        source=digest_of("measure_scaling"),
+    script:
+        "../workflow_scripts/measure_scaling.py"

@@ -1,0 +1,92 @@
+"""Fixtures that several test files share: running the workflow, and one finished smoke run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+SMOKE = REPOSITORY / "tests/configs/smoke.yaml"
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis"
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the workflow ended."""
+
+    code: int
+    text: str
+
+    @property
+    def jobs(self) -> Counter[str]:
+        """Number of jobs of each rule that a dry-run announces, targets left out."""
+        table = re.search(r"^Job stats:\n.*?\ntotal ", self.text, re.DOTALL | re.MULTILINE)
+        if table is None:
+            assert "Nothing to be done" in self.text, self.text
+            return Counter()
+        rows = re.findall(r"^(\w+) +(\d+)$", table[0], re.MULTILINE)
+        targets = {"all", "data", "train", "flows", "metrics", "figures", "scaling"}
+        return Counter({rule: int(count) for rule, count in rows if rule not in targets})
+
+
+def run_workflow(directory: Path, *arguments: str, config: Path = SMOKE, repository: Path = REPOSITORY) -> Outcome:
+    """Runs snakemake on two cores with its results below a directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
+    command += ["--snakefile", str(repository / "Snakefile"), "--directory", str(directory)]
+    command += ["--configfile", str(config)]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout)
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished smoke run; tests that change it work on a copy."""
+    directory = tmp_path_factory.mktemp("smoke")
+    # Found here first, so that runs with a copy of the sources read the same file.
+    shutil.copytree(REPOSITORY / "tests/data", directory / "tests/data")
+    outcome = run_workflow(directory)
+    assert outcome.code == 0, outcome.text
+    return directory
+
+
+@pytest.fixture
+def edited_config(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], None]], Path]:
+    """Writes the smoke configuration after an edit."""
+
+    def write(edit: Callable[[dict[str, Any]], None]) -> Path:
+        content = yaml.safe_load(SMOKE.read_text())
+        edit(content)
+        path = tmp_path / "edited.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def copied_repository(tmp_path: Path) -> Path:
+    """A copy of the sources to edit."""
+    return Path(shutil.copytree(REPOSITORY, tmp_path / "copy", ignore=NOT_COPIED))

@@ -1,0 +1,124 @@
+"""Lock, package metadata, conda environments and profiles say the same."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import distribution, version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from inflationary_flows.artifacts import digest
+
+REPOSITORY = Path(__file__).parents[1]
+SCRIPTS = REPOSITORY / "workflow_scripts"
+ENVIRONMENTS = sorted(REPOSITORY.glob("envs/*.yaml"))
+DISTRIBUTIONS = {"ot": "POT", "sklearn": "scikit-learn", "yaml": "PyYAML"}
+
+
+def read_lock() -> dict[str, str]:
+    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): pin for name, pin in pins}
+
+
+def read_pins(environment: Path) -> dict[str, str]:
+    dependencies = yaml.safe_load(environment.read_text())["dependencies"]
+    pip = next(item["pip"] for item in dependencies if isinstance(item, dict))
+    return {canonicalize_name(name): pin for name, pin in (line.split("==") for line in pip)}
+
+
+def declared_requirements() -> list[Requirement]:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    groups = project["optional-dependencies"].values()
+    texts = [*project["dependencies"], *(text for group in groups for text in group)]
+    own = project["name"]
+    return [Requirement(text) for text in texts if not text.startswith(own)]
+
+
+def rules_and_environments() -> list[tuple[str, str]]:
+    found = []
+    for path in sorted(REPOSITORY.glob("rules/*.smk")):
+        for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            script = re.search(r"workflow_scripts/(\w+)\.py", block)
+            environment = re.search(r"envs/(\w+\.yaml)", block)
+            if script:
+                assert environment, f"{path.name}: {script[1]} has no environment"
+                found.append((script[1], environment[1]))
+    return found
+
+
+def third_party_imports(script: str) -> set[str]:
+    """Distributions that a script needs, whether imported at once or later."""
+    files = [SCRIPTS / f"{script}.py"]
+    files += [digest._file_of(name, SCRIPTS) for name in digest.source_closure(files[0], SCRIPTS)]
+    names = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add((node.module or "").partition(".")[0])
+    names -= {*sys.stdlib_module_names, "inflationary_flows"}
+    return {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in names}
+
+
+def test_lock_holds_exact_versions_from_no_particular_place() -> None:
+    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pattern = re.compile(r"^[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+$")
+    assert all(pattern.match(line) for line in lines if not line.startswith("#"))
+    assert not [line for line in lines if "+" in line]
+
+
+@pytest.mark.parametrize("requirement", declared_requirements(), ids=str)
+def test_lock_satisfies_declared_ranges(requirement: Requirement) -> None:
+    pin = read_lock()[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(pin, prereleases=True)
+
+
+def test_lock_is_closed_under_dependencies() -> None:
+    lock = read_lock()
+    for name in lock:
+        for text in distribution(name).requires or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(requirement.name) in lock, f"{name} needs {requirement}"
+
+
+def test_environment_of_these_tests_is_the_locked_one() -> None:
+    # A local label, as in 2.0+cpu, is a build of the same version.
+    installed = {name: version(name).partition("+")[0] for name in read_lock()}
+    assert installed == read_lock()
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_conda_pins_equal_the_lock(environment: Path) -> None:
+    pins, lock = read_pins(environment), read_lock()
+    assert pins == {name: lock.get(name) for name in pins}
+
+
+@pytest.mark.parametrize(("script", "environment"), rules_and_environments())
+def test_conda_environment_has_what_the_script_imports(
+    script: str, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Modules that do not count for the digest are imported all the same.
+    monkeypatch.setattr(digest, "FORMAT_ONLY", frozenset())
+    missing = third_party_imports(script) - set(read_pins(REPOSITORY / "envs" / environment))
+    assert not missing
+
+
+def test_every_script_belongs_to_a_rule_and_back() -> None:
+    scripts = {path.stem for path in SCRIPTS.glob("*.py")}
+    assert {script for script, _ in rules_and_environments()} == scripts
+
+
+def test_profiles_share_no_key() -> None:
+    default = yaml.safe_load((REPOSITORY / "profiles/default/config.yaml").read_text())
+    slurm = yaml.safe_load((REPOSITORY / "slurm/config.yaml").read_text())
+    assert not set(default) & set(slurm)

@@ -1,0 +1,463 @@
+"""The workflow: what it makes, what it makes again after which edit, and how it refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from conftest import REPOSITORY, SMOKE, Outcome, run_workflow
+from inflationary_flows import Flow
+from inflationary_flows.config import load_config, resolve
+
+Edit = Callable[[Callable[[dict[str, Any]], None]], Path]
+
+FLOW = ["dataset", "schedule", "seed"]
+COLUMNS = {
+    "flow_quality": [*FLOW, "metric", "value", "reference", "n"],
+    "roundtrip": [*FLOW, "solver", "steps", "evaluations", "mse", "max_error", "n"],
+    "solver_comparison": [
+        *FLOW,
+        "solver",
+        "steps",
+        "evaluations",
+        "generation_rmse",
+        "roundtrip_rmse",
+    ],
+    "pr_over_time": ["dataset", "schedule", "kernel", "t", "t_fraction", "participation_ratio"],
+    "two_sample_floor": ["dataset", "metric", "mean", "sd", "q95", "n"],
+    "participation_ratio": [
+        "dataset",
+        "dimension",
+        "participation_ratio",
+        "largest_variance",
+        "smallest_variance",
+    ],
+}
+METRICS = {
+    "energy_distance_true_pt",
+    "energy_distance_prior",
+    "sliced_wasserstein_true_pt",
+    "sliced_wasserstein_prior",
+    "c2st_accuracy_true_pt",
+    "c2st_accuracy_prior",
+    "latent_cov_error",
+}
+FIGURES = {
+    "fig02",
+    "fig03",
+    "digits_samples",
+    "digits_roundtrip",
+    "training_curves",
+    "solver_comparison",
+    "pr_over_time",
+    "flow_quality",
+}
+PER_FLOW = {
+    "assemble_flow",
+    "trace_flow",
+    "measure_quality",
+    "measure_roundtrip",
+    "compare_solvers",
+}
+
+
+def flows_of(config: Path) -> set[tuple[str, str, int]]:
+    content = yaml.safe_load(config.read_text())
+    return {
+        (dataset, schedule, seed)
+        for dataset, entry in content["datasets"].items()
+        for schedule in entry["schedules"]
+        for seed in content["seeds"]
+    }
+
+
+def digests(directory: Path, *patterns: str) -> dict[str, str]:
+    files = [path for pattern in patterns for path in (directory / "results").glob(pattern)]
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.is_file()
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# What a run makes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", COLUMNS)
+def test_tables_have_the_columns_of_the_contract(smoke_run: Path, table: str) -> None:
+    frame = pd.read_csv(smoke_run / f"results/tables/{table}.csv")
+    assert list(frame.columns) == COLUMNS[table]
+    assert len(frame)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["flow_quality", "roundtrip", "solver_comparison"])
+def test_tables_cover_every_flow(smoke_run: Path, table: str) -> None:
+    frame = pd.read_csv(smoke_run / f"results/tables/{table}.csv")
+    assert set(frame[FLOW].itertuples(index=False, name=None)) == flows_of(SMOKE)
+
+
+@pytest.mark.slow
+def test_quality_holds_the_metrics_of_the_contract(smoke_run: Path) -> None:
+    frame = pd.read_csv(smoke_run / "results/tables/flow_quality.csv")
+    for flow, rows in frame.groupby(FLOW):
+        assert set(rows.metric) >= METRICS, flow
+        toy = flow[0] in {"circles", "s_curve"}
+        assert ("excess_denoising_error" in set(rows.metric)) == toy
+
+
+@pytest.mark.slow
+def test_roundtrip_has_the_configured_and_the_paper_setting(smoke_run: Path) -> None:
+    frame = pd.read_csv(smoke_run / "results/tables/roundtrip.csv")
+    for _, rows in frame.groupby(FLOW):
+        assert {"rk4", "euler_scaled"} <= set(rows.solver)
+    assert (frame.mse >= 0).all()
+
+
+@pytest.mark.slow
+def test_all_figures_are_drawn(smoke_run: Path) -> None:
+    made = {path.name for path in (smoke_run / "results/figures").iterdir()}
+    assert made == {f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "png")}
+
+
+@pytest.mark.slow
+def test_flows_of_a_run_load_and_round_trip_in_the_units_of_the_data(smoke_run: Path) -> None:
+    flow = Flow.load(smoke_run / "results/flows/own_table/prr2/seed0")
+    settings = yaml.safe_load(SMOKE.read_text())["datasets"]["own_table"]
+    table = pd.read_csv(REPOSITORY / settings["path"])
+    points = table.drop(columns=settings.get("label_column", [])).to_numpy(float)[:50]
+    back = flow.round_trip(points, solver="rk4", steps=64)
+    assert np.abs((back - points) / points.std(axis=0)).max() < 1e-2
+    assert flow.inflate(points).shape == (50, flow.dimension)
+
+
+@pytest.mark.slow
+def test_resolved_configuration_loads_as_the_same_configuration(
+    smoke_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(smoke_run)
+    written = load_config(smoke_run / "results/config.resolved.yaml")
+    assert resolve(written) == resolve(load_config(SMOKE))
+
+
+@pytest.mark.slow
+def test_training_curves_are_json_lines(smoke_run: Path) -> None:
+    for path in (smoke_run / "results/networks").rglob("training.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        assert rows[-1]["step"] == 60
+        assert all(np.isfinite(row["validation_loss"]) for row in rows)
+
+
+@pytest.mark.slow
+def test_every_job_leaves_a_log_and_a_benchmark(smoke_run: Path) -> None:
+    results = smoke_run / "results"
+    logs = {path.relative_to(results / "logs").with_suffix("") for path in results.rglob("*.log")}
+    benchmarks = results / "benchmarks"
+    times = {path.relative_to(benchmarks).with_suffix("") for path in benchmarks.rglob("*.tsv")}
+    assert logs == times
+    assert len(logs) > 40
+
+
+@pytest.mark.slow
+def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
+    for path in (smoke_run / "results/tables").glob("*.csv"):
+        header = path.read_text().partition("\n")[0]
+        assert not {"seconds", "runtime", "memory", "peak_memory_mb"} & set(header.split(","))
+
+
+@pytest.mark.slow
+def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
+    # The second run finds the own table elsewhere, beside the Snakefile.
+    outcome = run_workflow(tmp_path, "metrics")
+    assert outcome.code == 0, outcome.text
+    patterns = ("networks/**/*.safetensors", "flows/**/*.safetensors", "tables/*.csv")
+    first, second = digests(smoke_run, *patterns), digests(tmp_path, *patterns)
+    assert len(first) > 10
+    assert first == second
+
+
+@pytest.mark.slow
+def test_second_run_has_nothing_to_do(smoke_run: Path) -> None:
+    begin = time.monotonic()
+    outcome = run_workflow(smoke_run)
+    assert outcome.code == 0
+    assert "Nothing to be done" in outcome.text
+    assert time.monotonic() - begin < 15
+
+
+@pytest.mark.slow
+def test_scaling_study_is_made_on_demand(tmp_path: Path) -> None:
+    outcome = run_workflow(tmp_path, "scaling")
+    assert outcome.code == 0, outcome.text
+    table = pd.read_csv(tmp_path / "results/benchmarks/scaling.csv")
+    assert {"n", "dimension", "seconds", "peak_memory_mb"} <= set(table.columns)
+
+
+# ---------------------------------------------------------------------------------------------
+# What an edit makes again
+
+
+@pytest.mark.slow
+def test_cosmetic_edits_rerun_nothing(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["datasets"]["circles"]["label"] = "Two rings"
+        content["schedules"]["prp"]["label"] = "PR-preserving"
+        content["training"]["toy"] |= {"runtime": "2h", "mem": "3GB", "checkpoint_seconds": 5.0}
+        content["datasets"] = dict(reversed(content["datasets"].items()))
+        content["datasets"]["circles"]["schedules"].reverse()
+        content["schedules"] = dict(reversed(content["schedules"].items()))
+
+    assert not run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
+
+
+@pytest.mark.slow
+def test_learning_rate_retrains_and_keeps_the_data(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["training"]["toy"]["learning_rate"] = 1e-3
+
+    jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
+    assert jobs["train_network"] == len(flows_of(SMOKE))
+    assert all(jobs[rule] == len(flows_of(SMOKE)) for rule in PER_FLOW)
+    untouched = {"prepare_splits", "fit_eigenbasis", "measure_two_sample_floor"}
+    assert not untouched & set(jobs)
+
+
+@pytest.mark.slow
+def test_solver_does_not_retrain(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["solver"]["steps"] = 9
+
+    jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
+    assert jobs["assemble_flow"] == len(flows_of(SMOKE))
+    assert "train_network" not in jobs
+
+
+@pytest.mark.slow
+def test_experiment_setting_reruns_that_experiment(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["experiments"]["roundtrip"]["samples"] = 90
+
+    jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
+    assert jobs == {"measure_roundtrip": len(flows_of(SMOKE)), "merge_table": 1}
+
+
+@pytest.mark.slow
+def test_new_data_set_runs_only_its_own_jobs(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        sizes = content["datasets"]["circles"]["sizes"]
+        content["datasets"]["moons"] = {"schedules": ["prp"], "sizes": sizes}
+
+    jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
+    own = {"prepare_splits", "fit_eigenbasis", "train_network", "measure_two_sample_floor"}
+    assert all(jobs[rule] == 1 for rule in own | PER_FLOW | {"trace_participation_ratio"})
+    assert jobs["merge_table"] == 4
+    assert not {"plot_prr_toys", "plot_digits"} & set(jobs)
+
+
+def edited_source(repository: Path, module: str) -> None:
+    path = repository / "workflow_scripts/inflationary_flows" / module
+    path.write_text(path.read_text() + "\nA_NEW_CONSTANT = 1\n")
+
+
+@pytest.mark.slow
+def test_unchanged_copy_of_the_sources_reruns_nothing(smoke_run: Path, copied_repository: Path) -> None:
+    for path in copied_repository.rglob("*.py"):
+        path.touch()
+    assert not run_workflow(smoke_run, "-n", repository=copied_repository).jobs
+
+
+@pytest.mark.slow
+def test_plotting_edit_only_redraws(smoke_run: Path, copied_repository: Path) -> None:
+    edited_source(copied_repository, "plotting/style.py")
+    jobs = run_workflow(smoke_run, "-n", repository=copied_repository).jobs
+    assert jobs
+    assert all(rule.startswith("plot_") for rule in jobs)
+
+
+@pytest.mark.slow
+def test_denoiser_edit_retrains(smoke_run: Path, copied_repository: Path) -> None:
+    edited_source(copied_repository, "mathematics/denoisers.py")
+    jobs = run_workflow(smoke_run, "-n", repository=copied_repository).jobs
+    assert jobs["train_network"] == len(flows_of(SMOKE))
+
+
+@pytest.mark.slow
+def test_comment_edit_reruns_nothing(smoke_run: Path, copied_repository: Path) -> None:
+    for path in (copied_repository / "workflow_scripts").rglob("*.py"):
+        path.write_text(path.read_text() + "\n# A remark.\n")
+    assert not run_workflow(smoke_run, "-n", repository=copied_repository).jobs
+
+
+# ---------------------------------------------------------------------------------------------
+# Without running anything
+
+
+def test_dry_run_of_the_default_configuration_is_fast(tmp_path: Path) -> None:
+    begin = time.monotonic()
+    outcome = run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml")
+    assert time.monotonic() - begin < 8
+    assert outcome.code == 0
+    assert outcome.jobs["train_network"] == len(flows_of(REPOSITORY / "config.yaml"))
+
+
+def test_given_configuration_replaces_the_default_one(tmp_path: Path) -> None:
+    outcome = run_workflow(tmp_path, "-n", "--quiet", "host")
+    assert outcome.jobs["train_network"] == len(flows_of(SMOKE))
+    assert "circles" in outcome.text
+    assert "moons" not in outcome.text
+
+
+def test_default_configuration_is_read_without_configfile(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "snakemake", "-n", "train", "--directory", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    jobs = Outcome(done.returncode, done.stdout + done.stderr).jobs
+    assert jobs["train_network"] == len(flows_of(REPOSITORY / "config.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        ("data", {"prepare_splits", "fit_eigenbasis", "tabulate_participation_ratio"}),
+        ("train", {"prepare_splits", "fit_eigenbasis", "train_network"}),
+        ("flows", {"prepare_splits", "fit_eigenbasis", "train_network", "assemble_flow"}),
+        ("scaling", {"measure_scaling"}),
+    ],
+)
+def test_stage_targets(tmp_path: Path, target: str, rules: set[str]) -> None:
+    assert set(run_workflow(tmp_path, "-n", target).jobs) == rules
+
+
+def test_lint_is_clean() -> None:
+    command = [sys.executable, "-m", "snakemake", "--lint"]
+    done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rules_need_no_torch_to_be_read(tmp_path: Path) -> None:
+    code = (
+        "import sys; from snakemake.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    arguments = ["-n", "--cores", "1", "--snakefile", str(REPOSITORY / "Snakefile")]
+    arguments += ["--directory", str(tmp_path), "--configfile", str(SMOKE)]
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# ---------------------------------------------------------------------------------------------
+# How it refuses
+
+
+def set_unknown_key(content: dict[str, Any]) -> None:
+    content["training"]["toy"]["learning_rte"] = 1e-3
+
+
+def set_too_many_dims(content: dict[str, Any]) -> None:
+    content["schedules"]["prr1"]["kept_dims"] = 5
+
+
+def set_negative_rate(content: dict[str, Any]) -> None:
+    content["training"]["toy"]["learning_rate"] = -1.0
+
+
+def set_missing_file(content: dict[str, Any]) -> None:
+    content["datasets"]["own_table"]["path"] = "nowhere.csv"
+
+
+def set_list_of_datasets(content: dict[str, Any]) -> None:
+    content["datasets"] = ["circles"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (set_unknown_key, "learning_rate"),
+        (set_too_many_dims, "kept_dims"),
+        (set_negative_rate, "learning_rate"),
+        (set_missing_file, "nowhere.csv"),
+        (set_list_of_datasets, "datasets"),
+    ],
+)
+def test_bad_configuration_is_refused_with_one_message(
+    tmp_path: Path, edited_config: Edit, edit: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    outcome = run_workflow(tmp_path / "run", config=edited_config(edit))
+    assert outcome.code == 1
+    assert outcome.text.count("expected") == 1
+    assert outcome.text.count("Hint:") == 1
+    assert named in outcome.text
+    assert "Traceback" not in outcome.text
+    assert not (tmp_path / "run/results").exists()
+
+
+@pytest.fixture
+def finished_copy(smoke_run: Path, tmp_path: Path) -> Path:
+    """A finished run to spoil."""
+    return Path(shutil.copytree(smoke_run, tmp_path / "finished"))
+
+
+@pytest.mark.slow
+def test_tampered_network_is_refused_and_finished_work_kept(finished_copy: Path) -> None:
+    network = finished_copy / "results/networks/circles/prp/seed0/network.safetensors"
+    content = bytearray(network.read_bytes())
+    content[-1] ^= 1
+    network.write_bytes(content)
+    kept = digests(finished_copy, "flows/circles/prr1/**/*", "data/**/*", "flows/digits/**/*")
+    outcome = run_workflow(finished_copy, "flows")
+    assert outcome.code != 0
+    assert "altered after it was written" in outcome.text
+    assert "Traceback" not in outcome.text
+    still = digests(finished_copy, "flows/circles/prr1/**/*", "data/**/*", "flows/digits/**/*")
+    assert still == kept
+
+
+@pytest.mark.slow
+def test_table_with_a_hole_is_refused_with_its_place(tmp_path: Path, edited_config: Edit) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.standard_normal((60, 3)), columns=["a", "b", "c"])
+    table.loc[7, "b"] = np.nan
+    table.to_csv(tmp_path / "holes.csv", index=False)
+
+    def edit(content: dict[str, Any]) -> None:
+        entry = {"kind": "csv", "path": str(tmp_path / "holes.csv"), "schedules": ["prp"]}
+        content["datasets"] = {"holes": entry}
+
+    outcome = run_workflow(tmp_path / "run", "data", config=edited_config(edit))
+    assert outcome.code != 0
+    assert "expected" in outcome.text
+    assert "row 8" in outcome.text
+    assert '"b"' in outcome.text or "b" in outcome.text.split("row 8")[1][:40]
+    assert "Traceback" not in outcome.text
+
+
+@pytest.mark.slow
+def test_own_table_in_the_working_directory_becomes_a_flow(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    points = rng.standard_normal((300, 2)) @ np.array([[30.0, 10.0], [0.0, 0.2]]) + [1000.0, -5.0]
+    (tmp_path / "run").mkdir()
+    np.savez(tmp_path / "run/mine.npz", points=points)
+    content = yaml.safe_load(SMOKE.read_text())
+    content["datasets"] = {"mine": {"kind": "npz", "path": "mine.npz", "schedules": ["prp"]}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    outcome = run_workflow(tmp_path / "run", "flows", config=tmp_path / "mine.yaml")
+    assert outcome.code == 0, outcome.text
+    flow = Flow.load(tmp_path / "run/results/flows/mine/prp/seed0")
+    drawn = flow.sample(500, seed=0)
+    assert np.abs(drawn.mean(axis=0) - points.mean(axis=0)).max() < 0.5 * points.std(axis=0).max()

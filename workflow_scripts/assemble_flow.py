@@ -1,0 +1,27 @@
+"""Joins network, eigenbasis, schedule and solver to a flow."""
+
+from pathlib import Path
+
+import torch
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.flows import load_network, save_flow, solver_settings
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.data.splits import load_splits
+
+# Enough to resample from; more would only make the file larger.
+COMPRESSED_LATENTS = 20_000
+
+with job(snakemake.log[0], snakemake.threads):
+    denoiser, metadata = load_network(Path(snakemake.input.network))
+    flow = Flow(
+        denoiser,
+        denoiser.basis,
+        solver=solver_settings(snakemake.params.solver),
+        compressed_prior=snakemake.params.compressed_prior,
+    )
+    kept = flow.schedule.kept_dims
+    if kept < flow.dimension:
+        points = torch.from_numpy(load_splits(snakemake.input.splits).train[:COMPRESSED_LATENTS])
+        flow.compressed_latents = flow.inflate(points)[:, kept:].clone()
+    save_flow(Path(snakemake.output.flow), flow, metadata)

@@ -1,0 +1,19 @@
+"""Integrates one flow with every solver over a range of steps."""
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.experiments.solver_comparison import compare_solvers
+
+with job(snakemake.log[0], snakemake.threads):
+    rows = compare_solvers(
+        Flow.load(snakemake.input.flow),
+        load_splits(snakemake.input.splits).test,
+        steps=snakemake.params.steps,
+        samples=snakemake.params.samples,
+        seed=snakemake.params.seed,
+        tolerances=snakemake.params.tolerances,
+        reference_steps=snakemake.params.reference_steps,
+    )
+    write_rows(snakemake.output.table, rows, **dict(snakemake.wildcards))

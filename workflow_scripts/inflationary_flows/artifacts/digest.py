@@ -1,0 +1,205 @@
+"""A digest of the source code that a rule's numbers depend on.
+
+Snakemake notices an edit of a rule's script, but not of the modules that the script imports.  The
+digest covers both: the script and every module of this package that it reaches through its imports,
+module by module.  So an edit of a plot redraws figures and retrains nothing, and an edit of the
+denoiser retrains always.  Comments, docstrings and layout do not count.
+
+Modules that decide about formats and messages (`FORMAT_ONLY`) do not count, nor does what they
+import: a script imports what it computes with.  A package whose submodule is imported counts with
+its own statements, not with everything that it re-exports.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "inflationary_flows"
+FORMAT_ONLY = frozenset({"artifacts", "config", "errors"})
+
+
+def source_digest(script: str | Path, root: str | Path) -> str:
+    """Hashes a script together with all modules of this package that it imports, directly or not.
+
+    Arguments:
+        script: The script of a rule.
+        root: The folder that holds the package `inflationary_flows`.
+
+    Returns:
+        A SHA-256 in hexadecimal.
+
+    Raises:
+        SyntaxError: if one of the files is not valid Python.
+        OSError: if the script cannot be read.
+    """
+    script, root = Path(script), Path(root)
+    digest = hashlib.sha256(_normalised(script, False).encode())
+    for module, passed_through in sorted(source_closure(script, root).items()):
+        text = _normalised(_file_of(module, root), passed_through)
+        digest.update(f"\0{module}\0{text}".encode())
+    return digest.hexdigest()
+
+
+def source_closure(script: str | Path, root: str | Path) -> dict[str, bool]:
+    """Modules of this package that a script reaches through its imports.
+
+    Imports inside functions count, and so do names that a package hands on from one of its modules,
+    even lazily.
+
+    Arguments:
+        script: The script of a rule.
+        root: The folder that holds the package `inflationary_flows`.
+
+    Returns:
+        Module names; the value is True for a package that is only passed through on the way to a
+        submodule.
+    """
+    script, root = Path(script), Path(root)
+    passed_through: dict[str, bool] = {}
+    waiting = list(_imports(script, "", root))
+    while waiting:
+        module = waiting.pop()
+        if _section(module) in FORMAT_ONLY:
+            continue
+        for parent in _parents(module):
+            passed_through.setdefault(parent, True)
+        if passed_through.get(module, True):
+            passed_through[module] = False
+            waiting.extend(_imports(_file_of(module, root), module, root))
+    return passed_through
+
+
+def _imports(path: Path, module: str, root: Path) -> Iterator[str]:
+    """Modules of this package that one file imports; `module` is its name, "" for scripts."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if _is_ours(alias.name) and _exists(alias.name, root):
+                    yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            source = _absolute(node, package)
+            if _is_ours(source) and _exists(source, root):
+                for alias in node.names:
+                    yield from _providers(source, alias.name, root)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # importlib.import_module(...) and tables of lazy imports name modules in strings.
+            name = package + node.value if node.value.startswith(".") else node.value
+            if name.startswith(PACKAGE + ".") and name != module and _exists(name, root):
+                yield name
+
+
+def _providers(source: str, name: str, root: Path) -> Iterator[str]:
+    """Modules that `from source import name` needs."""
+    if name != "*" and _exists(f"{source}.{name}", root):
+        yield f"{source}.{name}"
+        return
+    path = _file_of(source, root)
+    if path.name != "__init__.py":
+        yield source
+        return
+    # A package that hands the name on counts as the module that defines it; else it counts whole.
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == name for alias in node.names):
+            origin = _absolute(node, source)
+            if _is_ours(origin) and origin != source and _exists(origin, root):
+                original = next(a.name for a in node.names if (a.asname or a.name) == name)
+                yield from _providers(origin, original, root)
+                return
+    yield source
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    base = ".".join(parts[: len(parts) - node.level + 1])
+    return f"{base}.{node.module}" if node.module else base
+
+
+def _is_ours(module: str) -> bool:
+    return module == PACKAGE or module.startswith(PACKAGE + ".")
+
+
+def _section(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def _parents(module: str) -> Iterator[str]:
+    while "." in module:
+        module = module.rpartition(".")[0]
+        yield module
+
+
+@cache
+def _locate(module: str, root: Path) -> Path | None:
+    if not all(part.isidentifier() for part in module.split(".")):
+        return None
+    base = root.joinpath(*module.split("."))
+    for candidate in (base / "__init__.py", base.with_suffix(".py")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _exists(module: str, root: Path) -> bool:
+    return _locate(module, root) is not None
+
+
+def _file_of(module: str, root: Path) -> Path:
+    path = _locate(module, root)
+    if path is None:
+        raise FileNotFoundError(f"no module {module} below {root}")
+    return path
+
+
+@cache
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), filename=str(path))
+
+
+class _Stripper(ast.NodeTransformer):
+    """Removes docstrings, and for packages passed through also what they merely re-export."""
+
+    def __init__(self, drop_exports: bool) -> None:
+        self.drop_exports = drop_exports
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and not isinstance(node, ast.Module):
+            body[:] = body or [ast.Pass()]
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        # A string that stands alone is a docstring or a comment.
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | None:
+        return None if self.drop_exports else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if self.drop_exports else node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if self.drop_exports and names <= {"__all__", "__version__"} and names:
+            return None
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
+        if self.drop_exports and node.name in {"__getattr__", "__dir__"}:
+            return None
+        return self.generic_visit(node)
+
+
+@cache
+def _normalised(path: Path, drop_exports: bool) -> str:
+    # Parsed anew: the transformer edits the tree in place.
+    tree = ast.parse(path.read_bytes(), filename=str(path))
+    return ast.unparse(_Stripper(drop_exports).visit(tree))

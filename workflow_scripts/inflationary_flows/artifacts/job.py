@@ -1,0 +1,79 @@
+"""What every job of the workflow needs around its few lines of work.
+
+A log file, a fixed number of threads, deterministic algorithms, and for mistakes of the user one
+message instead of a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from inflationary_flows.errors import InflationaryFlowsError
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@contextmanager
+def job(log: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
+    """Runs the body of a script as a job: `with job(snakemake.log[0], snakemake.threads): ...`.
+
+    Progress goes to the log file, warnings and errors to standard error as well.  A mistake of the
+    user ends the process with exit code 1 and its message alone; any other exception leaves its
+    traceback in the log and goes on.
+
+    Arguments:
+        log: Path of the log file, written anew.
+        threads: Number of threads for numerical libraries.
+
+    Raises:
+        SystemExit: with code 1, in place of an `InflationaryFlowsError`.
+    """
+    logger = logging.getLogger("inflationary_flows")
+    handlers = _handlers(Path(log))
+    for handler in handlers:
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    limit_threads(threads)
+    try:
+        yield logger
+    except InflationaryFlowsError as error:
+        logger.error("%s", error)
+        raise SystemExit(1) from None
+    except Exception:
+        handlers[0].handle(_record_of_traceback(logger))
+        raise
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def limit_threads(threads: int) -> None:
+    """Fixes the number of threads, and makes torch deterministic if the script has imported it."""
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        # cuBLAS is deterministic only with a workspace of fixed size, read at its first call.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True)
+
+
+def _handlers(log: Path) -> list[logging.Handler]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(log, mode="w", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    return [file, terminal]
+
+
+def _record_of_traceback(logger: logging.Logger) -> logging.LogRecord:
+    return logger.makeRecord(logger.name, logging.ERROR, __file__, 0, "the job failed", (), sys.exc_info())

@@ -1,0 +1,54 @@
+"""How figures call data sets and schedules: cosmetic, hence read beside the workflow's inputs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of a resolved configuration; a name without a label stands for itself.
+
+    Attributes:
+        resolved: The resolved configuration.
+    """
+
+    resolved: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Labels:
+        """Reads `results/config.resolved.yaml`; without the file every name stands for itself."""
+        path = Path(path)
+        return cls(yaml.safe_load(path.read_text(encoding="utf-8"))) if path.is_file() else cls()
+
+    def dataset(self, name: str) -> str:
+        """Label of a data set."""
+        return self._find("datasets", name)
+
+    def schedule(self, name: str) -> str:
+        """Label of a schedule."""
+        return self._find("schedules", name)
+
+    def _find(self, section: str, name: str) -> str:
+        entry = self.resolved.get(section, {}).get(name, {})
+        return str(entry.get("label") or name)
+
+    def rows(self, flows: list[tuple[str, str, int]]) -> list[str]:
+        """Titles of a figure's rows: data sets, with the schedule where one has several."""
+        datasets = [dataset for dataset, _, _ in flows]
+        return [
+            f"{self.dataset(d)}, {self.schedule(s)}" if datasets.count(d) > 1 else self.dataset(d) for d, s, _ in flows
+        ]
+
+    def applied(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table with labels in place of names in its columns `dataset` and `schedule`."""
+        return table.assign(
+            dataset=table["dataset"].map(self.dataset),
+            schedule=table["schedule"].map(self.schedule),
+        )

@@ -1,0 +1,13 @@
+"""Times the mathematics without a network."""
+
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.experiments.scaling import measure_scaling
+
+with job(snakemake.log[0], snakemake.threads):
+    rows = measure_scaling(
+        points=snakemake.params.points,
+        dimensions=snakemake.params.dimensions,
+        steps=snakemake.params.steps,
+    )
+    write_rows(snakemake.output.table, rows)

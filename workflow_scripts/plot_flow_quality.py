@@ -1,0 +1,13 @@
+"""Draws the distance of generated to fresh points against its floor."""
+
+import pandas as pd
+
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.plotting.curves import plot_flow_quality
+from inflationary_flows.plotting.style import save_figure
+
+with job(snakemake.log[0], snakemake.threads):
+    labels = Labels.read(snakemake.params.labels)
+    table = labels.applied(pd.read_csv(snakemake.input.table))
+    save_figure(plot_flow_quality(table), snakemake.output.pdf, snakemake.output.png)

@@ -1,0 +1,22 @@
+"""Carries points to latents and back, and keeps what figures show."""
+
+import numpy as np
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.experiments.snapshots import trace_flow
+
+with job(snakemake.log[0], snakemake.threads):
+    splits = load_splits(snakemake.input.splits)
+    snapshots = trace_flow(
+        Flow.load(snakemake.input.flow),
+        splits.test,
+        splits.test_labels,
+        samples=snakemake.params.samples,
+        frames=snakemake.params.frames,
+        seed=snakemake.params.seed,
+    )
+    with atomic_write(snakemake.output.snapshots) as path:
+        np.savez_compressed(path, **snapshots)

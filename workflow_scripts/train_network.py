@@ -1,0 +1,52 @@
+"""Fits the denoiser of one schedule, going on from where an interrupted job stopped."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from inflationary_flows.artifacts.files import atomic_write, sha256_of
+from inflationary_flows.artifacts.flows import load_basis, save_network
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.states import StateFile
+from inflationary_flows.data.oracles import exact_mixture
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.training.fit import fit
+from inflationary_flows.training.settings import TrainingSettings
+from inflationary_flows.training.state import training_digest
+
+with job(snakemake.log[0], snakemake.threads):
+    params, resources = snakemake.params, snakemake.resources
+    splits = load_splits(snakemake.input.splits)
+    basis = load_basis(Path(snakemake.input.eigenbasis))
+    schedule = make_schedule(basis.eigenvalues, **params.schedule)
+    mixture = exact_mixture(params.dataset)
+    digest = training_digest(
+        splits=sha256_of(snakemake.input.splits),
+        eigenbasis=sha256_of(snakemake.input.eigenbasis),
+        schedule=params.schedule,
+        network=params.network,
+        training=params.training,
+        seed=params.seed,
+        source=params.source,
+    )
+    denoiser, curve = fit(
+        splits.train,
+        splits.validation,
+        basis,
+        schedule,
+        params.network,
+        TrainingSettings(**params.training),
+        seed=params.seed,
+        store=StateFile(Path(params.state) / digest / "state.safetensors"),
+        digest=digest,
+        exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
+        checkpoint_seconds=float(resources.checkpoint_seconds),
+        device="cuda" if resources.gpu and torch.cuda.is_available() else "cpu",
+    )
+    provenance = {"seed": params.seed, "digest": digest}
+    save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)
+    with atomic_write(snakemake.output.curve) as path:
+        path.write_text("".join(json.dumps(row) + "\n" for row in curve))
