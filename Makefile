@@ -36,11 +36,14 @@ $(STAMP): requirements.lock
 run: $(STAMP) ## Run the workflow [CONFIG=my.yaml CORES=4 TARGETS="metrics figures"]
 	$(BIN)/snakemake $(TARGETS) $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile $(CONFIG))
 
+# Two processes; files stay whole, so that the finished smoke run is made once.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
 test: $(STAMP) ## Run all tests, the smoke workflow among them
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(STAMP) ## Run the tests that neither train nor run the workflow
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(STAMP) ## Check style, types and workflow without running anything
 	$(BIN)/ruff check .

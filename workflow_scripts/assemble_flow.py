@@ -23,5 +23,7 @@ with job(snakemake.log[0], snakemake.threads):
     kept = flow.schedule.kept_dims
     if kept < flow.dimension:
         points = torch.from_numpy(load_splits(snakemake.input.splits).train[:COMPRESSED_LATENTS])
-        flow.compressed_latents = flow.inflate(points)[:, kept:].clone()
+        # The seed is part of the flow, not of a user's draw: it only smooths the data by the first kernel.
+        noised = flow.noised_data(points, seed=0)
+        flow.compressed_latents = flow.inflate(noised)[:, kept:].clone()
     save_flow(Path(snakemake.output.flow), flow, metadata)

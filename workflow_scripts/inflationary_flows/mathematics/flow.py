@@ -52,7 +52,7 @@ class SolverSettings:
     """
 
     method: str = "adams_bashforth6"
-    steps: int = 65
+    steps: int = 95
     grid: GridSettings = field(default_factory=GridSettings)
     tolerance: float = 1e-6
 
@@ -307,6 +307,13 @@ class Flow:
         noise = _standard_normal(len(u), self.dimension, derive_seed("kernel noise", seed))
         y = torch.cos(angle) * u / schedule.eigenvalues.sqrt() + torch.sin(angle) * noise
         return _like(y * schedule.latent_std, x)
+
+    def noised_data(self, x: Points, seed: int) -> Points:
+        """Data plus kernel noise at t_min, data units, shape (n, D): the law that the flow starts from."""
+        schedule = self.schedule
+        u = self.basis.to_eigen(self._checked(x, "x"))
+        noise = _standard_normal(len(u), self.dimension, derive_seed("first noise", seed))
+        return _like(self.basis.from_eigen(u + schedule.gamma(schedule.t_min).sqrt() * noise), x)
 
     def sample(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> np.ndarray:
         """Generates n new data points from the prior, shape (n, D), data units."""

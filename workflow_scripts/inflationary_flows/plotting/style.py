@@ -25,8 +25,8 @@ SINGLE_COLUMN = 3.3
 DOUBLE_COLUMN = 6.9
 
 # Okabe and Ito's colours, the light yellow left out.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY = "0.55"
 
 # More distinct labels than this are taken for a continuous quantity.
