@@ -6,7 +6,7 @@ import torch
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.flows import load_network, save_flow, solver_settings
-from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.job import device_for, job
 from inflationary_flows.data.splits import load_splits
 
 # Enough to resample from; more would only make the file larger.
@@ -19,7 +19,7 @@ with job(snakemake.log[0], snakemake.threads):
         denoiser.basis,
         solver=solver_settings(snakemake.params.solver),
         compressed_prior=snakemake.params.compressed_prior,
-    )
+    ).to(device_for(snakemake.resources.gpu))
     kept = flow.schedule.kept_dims
     if kept < flow.dimension:
         points = torch.from_numpy(load_splits(snakemake.input.splits).train[:COMPRESSED_LATENTS])

@@ -1,14 +1,14 @@
 """Integrates one flow with every solver over a range of steps."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.job import device_for, job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.solver_comparison import compare_solvers
 
 with job(snakemake.log[0], snakemake.threads):
     rows = compare_solvers(
-        Flow.load(snakemake.input.flow),
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
         load_splits(snakemake.input.splits).test,
         steps=snakemake.params.steps,
         samples=snakemake.params.samples,

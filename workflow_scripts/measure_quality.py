@@ -3,7 +3,7 @@
 import pandas as pd
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.job import device_for, job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
@@ -13,7 +13,7 @@ from inflationary_flows.mathematics.oracles import exact_denoiser
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     splits = load_splits(snakemake.input.splits)
-    flow = Flow.load(snakemake.input.flow)
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
     mixture = exact_mixture(params.dataset)
     rows = measure_quality(
         flow,

@@ -1,14 +1,14 @@
 """Measures the round-trip error of a flow on held-out points."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.job import device_for, job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.roundtrip import measure_roundtrip
 
 with job(snakemake.log[0], snakemake.threads):
     rows = measure_roundtrip(
-        Flow.load(snakemake.input.flow),
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
         load_splits(snakemake.input.splits).test,
         samples=snakemake.params.samples,
         paper_steps=snakemake.params.paper_steps,

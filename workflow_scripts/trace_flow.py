@@ -4,14 +4,14 @@ import numpy as np
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.job import device_for, job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.snapshots import trace_flow
 
 with job(snakemake.log[0], snakemake.threads):
     splits = load_splits(snakemake.input.splits)
     snapshots = trace_flow(
-        Flow.load(snakemake.input.flow),
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
         splits.test,
         splits.test_labels,
         samples=snakemake.params.samples,

@@ -3,11 +3,9 @@
 import json
 from pathlib import Path
 
-import torch
-
 from inflationary_flows.artifacts.files import atomic_write, sha256_of
 from inflationary_flows.artifacts.flows import load_basis, save_network
-from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.job import device_for, job
 from inflationary_flows.artifacts.states import StateFile
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
@@ -44,7 +42,7 @@ with job(snakemake.log[0], snakemake.threads):
         digest=digest,
         exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
         checkpoint_seconds=float(resources.checkpoint_seconds),
-        device="cuda" if resources.gpu and torch.cuda.is_available() else "cpu",
+        device=device_for(resources.gpu),
     )
     provenance = {"seed": params.seed, "digest": digest}
     save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)

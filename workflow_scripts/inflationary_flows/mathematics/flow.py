@@ -67,7 +67,7 @@ class Flow:
         compressed_prior: What latents of `sample` have on compressed directions: `gaussian` the exact variances,
             `empirical` rows drawn from `compressed_latents`, `zero` nothing.
         compressed_latents: Compressed coordinates of inflated training data, shape (m, D - d), in latent units.
-        batch_size: Points carried at once; results do not depend on it.
+        batch_size: Points carried at once; results do not depend on it. The default keeps a small network in cache.
         dtype: Precision of the integration; a network runs in its own.
     """
 
@@ -79,7 +79,7 @@ class Flow:
         solver: SolverSettings | None = None,
         compressed_prior: CompressedPrior = "gaussian",
         compressed_latents: Tensor | None = None,
-        batch_size: int = 16_384,
+        batch_size: int = 4096,
         dtype: torch.dtype = torch.float64,
     ) -> None:
         self.denoiser = denoiser
