@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.flows import load_network, save_flow, solver_settings
-from inflationary_flows.artifacts.job import device_for, job
+from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 
 # Enough to resample from; more would only make the file larger.

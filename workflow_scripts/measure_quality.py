@@ -3,7 +3,8 @@
 import pandas as pd
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.job import device_for, job
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits

@@ -1,7 +1,8 @@
 """Measures the round-trip error of a flow on held-out points."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.job import device_for, job
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.roundtrip import measure_roundtrip

@@ -3,8 +3,9 @@
 import numpy as np
 
 from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.job import device_for, job
+from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.snapshots import trace_flow
 

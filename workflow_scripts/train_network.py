@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.files import atomic_write, sha256_of
 from inflationary_flows.artifacts.flows import load_basis, save_network
-from inflationary_flows.artifacts.job import device_for, job
+from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.states import StateFile
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits

@@ -65,13 +65,6 @@ def limit_threads(threads: int) -> None:
         torch.use_deterministic_algorithms(True)
 
 
-def device_for(gpus: int) -> str:
-    """Where the networks of a job run: on the GPU that it asked for, if the machine has one, else on the CPU."""
-    import torch
-
-    return "cuda" if gpus and torch.cuda.is_available() else "cpu"
-
-
 def _handlers(log: Path) -> list[logging.Handler]:
     log.parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(log, mode="w", encoding="utf-8")
