@@ -36,8 +36,8 @@ $(STAMP): requirements.lock
 run: $(STAMP) ## Run the workflow [CONFIG=my.yaml CORES=4 TARGETS="metrics figures"]
 	$(BIN)/snakemake $(TARGETS) $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile $(CONFIG))
 
-# Two processes; files stay whole, so that the finished smoke run is made once.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# Two processes; files stay whole, so that the finished smoke run is made once, and in the order of conftest.py.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP) ## Run all tests, the smoke workflow among them
 	$(PYTEST)

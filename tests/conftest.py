@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+# Two test processes share the cores: more threads each would only stand in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).parents[1]
 SMOKE = REPOSITORY / "tests/configs/smoke.yaml"
 NOT_COPIED = shutil.ignore_patterns(
