@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -89,7 +90,9 @@ RK5 = RungeKutta(
 )
 
 
-def adams_weights(nodes: Sequence[float]) -> tuple[float, ...]:
+# A run asks for the same few formulae at every step.
+@lru_cache
+def adams_weights(nodes: range) -> tuple[float, ...]:
     """Weights that integrate over [0, 1] the polynomial through values at the nodes, both in units of a step."""
     exponents = np.arange(len(nodes))
     # Exact for every monomial s^p, whose integral is 1 / (p + 1).
