@@ -15,6 +15,7 @@ The exact denoisers of Gaussians, mixtures and point sets are oracles for tests 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,21 @@ class Denoiser(ABC):
         schedule = self.schedule
         y = u * schedule.c_in(t).to(u)
         return schedule.c_skip(t).to(u) * u + schedule.c_out(t).to(u) * self.raw(y, t)
+
+    def raw_with_jacobian(self, y: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """F and its derivatives J_ij = dF_i / dy_j, shapes (n, D) and (n, D, D), differentiable themselves."""
+        differentiable = torch.is_grad_enabled()
+        with torch.enable_grad():
+            points = y if y.requires_grad else y.detach().requires_grad_()
+            values = self.raw(points, t)
+            if not values.requires_grad:  # constant in y, such as that of Gaussian data
+                return values, values.new_zeros(*values.shape, values.shape[1])
+            rows = [
+                torch.autograd.grad(values[:, i].sum(), points, retain_graph=True, create_graph=differentiable)[0]
+                for i in range(values.shape[1])
+            ]
+        jacobian = torch.stack(rows, 1)
+        return (values, jacobian) if differentiable else (values.detach(), jacobian)
 
 
 class GaussianDenoiser(Denoiser):
@@ -145,6 +161,12 @@ class MixtureDenoiser(Denoiser):
         return (mean + correction).to(u.dtype)
 
 
+# Integration asks for the same few times again and again.
+@lru_cache(maxsize=8192)
+def _clock(schedule: Schedule, t: float) -> Tensor:
+    return schedule.clock(t)
+
+
 class NetworkDenoiser(Denoiser):
     """A trained network as F, in the eigenbasis or in the space of the data.
 
@@ -164,9 +186,22 @@ class NetworkDenoiser(Denoiser):
     def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
         """One evaluation of the network, in its own precision and on its own device."""
         parameter = next(self.network.parameters())
-        clock = self.schedule.clock(t).to(parameter).expand(len(y))
+        clock = self._clock(t, len(y))
         if self.space == "eigen":
             return self.network(y.to(parameter), clock).to(y)
         vectors = self.basis.vectors.to(parameter)
         ambient = self.network(y.to(parameter) @ vectors.T, clock)
         return (ambient @ vectors).to(y)
+
+    def raw_with_jacobian(self, y: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """By the network's own forward derivatives where it has them, else as of any denoiser."""
+        with_jacobian = getattr(self.network, "with_jacobian", None)
+        if self.space != "eigen" or with_jacobian is None:
+            return super().raw_with_jacobian(y, t)
+        values, jacobian = with_jacobian(y.to(next(self.network.parameters())), self._clock(t, len(y)))
+        return values.to(y), jacobian.to(y)
+
+    def _clock(self, t: float | Tensor, n: int) -> Tensor:
+        """The clock as the network sees it, shape (n,)."""
+        clock = _clock(self.schedule, t) if isinstance(t, float) else self.schedule.clock(t)
+        return clock.to(next(self.network.parameters())).expand(n)

@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,11 +27,12 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.grids import GridSettings, TimeGrid
 from inflationary_flows.mathematics.likelihood import divergence_field
 from inflationary_flows.mathematics.pfode import Coordinates, VelocityField, convert
+from inflationary_flows.mathematics.points import Points, checked, like, standard_normal
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.mathematics.solvers import FIXED_STEP, solve, solve_adaptive
+from inflationary_flows.mathematics.uncertainty import LatentPosterior, summarise
 from inflationary_flows.seeding import derive_seed
 
-Points = TypeVar("Points", np.ndarray, Tensor)
 CompressedPrior = Literal["gaussian", "empirical", "zero"]
 
 # The authors run Euler in scaled coordinates on uniform times; kept under its own name for comparison.
@@ -241,9 +242,9 @@ class Flow:
         Raises:
             DataError: if D is not the flow's dimension, or x is not finite.
         """
-        y = self.whiten_data(self._checked(x, "x"))
+        y = self.whiten_data(checked(x, self.dimension, "x"))
         y, frames, _ = self.carry(y, "inflate", self.settings(solver, steps), times or ())
-        return _like(y.double() * self.schedule.latent_std if times is None else frames, x)
+        return like(y.double() * self.schedule.latent_std if times is None else frames, x)
 
     @torch.no_grad()
     def generate(
@@ -255,13 +256,48 @@ class Flow:
         steps: int | None = None,
     ) -> Points:
         """Carries latents to data; arguments and errors as of `inflate`, backwards."""
-        y = self._checked(z, "z") / self.schedule.latent_std
+        y = checked(z, self.dimension, "z") / self.schedule.latent_std
         y, frames, _ = self.carry(y, "generate", self.settings(solver, steps), times or ())
-        return _like(self.unwhiten_data(y) if times is None else frames, z)
+        return like(self.unwhiten_data(y) if times is None else frames, z)
 
     def round_trip(self, x: Points, *, solver: str | None = None, steps: int | None = None) -> Points:
         """Inflates and generates again: an exact flow returns x, shape (n, D), data units."""
         return self.generate(self.inflate(x, solver=solver, steps=steps), solver=solver, steps=steps)
+
+    def posterior(
+        self,
+        x0: Points,
+        noise_std: float | None,
+        n: int,
+        seed: int,
+        *,
+        levels: Sequence[float] = (0.5, 0.9),
+    ) -> LatentPosterior:
+        """Carries the uncertainty of a point to its latent.
+
+        Arguments:
+            x0: A point, shape (D,) or (1, D), around which N(x0, noise_std^2 I) is drawn; or, with noise_std None,
+                samples of any distribution, shape (m, D), which are carried as they are. Data units.
+            noise_std: Standard deviation of the ball, data units.
+            n: Number of samples; of given samples the first n.
+            seed: Seed of the ball.
+            levels: Levels of the credible intervals.
+
+        Raises:
+            DataError: if shapes do not fit, numbers are not finite, noise_std is not positive, or n is below 2.
+        """
+        if n < 2:
+            raise DataError("n", "at least 2 samples", str(n), "a covariance needs more than one")
+        if noise_std is None:
+            x = checked(x0, self.dimension, "x0")[:n]
+        else:
+            if not 0 < noise_std < math.inf:
+                raise DataError("noise_std", "a number > 0", f"{noise_std:g}", "give the ball a radius")
+            centre = checked(x0[None] if x0.ndim == 1 else x0, self.dimension, "x0")
+            if len(centre) != 1:
+                raise DataError("x0", "one point", f"{len(centre)}", "pass noise_std=None to carry given samples")
+            x = centre + noise_std * standard_normal(n, self.dimension, derive_seed("ball", seed))
+        return summarise(x.numpy(), self.inflate(x).numpy(), self.schedule.kept_dims, levels)
 
     def sample_latents(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> Tensor:
         """Draws latents from the prior.
@@ -278,7 +314,7 @@ class Flow:
             DataError: if `empirical` is asked of a flow that holds no inflated training data.
         """
         prior = compressed_prior or self.compressed_prior
-        z = _standard_normal(n, self.dimension, derive_seed("latents", seed))
+        z = standard_normal(n, self.dimension, derive_seed("latents", seed))
         z = z * self.schedule.latent_std
         kept = self.schedule.kept_dims
         if prior == "zero":
@@ -302,18 +338,18 @@ class Flow:
         What the flow makes of them shows its own error, without the gap between p_T and the prior.
         """
         schedule = self.schedule
-        u = self.basis.to_eigen(self._checked(x, "x"))
+        u = self.basis.to_eigen(checked(x, self.dimension, "x"))
         angle = schedule.angle(schedule.t_max)
-        noise = _standard_normal(len(u), self.dimension, derive_seed("kernel noise", seed))
+        noise = standard_normal(len(u), self.dimension, derive_seed("kernel noise", seed))
         y = torch.cos(angle) * u / schedule.eigenvalues.sqrt() + torch.sin(angle) * noise
-        return _like(y * schedule.latent_std, x)
+        return like(y * schedule.latent_std, x)
 
     def noised_data(self, x: Points, seed: int) -> Points:
         """Data plus kernel noise at t_min, data units, shape (n, D): the law that the flow starts from."""
         schedule = self.schedule
-        u = self.basis.to_eigen(self._checked(x, "x"))
-        noise = _standard_normal(len(u), self.dimension, derive_seed("first noise", seed))
-        return _like(self.basis.from_eigen(u + schedule.gamma(schedule.t_min).sqrt() * noise), x)
+        u = self.basis.to_eigen(checked(x, self.dimension, "x"))
+        noise = standard_normal(len(u), self.dimension, derive_seed("first noise", seed))
+        return like(self.basis.from_eigen(u + schedule.gamma(schedule.t_min).sqrt() * noise), x)
 
     def sample(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> np.ndarray:
         """Generates n new data points from the prior, shape (n, D), data units."""
@@ -339,7 +375,7 @@ class Flow:
         """
         schedule = self.schedule
         exactly = self.dimension <= 16 if exact is None else exact
-        points = self._checked(x, "x")
+        points = checked(x, self.dimension, "x")
         chosen = self.settings()
         if chosen.method in (EULER_SCALED, ADAPTIVE):
             chosen = replace(chosen, method="rk4")
@@ -366,33 +402,4 @@ class Flow:
             latent = -y.square().sum(1) / 2 - self.dimension * math.log(2 * math.pi) / 2
             values.append(latent + log_volume - start_factor)
         result = torch.cat(values) if values else points.new_empty(0)
-        return _like(result, x)
-
-    def _checked(self, points: Points, name: str) -> Tensor:
-        """A float64 copy of the caller's points, if they fit the flow."""
-        if isinstance(points, Tensor):
-            tensor = points.detach().to(torch.float64, copy=True)
-        else:
-            tensor = torch.tensor(np.asarray(points), dtype=torch.float64)
-        if tensor.ndim != 2 or tensor.shape[1] != self.dimension:
-            raise DataError(
-                name,
-                f"an array of shape (n, {self.dimension})",
-                f"shape {tuple(tensor.shape)}",
-                "pass one row per point; for a single point use x[None]",
-            )
-        if not bool(torch.isfinite(tensor).all()):
-            row = int((~torch.isfinite(tensor)).any(1).nonzero()[0])
-            raise DataError(name, "finite numbers", f"NaN or infinity in row {row}", "drop or repair that row")
-        return tensor
-
-
-def _standard_normal(n: int, dimension: int, seed: int) -> Tensor:
-    """Standard normal rows, shape (n, D), float64; fewer rows of a seed are the first of more rows."""
-    # numpy's stream has this property for every n, torch's has it only above 15 numbers.
-    return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, dimension)))
-
-
-def _like(values: Tensor, template: Points) -> Points:
-    """Values in the kind of container that the caller gave."""
-    return values if isinstance(template, Tensor) else values.numpy()
+        return like(result, x)

@@ -4,6 +4,9 @@ r"""The change of volume along the flow.
 
 with the divergence either exact, one gradient per coordinate, or estimated with Hutchinson's probes e as
 mean_e e^T (dv/dy) e.  Source: instantaneous change of variables (Chen et al., 2018; Grathwohl et al., 2019).
+
+In few dimensions the whole matrix M = dy(s)/dy(0) can be carried along, dM/ds = (dv/dy) M.  A solver's steps then
+give the exact derivative of the map that these steps define, whatever their error.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from inflationary_flows.mathematics.pfode import VelocityField
 from inflationary_flows.mathematics.solvers import Field
 
 
@@ -38,5 +42,17 @@ def divergence_field(velocity: Field, probes: Tensor | None) -> Field:
                     (gradient,) = torch.autograd.grad((v * probe).sum(), y, retain_graph=True)
                     divergence = divergence + gradient @ probe / len(probes)
         return torch.cat([v.detach(), divergence.detach()[:, None]], 1)
+
+    return augmented
+
+
+def jacobian_field(velocity: VelocityField) -> Field:
+    """Augments the whitened field of shape (n, D) by the derivatives M of the flow, shape (n, D + D^2)."""
+
+    def augmented(state: Tensor, s: float) -> Tensor:
+        dimension = velocity.denoiser.schedule.dimension
+        y, matrix = state[:, :dimension], state[:, dimension:].unflatten(1, (dimension, dimension))
+        v, slope = velocity.with_jacobian(y, s)
+        return torch.cat([v, (slope @ matrix).flatten(1)], 1)
 
     return augmented

@@ -14,13 +14,14 @@ Source: general pfODE of de Albuquerque and Pearson (2024) with the precondition
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from inflationary_flows.mathematics.denoisers import Denoiser
-from inflationary_flows.mathematics.grids import TimeGrid
+from inflationary_flows.mathematics.grids import GridSettings, TimeGrid
 from inflationary_flows.mathematics.schedules import Schedule
 
 Coordinates = Literal["unscaled", "scaled", "whitened"]
@@ -41,6 +42,16 @@ def convert(points: Tensor, schedule: Schedule, t: float, source: Coordinates, t
     return points * factor.to(points)
 
 
+# Every batch, and every gradient that a sampler asks for, visits the same places on the grid; for a few points these
+# small numbers would take as long as the network.
+@lru_cache(maxsize=8192)
+def _whitened_speed(schedule: Schedule, settings: GridSettings, s: float) -> tuple[float, Tensor]:
+    """Time at s, and -d tau/ds, shape (D,)."""
+    grid = TimeGrid(schedule, settings)
+    t = grid.time(s)
+    return t, -grid.rate(s) * schedule.angle_rate(t)
+
+
 class VelocityField:
     """The right-hand side ds of the pfODE along a time grid, which counts its network evaluations.
 
@@ -59,10 +70,11 @@ class VelocityField:
     def __call__(self, points: Tensor, s: float) -> Tensor:
         """d(points)/ds for points of shape (n, D)."""
         self.evaluations += 1
-        t, rate = self.grid.time(s), self.grid.rate(s)
         schedule = self.denoiser.schedule
         if self.coordinates == "whitened":
-            return self.denoiser.raw(points, t) * (-rate * schedule.angle_rate(t)).to(points)
+            t, speed = _whitened_speed(self.grid.schedule, self.grid.settings, s)
+            return self.denoiser.raw(points, t) * speed.to(points)
+        t, rate = self.grid.time(s), self.grid.rate(s)
         u = convert(points, schedule, t, self.coordinates, "unscaled")
         y = convert(points, schedule, t, self.coordinates, "whitened")
         # u - D with 1 - c_skip in closed form: no difference of nearly equal numbers.
@@ -72,3 +84,11 @@ class VelocityField:
         if self.coordinates == "scaled":
             velocity = schedule.scale(t).to(u) * velocity + schedule.log_scale_rate(t).to(u) * points
         return velocity * rate
+
+    def with_jacobian(self, points: Tensor, s: float) -> tuple[Tensor, Tensor]:
+        """d(y)/ds and its derivatives by y, shapes (n, D) and (n, D, D), in whitened coordinates."""
+        self.evaluations += 1
+        t, speed = _whitened_speed(self.grid.schedule, self.grid.settings, s)
+        values, jacobian = self.denoiser.raw_with_jacobian(points, t)
+        speed = speed.to(points)
+        return values * speed, jacobian * speed[:, None]

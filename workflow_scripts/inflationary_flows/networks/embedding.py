@@ -46,3 +46,12 @@ class RandomFourierFeatures(nn.Module):
         """Whitened points, shape (n, D), to features, shape (n, D + 2 K)."""
         phase = y @ self.get_buffer("frequencies")
         return torch.cat([y, math.sqrt(2) * torch.sin(phase), math.sqrt(2) * torch.cos(phase)], 1)
+
+    def with_tangents(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Features, shape (n, D + 2 K), and their derivatives by each coordinate, shape (D, n, D + 2 K)."""
+        frequencies = self.get_buffer("frequencies")
+        phase = y @ frequencies
+        sin, cos = math.sqrt(2) * torch.sin(phase), math.sqrt(2) * torch.cos(phase)
+        slope = frequencies[:, None, :]
+        identity = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)[:, None, :].expand(-1, len(y), -1)
+        return torch.cat([y, sin, cos], 1), torch.cat([identity, slope * cos, -slope * sin], 2)

@@ -24,6 +24,18 @@ class ResidualBlock(nn.Module):
         """Hidden states and time embeddings, shape (n, width) each."""
         return h + self.outer(silu(self.inner(silu(h)) + self.time(time)))
 
+    def with_tangents(self, h: Tensor, dh: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for hidden states and their tangents, shapes (n, width) and (D, n, width)."""
+        a, da = _silu_with_tangents(h, dh)
+        a, da = _silu_with_tangents(self.inner(a) + self.time(time), da @ self.inner.weight.T)
+        return h + self.outer(a), dh + da @ self.outer.weight.T
+
+
+def _silu_with_tangents(h: Tensor, dh: Tensor) -> tuple[Tensor, Tensor]:
+    gate = torch.sigmoid(h)
+    value = h * gate
+    return value, dh * (gate + value * (1 - gate))
+
 
 class ResidualMLP(nn.Module):
     """Fourier features of the coordinates, residual blocks that are shifted by a smooth embedding of time.
@@ -64,4 +76,20 @@ class ResidualMLP(nn.Module):
         h = self.first(self.features(y))
         for block in self.blocks:
             h = block(h, time)
-        return self.last(torch.nn.functional.silu(h))
+        return self.last(silu(h))
+
+    def with_jacobian(self, y: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs, shape (n, D), and their derivatives J_ij = dF_i / dy_j, shape (n, D, D).
+
+        Tangents of all D inputs are carried forwards through the layers beside the values, as plain tensors, so that
+        the result can be differentiated once more, and costs little for few points.
+        """
+        h, dh = self.features.with_tangents(y)
+        h, dh = self.first(h), dh @ self.first.weight.T
+        shared = clock.stride(0) == 0 and len(clock) > 0
+        time = self.time(self.clock(clock[:1] if shared else clock))
+        for block in self.blocks:
+            assert isinstance(block, ResidualBlock)
+            h, dh = block.with_tangents(h, dh, time)
+        h, dh = _silu_with_tangents(h, dh)
+        return self.last(h), (dh @ self.last.weight.T).permute(1, 2, 0)
