@@ -19,7 +19,14 @@ from inflationary_flows.artifacts import digest
 REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = REPOSITORY / "workflow_scripts"
 ENVIRONMENTS = sorted(REPOSITORY.glob("envs/*.yaml"))
-DISTRIBUTIONS = {"ot": "POT", "sklearn": "scikit-learn", "yaml": "PyYAML"}
+DISTRIBUTIONS = {
+    "igl": "libigl",
+    "mpl_toolkits": "matplotlib",
+    "ot": "POT",
+    "pyro": "pyro-ppl",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
 
 
 def read_lock() -> dict[str, str]:

@@ -53,6 +53,10 @@ class TrainingError(InflationaryFlowsError):
     """Training cannot start, go on or be resumed."""
 
 
+class InferenceError(InflationaryFlowsError):
+    """A posterior cannot be computed, or its sampler has not converged."""
+
+
 def shorten(value: Any, limit: int = 60) -> str:
     """Writes a value as it should stand in a message: its `repr`, cut to `limit` characters."""
     text = repr(value)
