@@ -1,0 +1,34 @@
+"""Posteriors as netCDF files, as xarray and ArviZ read them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import xarray as xr
+
+from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.errors import ArtifactError, shorten
+
+
+def save_dataset(path: str | os.PathLike[str], dataset: xr.Dataset, group: str = "posterior") -> None:
+    """Writes a data set into a group of a netCDF file, where `arviz.from_netcdf` looks for a posterior."""
+    with atomic_write(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf", group=group)
+
+
+def load_dataset(path: str | os.PathLike[str], group: str = "posterior") -> xr.Dataset:
+    """Reads a data set whole; ArtifactError if the file is missing, damaged, or has no such group."""
+    path = Path(path)
+    if not path.is_file():
+        raise ArtifactError(str(path), "an existing file", "none", "run the workflow up to the step that makes it")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf", group=group) as dataset:
+            return dataset.load()
+    except (OSError, KeyError, ValueError) as problem:
+        raise ArtifactError(
+            str(path),
+            f"a netCDF file with a group {group!r}",
+            shorten(str(problem)),
+            "delete the file and run the workflow again: it makes the file anew",
+        ) from problem

@@ -1,0 +1,201 @@
+r"""The posterior of the mixture weights with the latents integrated out.
+
+Given the weights the latents are independent, and enter only through n x K numbers,
+
+    L_ik = p(x_i | k) = int N(x_i; f(y), sigma^2 I) N(y; mu_k, s_k^2) dy,
+    log p(w | x) = log Dirichlet(w; 1) + sum_i log sum_k w_k L_ik .
+
+Each L_ik is estimated once by importance sampling with the flow: particles come from a multivariate t around the
+linearised posterior of the observation, wider than a Gaussian where the flow bends.  Observations whose
+Pareto-k says that the particles miss the posterior get more of them, from a proposal fitted to the ones there are.
+The sampler of the weights then evaluates no flow at all.
+
+Cost: n times `particles` integrations without gradients, once; each draw of the weights a sum over n x K numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from arviz import psislw
+from torch import Tensor
+
+from inflationary_flows.errors import InferenceError
+from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.joint import gaussian_log_likelihood
+from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
+from inflationary_flows.inference.linearised import LinearisedPosterior
+from inflationary_flows.seeding import derive_seed
+
+# Degrees of freedom of the proposal: tails heavy enough to bound the weights, few particles lost to them.
+_FREEDOM = 5.0
+# Above this the variance of importance weights cannot be trusted (Vehtari et al., 2024).
+PARETO_K_LIMIT = 0.7
+
+
+@dataclass(frozen=True)
+class ComponentEvidence:
+    """How likely each observation is under each component.
+
+    Attributes:
+        log_evidence: log L_ik, shape (n, K).
+        ess_fraction: Effective share of the particles for the whole mixture, shape (n,).
+        pareto_k: Shape of the weights' tail, shape (n,); above .7 the evidence is unreliable.
+        particles: Particles spent on each observation, shape (n,).
+    """
+
+    log_evidence: Tensor
+    ess_fraction: np.ndarray
+    pareto_k: np.ndarray
+    particles: np.ndarray
+
+
+def evidence_quality(evidence: ComponentEvidence) -> list[dict[str, Any]]:
+    """Summarises how well an evidence is known: one row of quantiles over observations.
+
+    Returns:
+        Rows of n, particles (mean), ess_fraction_median, ess_fraction_q01, pareto_k_median, pareto_k_q99, pareto_k_max,
+        unreliable (observations whose Pareto-k is above .7 after all rounds).
+    """
+    return [
+        {
+            "n": len(evidence.pareto_k),
+            "particles": float(evidence.particles.mean()),
+            "ess_fraction_median": float(np.median(evidence.ess_fraction)),
+            "ess_fraction_q01": float(np.quantile(evidence.ess_fraction, 0.01)),
+            "pareto_k_median": float(np.median(evidence.pareto_k)),
+            "pareto_k_q99": float(np.quantile(evidence.pareto_k, 0.99, method="higher")),
+            "pareto_k_max": float(evidence.pareto_k.max()),
+            "unreliable": int((evidence.pareto_k > PARETO_K_LIMIT).sum()),
+        }
+    ]
+
+
+@torch.no_grad()
+def integrate_latents(
+    decoder: Decoder,
+    mixture: LatentMixture,
+    x_obs: Tensor,
+    noise_std: float,
+    linearised: LinearisedPosterior,
+    *,
+    particles: int,
+    seed: int,
+    rounds: int = 3,
+) -> ComponentEvidence:
+    """Integrates the latent of every observation out by importance sampling.
+
+    Arguments:
+        decoder: The flow.
+        mixture: Components; the proposal is judged under equal weights.
+        x_obs: Observations, shape (n, D), data units.
+        noise_std: Their noise sigma, data units.
+        linearised: Centres and scales of the proposals.
+        particles: Particles of an observation in the first round; each further round has four times as many, for the
+            observations that need them.
+        seed: Seed of the particles; an observation's particles do not depend on the other observations.
+        rounds: Most rounds.
+
+    Raises:
+        InferenceError: if fewer than 16 particles are asked for.
+    """
+    if particles < 16:
+        raise InferenceError("particles", "an integer >= 16", str(particles), "128 are enough for most observations")
+    n = len(x_obs)
+    log_evidence = torch.empty(n, mixture.components, dtype=torch.float64)
+    ess, pareto_k, spent = np.zeros(n), np.full(n, np.inf), np.zeros(n, dtype=np.int64)
+    centre, factor = linearised.mode.clone(), linearised.factor.clone()
+    todo = np.arange(n)
+    for attempt in range(rounds):
+        m = particles * 4**attempt
+        # Points integrated at once; the flow itself cuts them into batches that fit the cache.
+        rows = max(1, 2**18 // m)
+        for chunk in np.array_split(todo, max(1, -(-len(todo) // rows))):
+            y, log_proposal = _draw(centre[chunk], factor[chunk], m, chunk, seed, attempt)
+            x = decoder(y.flatten(0, 1)).view_as(y)
+            likelihood = gaussian_log_likelihood(x, x_obs[chunk, None].double(), noise_std)
+            log_weights = (likelihood - log_proposal)[..., None] + mixture.log_components(y)
+            log_evidence[chunk] = torch.logsumexp(log_weights, 1) - math.log(m)
+            whole = torch.logsumexp(log_weights, -1)
+            share = torch.softmax(whole, 1)
+            ess[chunk] = (1 / share.square().sum(1) / m).numpy()
+            pareto_k[chunk] = np.nan_to_num(psislw(whole.numpy())[1], nan=np.inf)
+            spent[chunk] += m
+            centre[chunk], factor[chunk] = _refit(y, share)
+        todo = todo[(pareto_k[todo] > PARETO_K_LIMIT) | (ess[todo] * m < particles / 4)]
+        if not len(todo):
+            break
+    return ComponentEvidence(log_evidence, ess, pareto_k, spent)
+
+
+def _draw(
+    centre: Tensor, factor: Tensor, m: int, observations: np.ndarray, seed: int, attempt: int
+) -> tuple[Tensor, Tensor]:
+    """m draws a row of a multivariate t with their log densities, shapes (n, m, D) and (n, m)."""
+    n, dimension = centre.shape
+    normal, chi_square = np.empty((n, m, dimension)), np.empty((n, m))
+    for row, observation in enumerate(observations):
+        random = np.random.default_rng(derive_seed("particles", seed, attempt, int(observation)))
+        normal[row] = random.standard_normal((m, dimension))
+        chi_square[row] = random.chisquare(_FREEDOM, m)
+    t = torch.from_numpy(normal / np.sqrt(chi_square / _FREEDOM)[..., None])
+    y = centre[:, None] + torch.einsum("nij,nmj->nmi", factor, t)
+    norm = math.lgamma((_FREEDOM + dimension) / 2) - math.lgamma(_FREEDOM / 2)
+    norm -= dimension * math.log(_FREEDOM * math.pi) / 2
+    log_volume = torch.diagonal(factor, dim1=1, dim2=2).log().sum(1)
+    tail = (_FREEDOM + dimension) / 2 * torch.log1p(t.square().sum(-1) / _FREEDOM)
+    return y, norm - log_volume[:, None] - tail
+
+
+def _refit(y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted means, and triangular factors of the weighted covariances, a little widened."""
+    mean = torch.einsum("nm,nmi->ni", share, y)
+    offset = y - mean[:, None]
+    covariance = torch.einsum("nm,nmi,nmj->nij", share, offset, offset)
+    # A handful of particles says little about a covariance: they must not make it degenerate.
+    spread = torch.diagonal(covariance, dim1=1, dim2=2).mean(1)
+    floor = (0.05 * spread + 1e-12)[:, None, None] * torch.eye(y.shape[-1], dtype=y.dtype)
+    return mean, torch.linalg.cholesky(1.5 * covariance + floor)
+
+
+class CollapsedPosterior:
+    """Log density of the weights alone, in stick-breaking coordinates; replicates side by side.
+
+    Arguments:
+        log_evidence: log L_ik, shape (n, K), or (replicates, n, K): independent data sets, whose posteriors are sampled
+            as one vector.
+    """
+
+    def __init__(self, log_evidence: Tensor) -> None:
+        self.log_evidence = log_evidence if log_evidence.ndim == 3 else log_evidence[None]
+        self.simplex = Simplex(self.log_evidence.shape[-1])
+        # The largest term of each sum is one: exponentials once, here, instead of at every evaluation.
+        self._relative = torch.exp(self.log_evidence - self.log_evidence.max(-1, keepdim=True).values)
+
+    @property
+    def size(self) -> int:
+        """Length of the vector of coordinates."""
+        return len(self.log_evidence) * (self.simplex.components - 1)
+
+    def split_draws(self, draws: np.ndarray) -> np.ndarray:
+        """Weights, shape (m, replicates, K), of draws of the coordinates, shape (m, size)."""
+        v = torch.from_numpy(draws).unflatten(-1, (len(self.log_evidence), self.simplex.components - 1))
+        return self.simplex.weights(v).numpy()
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """Log density of the coordinates, up to a constant, summed over replicates."""
+        v = theta.view(len(self.log_evidence), -1)
+        weights = self.simplex.weights(v)
+        likelihood = torch.einsum("rnk,rk->rn", self._relative, weights).log().sum()
+        return self.simplex.log_prior(v, weights).sum() + likelihood
+
+    def start(self, seed: int) -> Tensor:
+        """An over-dispersed first position: weights from their prior."""
+        generator = torch.Generator().manual_seed(derive_seed("start", seed))
+        shape = (len(self.log_evidence), self.simplex.components)
+        exponentials = torch.empty(shape, dtype=torch.float64).exponential_(generator=generator)
+        return self.simplex.coordinates(exponentials / exponentials.sum(1, keepdim=True)).flatten()

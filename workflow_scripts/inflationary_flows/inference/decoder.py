@@ -1,0 +1,123 @@
+r"""The flow as a differentiable function from whitened latents to data, for samplers that need its gradient.
+
+    x = f(y):   y(T) = y  ->  pfODE backwards  ->  y(t_min)  ->  x = mean + scale W sqrt(xi + gamma(t_min)) y(t_min)
+
+in the whitened latents y = z / latent_std, whose prior is N(0, I).  Gradients pass through the solver's steps
+(discretise, then differentiate): they are those of the numbers that the sampler sees, to rounding.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from inflationary_flows.errors import DataError
+from inflationary_flows.mathematics.denoisers import Denoiser
+from inflationary_flows.mathematics.flow import ADAPTIVE, Flow
+from inflationary_flows.mathematics.grids import TimeGrid
+from inflationary_flows.mathematics.likelihood import jacobian_field
+from inflationary_flows.mathematics.pfode import VelocityField
+from inflationary_flows.mathematics.solvers import FIXED_STEP, solve
+
+
+class Decoder:
+    """Whitened latents to data with gradients, by a fixed-step solver.
+
+    Arguments:
+        flow: Flow; its network's weights are taken as constants.
+        solver, steps: Integration other than the flow's own.
+        checkpointed: Whether network evaluations are repeated in the backward pass instead of being remembered:
+            memory per step then falls from the network's hidden layers to two points, for a third more time.
+
+    Raises:
+        DataError: for `dopri5`, whose steps follow the batch, so that one latent would move another's density.
+    """
+
+    def __init__(
+        self, flow: Flow, *, solver: str | None = None, steps: int | None = None, checkpointed: bool = False
+    ) -> None:
+        self.settings = flow.settings(solver, steps)
+        if self.settings.method == ADAPTIVE:
+            raise DataError("solver", "a fixed-step solver", ADAPTIVE, "take adams_bashforth6 or rk4 for inference")
+        self.flow = copy.copy(flow)
+        if checkpointed:
+            self.flow.denoiser = _Checkpointed(flow.denoiser)
+        origin = torch.zeros(1, flow.dimension, dtype=torch.float64)
+        shifts = torch.eye(flow.dimension, dtype=torch.float64)
+        # The linear part of x -> y(t_min), column by column.
+        self._whitening = (flow.whiten_data(shifts) - flow.whiten_data(origin)).T
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates D."""
+        return self.flow.dimension
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations of one point."""
+        return self.flow.evaluations(self.settings.method, self.settings.steps)
+
+    def __call__(self, y: Tensor) -> Tensor:
+        """Whitened latents, shape (n, D), to data, shape (n, D), data units, float64."""
+        return self.flow.unwhiten_data(self.flow.carry(y, "generate", self.settings)[0])
+
+    def jacobian(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Data and the derivatives J_ij = dx_i / dy_j, shapes (n, D) and (n, D, D), by D backward passes."""
+        points = y.detach().requires_grad_(True)
+        with torch.enable_grad():
+            x = self(points)
+            rows = [
+                torch.autograd.grad(x[:, i].sum(), points, retain_graph=i + 1 < self.dimension)[0]
+                for i in range(self.dimension)
+            ]
+        return x.detach(), torch.stack(rows, 1)
+
+    def encode_with_jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Data to whitened latents and the derivatives J_ij = dy_i / dx_j, differentiable themselves.
+
+        The derivatives are those of the solver's steps, so that |det J| is exactly the change of density under them.
+
+        Arguments:
+            x: Points, shape (n, D), data units.
+
+        Returns:
+            Whitened latents, shape (n, D), and derivatives, shape (n, D, D), float64.
+        """
+        flow, dimension = self.flow, self.dimension
+        y = flow.whiten_data(x).to(flow.dtype)
+        matrix = torch.eye(dimension, dtype=flow.dtype).expand(len(y), -1, -1)
+        velocity = VelocityField(flow.denoiser, TimeGrid(flow.schedule, self.settings.grid))
+        state, _ = solve(
+            jacobian_field(velocity),
+            torch.cat([y, matrix.flatten(1)], 1),
+            0.0,
+            1.0,
+            solver=FIXED_STEP[self.settings.method],
+            steps=self.settings.steps,
+        )
+        inner = state[:, dimension:].unflatten(1, (dimension, dimension)).double()
+        # dy(t_min)/dx: the whitening of the data is linear.
+        return state[:, :dimension].double(), inner @ self._whitening
+
+    @torch.no_grad()
+    def encode(self, x: Tensor | np.ndarray) -> Tensor:
+        """Data, shape (n, D), to whitened latents, shape (n, D), by the same solver; no gradients."""
+        y = self.flow.whiten_data(torch.as_tensor(x, dtype=torch.float64))
+        return self.flow.carry(y, "inflate", self.settings)[0].double()
+
+
+class _Checkpointed(Denoiser):
+    """A denoiser that forgets its hidden layers and computes them again when gradients are asked for."""
+
+    def __init__(self, inner: Denoiser) -> None:
+        super().__init__(inner.schedule)
+        self.inner = inner
+
+    def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
+        """F of the inner denoiser."""
+        result: Tensor = checkpoint(self.inner.raw, y, t, use_reentrant=False, preserve_rng_state=False)
+        return result

@@ -1,0 +1,151 @@
+"""Whether chains have converged: rank-normalised R-hat, effective sample sizes, BFMI, divergences, and the gate.
+
+Sources: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021) for R-hat and effective sample sizes, Betancourt (2016)
+for the Bayesian fraction of missing information, both as ArviZ computes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import arviz
+import numpy as np
+import xarray as xr
+
+from inflationary_flows.errors import InferenceError
+
+_STATISTICS = ("diverging", "energy", "tree_depth", "acceptance")
+
+# What to do about a quantity that fails, by the beginning of its name.
+_REMEDIES = {
+    "rhat": "run longer chains (draws, warmup), or look at the traces for one that is stuck",
+    "ess": "raise draws, or chains",
+    "divergences": "raise target_acceptance, or take more solver steps",
+    "bfmi": "run a longer warmup; a low BFMI says that energies are explored too slowly",
+}
+
+
+def posterior_dataset(chains: Sequence[Mapping[str, np.ndarray]]) -> xr.Dataset:
+    """Joins chains to one data set.
+
+    Arguments:
+        chains: Arrays by name: weights (draws, K), latents (draws, n, D) if sampled, diverging, energy, tree_depth,
+            acceptance (draws,), step_size and leapfrogs.
+
+    Returns:
+        Variables with dimensions chain, draw, component, observation, coordinate.
+
+    Raises:
+        InferenceError: if there are fewer than two chains, or chains of different lengths.
+    """
+    if len(chains) < 2:
+        raise InferenceError("chains", "at least 2", str(len(chains)), "one chain cannot show that it has converged")
+    lengths = {len(chain["weights"]) for chain in chains}
+    if len(lengths) > 1:
+        raise InferenceError("chains", "the same number of draws", str(sorted(lengths)), "run all of them anew")
+
+    def stacked(name: str) -> np.ndarray:
+        return np.stack([chain[name] for chain in chains])
+
+    variables: dict[str, Any] = {"weights": (("chain", "draw", "component"), stacked("weights"))}
+    if all("latents" in chain for chain in chains):
+        variables["latents"] = (("chain", "draw", "observation", "coordinate"), stacked("latents"))
+    variables |= {name: (("chain", "draw"), stacked(name)) for name in _STATISTICS}
+    variables |= {name: (("chain",), stacked(name)) for name in ("step_size", "leapfrogs")}
+    coordinates = {"chain": range(len(chains)), "draw": range(lengths.pop())}
+    return xr.Dataset(variables, coordinates)
+
+
+def diagnose(posterior: xr.Dataset, gate: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Measures what the gate looks at, and what helps to understand a failure.
+
+    Arguments:
+        posterior: From `posterior_dataset`.
+        gate: Bounds `rhat`, `ess`, `bfmi`, `divergences`.
+
+    Returns:
+        Rows of quantity, value, bound (None where there is none), passed.
+    """
+    weights = posterior[["weights"]]
+    rhat = arviz.rhat(weights, method="rank")["weights"].values
+    bulk = arviz.ess(weights, method="bulk")["weights"].values
+    tail = arviz.ess(weights, method="tail")["weights"].values
+    rows = []
+    for name, values, bound in (("rhat", rhat, gate["rhat"]), ("ess_bulk", bulk, gate["ess"])):
+        rows += [_row(f"{name}_weight{k}", value, bound, at_most=name == "rhat") for k, value in enumerate(values, 1)]
+    rows += [_row(f"ess_tail_weight{k}", value, gate["ess"], at_most=False) for k, value in enumerate(tail, 1)]
+    rows += [
+        _row("divergences", float(posterior["diverging"].sum()), gate["divergences"], at_most=True),
+        _row("bfmi_min", float(np.min(arviz.bfmi(posterior["energy"].values))), gate["bfmi"], at_most=False),
+    ]
+    latents = posterior.get("latents")
+    if latents is not None:
+        rows.append(_row("rhat_latents_max", float(arviz.rhat(posterior[["latents"]])["latents"].max())))
+    rows += [_row(f"{name}_mean", float(posterior[name].mean())) for name in ("tree_depth", "acceptance", "step_size")]
+    rows.append(_row("leapfrogs", float(posterior["leapfrogs"].sum())))
+    return rows
+
+
+def _row(quantity: str, value: float, bound: float | None = None, *, at_most: bool = True) -> dict[str, Any]:
+    value = float(value)
+    # Not a number passes nothing.
+    passed = True if bound is None else bool(value <= bound if at_most else value >= bound)
+    return {"quantity": quantity, "value": value, "bound": bound, "passed": passed}
+
+
+def check_gate(rows: Sequence[Mapping[str, Any]], where: str) -> None:
+    """Refuses a posterior that has not converged.
+
+    Arguments:
+        rows: From `diagnose`.
+        where: The posterior's name, for the message.
+
+    Raises:
+        InferenceError: naming the first quantity that fails, its bound, and what to change.
+    """
+    for row in rows:
+        if not row["passed"]:
+            quantity = str(row["quantity"])
+            at_most = quantity.startswith(("rhat", "divergences"))
+            remedy = next(text for beginning, text in _REMEDIES.items() if quantity.startswith(beginning))
+            raise InferenceError(
+                f"{where}: {quantity}",
+                f"at {'most' if at_most else 'least'} {row['bound']:g}",
+                f"{row['value']:.4g}",
+                f"{remedy} (experiments.hmc)",
+            )
+
+
+def summarise_weights(posterior: xr.Dataset, truth: Sequence[float]) -> list[dict[str, Any]]:
+    """Summarises the posterior of every weight.
+
+    Returns:
+        Rows of weight (from 1), mean, sd, q05, q25, q75, q95, truth, covered (truth between q05 and q95), rhat,
+        ess_bulk, ess_tail.
+    """
+    weights = posterior[["weights"]]
+    draws = posterior["weights"].stack(sample=("chain", "draw")).values
+    rhat = arviz.rhat(weights, method="rank")["weights"].values
+    bulk = arviz.ess(weights, method="bulk")["weights"].values
+    tail = arviz.ess(weights, method="tail")["weights"].values
+    rows = []
+    for k, true in enumerate(truth):
+        q05, q25, q75, q95 = np.quantile(draws[k], [0.05, 0.25, 0.75, 0.95])
+        rows.append(
+            {
+                "weight": k + 1,
+                "mean": float(draws[k].mean()),
+                "sd": float(draws[k].std(ddof=1)),
+                "q05": q05,
+                "q25": q25,
+                "q75": q75,
+                "q95": q95,
+                "truth": true,
+                "covered": bool(q05 <= true <= q95),
+                "rhat": float(rhat[k]),
+                "ess_bulk": float(bulk[k]),
+                "ess_tail": float(tail[k]),
+            }
+        )
+    return rows

@@ -1,0 +1,126 @@
+r"""The linearised posterior of latents given noisy observations of the data they generate.
+
+For x_obs = f(y) + N(0, sigma^2 I) and a Gaussian prior N(m, diag(1 / p)) each posterior is close to
+
+    N(mode, (J^T J / sigma^2 + diag p)^-1),    J = df/dy at the mode,
+
+which whitens it: with y = mode + factor eta, factor factor^T = covariance, eta is close to N(0, I).  Pushed forward it
+is N(f(mode), J covariance J^T) for the clean point x = f(y), which whitens that.  Found by Levenberg and Marquardt's
+damped Gauss-Newton steps from y = f^-1(x_obs), all observations at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from inflationary_flows.inference.decoder import Decoder
+
+
+@dataclass(frozen=True)
+class LinearisedPosterior:
+    """Gaussian approximations of n independent latent posteriors.
+
+    Attributes:
+        mode: Modes, shape (n, D), whitened latents.
+        factor: Lower triangular factors of the covariances, shape (n, D, D).
+        centre: f(mode), shape (n, D), data units.
+        data_factor: Lower triangular factors of J covariance J^T, shape (n, D, D), data units.
+    """
+
+    mode: Tensor
+    factor: Tensor
+    centre: Tensor
+    data_factor: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mode)
+
+    def first(self, n: int) -> LinearisedPosterior:
+        """Those of the first n observations."""
+        return LinearisedPosterior(self.mode[:n], self.factor[:n], self.centre[:n], self.data_factor[:n])
+
+    def to_latents(self, eta: Tensor) -> Tensor:
+        """Whitened latents y = mode + factor eta, for eta of shape (..., n, D)."""
+        return self.mode + torch.einsum("nij,...nj->...ni", self.factor, eta)
+
+    def to_data(self, eta: Tensor) -> Tensor:
+        """Clean points x = centre + data_factor eta, for eta of shape (..., n, D)."""
+        return self.centre + torch.einsum("nij,...nj->...ni", self.data_factor, eta)
+
+
+def linearise(
+    decoder: Decoder,
+    x_obs: Tensor,
+    noise_std: float,
+    prior_precision: Tensor | None = None,
+    prior_mean: Tensor | None = None,
+    *,
+    iterations: int = 8,
+) -> LinearisedPosterior:
+    """Finds mode and curvature of every observation's latent posterior.
+
+    Arguments:
+        decoder: The flow.
+        x_obs: Observations, shape (n, D), data units.
+        noise_std: Their noise sigma, data units.
+        prior_precision: p, shape (D,); ones if absent.
+        prior_mean: m, shape (D,); zeros if absent.
+        iterations: Damped Gauss-Newton steps; observations whose step fails wait with more damping.
+
+    Returns:
+        Modes and factors; an approximation that need not have converged, since samplers correct it.
+    """
+    dimension = decoder.dimension
+    ones = torch.ones(dimension, dtype=torch.float64)
+    precision = ones if prior_precision is None else prior_precision.double()
+    mean = 0 * ones if prior_mean is None else prior_mean.double()
+    x_obs = x_obs.double()
+    batch = decoder.flow.batch_size
+    if len(x_obs) > batch:
+        # The Jacobian keeps its graph: memory is bounded by the batch.
+        parts = [
+            linearise(decoder, part, noise_std, prior_precision, prior_mean, iterations=iterations)
+            for part in x_obs.split(batch)
+        ]
+        return LinearisedPosterior(
+            *(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(LinearisedPosterior))
+        )
+
+    def objective(x: Tensor, y: Tensor) -> Tensor:
+        misfit = ((x_obs - x) / noise_std).square().sum(1)
+        return (misfit + (precision * (y - mean).square()).sum(1)) / 2
+
+    y = decoder.encode(x_obs)
+    x, jacobian = decoder.jacobian(y)
+    value = objective(x, y)
+    damping = torch.full((len(y),), 1e-3, dtype=torch.float64)
+    identity = torch.eye(dimension, dtype=torch.float64)
+    for _ in range(iterations):
+        gradient = torch.einsum("nij,ni->nj", jacobian, x - x_obs) / noise_std**2 + precision * (y - mean)
+        curvature = _curvature(jacobian, noise_std, precision)
+        scale = torch.diagonal(curvature, dim1=1, dim2=2).mean(1)
+        damped = curvature + (damping * scale)[:, None, None] * identity
+        proposal = y - torch.linalg.solve(damped, gradient)
+        x_new, jacobian_new = decoder.jacobian(proposal)
+        value_new = objective(x_new, proposal)
+        better = value_new < value
+        y = torch.where(better[:, None], proposal, y)
+        x = torch.where(better[:, None], x_new, x)
+        jacobian = torch.where(better[:, None, None], jacobian_new, jacobian)
+        value = torch.where(better, value_new, value)
+        damping = torch.where(better, damping / 10, damping * 10).clamp(1e-9, 1e9)
+    covariance = torch.linalg.inv(_curvature(jacobian, noise_std, precision))
+    return LinearisedPosterior(y, _factor(covariance), x, _factor(jacobian @ covariance @ jacobian.mT))
+
+
+def _factor(covariance: Tensor) -> Tensor:
+    """Lower triangular factors of symmetric positive matrices, shape (n, D, D)."""
+    return torch.linalg.cholesky((covariance + covariance.mT) / 2)
+
+
+def _curvature(jacobian: Tensor, noise_std: float, precision: Tensor) -> Tensor:
+    """J^T J / sigma^2 + diag p, shape (n, D, D)."""
+    return jacobian.mT @ jacobian / noise_std**2 + torch.diag(precision)

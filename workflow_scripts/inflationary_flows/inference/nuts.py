@@ -1,0 +1,159 @@
+"""One chain of the No-U-Turn sampler (Hoffman and Gelman, 2014), run by Pyro on a log density of ours.
+
+Pyro builds the trees and adapts step size and mass matrix; this module hands it a density over one vector, fixes its
+random numbers, and keeps for every draw what convergence diagnostics need.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyro
+import torch
+from pyro.infer import NUTS
+from torch import Tensor
+
+from inflationary_flows.errors import InferenceError
+
+LogDensity = Callable[[Tensor], Tensor]
+_SECONDS_BETWEEN_LINES = 30.0
+_log = logging.getLogger("inflationary_flows")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Draws of one chain after warm-up, with their sampler statistics.
+
+    Attributes:
+        draws: Positions, shape (n, dim).
+        diverging: Whether the trajectory diverged, shape (n,).
+        energy: Hamiltonian at the start of the trajectory, shape (n,); its jumps give the BFMI.
+        tree_depth: Doublings of the trajectory, shape (n,).
+        acceptance: Mean acceptance probability along the trajectory, shape (n,).
+        step_size: Step size that warm-up settled on.
+        leapfrogs: Gradients of the log density spent, warm-up included.
+    """
+
+    draws: np.ndarray
+    diverging: np.ndarray
+    energy: np.ndarray
+    tree_depth: np.ndarray
+    acceptance: np.ndarray
+    step_size: float
+    leapfrogs: int
+
+
+class _RecordingNUTS(NUTS):
+    """Pyro's kernel, which also tells the energy and the size of each trajectory."""
+
+    def __init__(self, potential: Callable[[dict[str, Tensor]], Tensor], **options: Any) -> None:
+        self.calls = 0
+
+        def counted(position: dict[str, Tensor]) -> Tensor:
+            self.calls += 1
+            return potential(position)
+
+        self.energy_start = float("nan")
+        super().__init__(potential_fn=counted, **options)
+
+    def _sample_r(self, name: str) -> tuple[Any, Any]:
+        r, unscaled = super()._sample_r(name)
+        self.energy_start = float(self._kinetic_energy(unscaled) + self._potential_energy_last)
+        return r, unscaled
+
+
+def run_nuts(
+    log_density: LogDensity,
+    start: Tensor,
+    *,
+    warmup: int,
+    draws: int,
+    seed: int,
+    target_acceptance: float = 0.8,
+    max_tree_depth: int = 10,
+    step_size: float = 0.1,
+    adapt_mass: bool = True,
+) -> Chain:
+    """Runs one chain.
+
+    Arguments:
+        log_density: Unnormalised log density of a vector, shape (dim,), to a scalar, differentiable.
+        start: First position, shape (dim,), float64.
+        warmup: Iterations in which step size and diagonal mass matrix adapt; not kept.
+        draws: Iterations kept.
+        seed: Seed of momenta and trajectories.
+        target_acceptance: Mean acceptance probability that the step size aims at.
+        max_tree_depth: Most doublings of a trajectory.
+        step_size: First step size.
+        adapt_mass: Whether the mass matrix adapts; the identity otherwise.
+
+    Raises:
+        InferenceError: if the log density or its gradient is not finite at the start, or warmup or draws is below 1.
+    """
+    for name, value in (("warmup", warmup), ("draws", draws)):
+        if value < 1:
+            raise InferenceError(name, "an integer >= 1", str(value), "give the chain some iterations")
+    position = start.detach().double().clone()
+    _require_finite(log_density, position)
+    with torch.random.fork_rng(devices=[]):
+        # pyro.set_rng_seed also seeds the streams of `random` and numpy, which Pyro's kernels do not use.
+        torch.manual_seed(seed % 2**63)
+        kernel = _RecordingNUTS(
+            lambda place: -log_density(place["theta"]),
+            step_size=step_size,
+            adapt_mass_matrix=adapt_mass,
+            target_accept_prob=target_acceptance,
+            max_tree_depth=max_tree_depth,
+        )
+        kernel.initial_params = {"theta": position}
+        pyro.clear_param_store()
+        kernel.setup(warmup)
+        rows, records = [], []
+        place, mean_before, said = kernel.initial_params, 0.0, time.monotonic()
+        for index in range(warmup + draws):
+            calls = kernel.calls
+            place = kernel.sample(place)
+            if time.monotonic() - said > _SECONDS_BETWEEN_LINES:
+                said = time.monotonic()
+                _log.info("iteration %d of %d, %d leapfrogs", index + 1, warmup + draws, kernel.calls)
+            if index < warmup:
+                continue
+            done = index - warmup + 1
+            # Pyro keeps the running mean alone; it starts anew after warm-up.
+            mean = float(kernel._mean_accept_prob)
+            acceptance = mean * done - mean_before * (done - 1)
+            mean_before = mean
+            rows.append(place["theta"].detach().numpy().copy())
+            doublings = math.ceil(math.log2(kernel.calls - calls + 1))
+            records.append((kernel.energy_start, doublings, acceptance))
+        diverging = np.zeros(draws, dtype=bool)
+        diverging[[at for at in kernel._divergences if at < draws]] = True
+    energies, depths, rates = zip(*records, strict=True)
+    return Chain(
+        draws=np.stack(rows),
+        diverging=diverging,
+        energy=np.array(energies),
+        tree_depth=np.array(depths, dtype=np.int64),
+        acceptance=np.array(rates),
+        step_size=float(kernel.step_size),
+        leapfrogs=kernel.calls,
+    )
+
+
+def _require_finite(log_density: LogDensity, start: Tensor) -> None:
+    position = start.clone().requires_grad_(True)
+    value = log_density(position)
+    (gradient,) = torch.autograd.grad(value, position)
+    if not (bool(torch.isfinite(value)) and bool(torch.isfinite(gradient).all())):
+        raise InferenceError(
+            "start of the chain",
+            "a finite log density and gradient",
+            f"log density {float(value.detach()):g}",
+            "start closer to the observations, or check that data and flow belong together",
+        )
