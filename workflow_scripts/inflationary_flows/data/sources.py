@@ -7,6 +7,7 @@ rows from 1 (for csv without the header line) and name columns.
 from __future__ import annotations
 
 import csv
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,48 @@ def read_table(dataset: Mapping[str, Any]) -> Table:
         DataError: if the file is missing or unreadable, an entry is not a finite number, a column
             is constant, or there are no more rows than dimensions.
     """
+    table = _read(dataset)
+    require_varying(str(table.path), table.points, table.columns)
+    n, dimension = table.points.shape
+    if n <= dimension:
+        raise DataError(
+            str(table.path),
+            f"more rows than columns (at least {dimension + 1})",
+            f"{n} rows of {dimension} columns",
+            "add rows, or choose fewer `columns`.",
+        )
+    return table
+
+
+def read_points(path: str | os.PathLike[str], dimension: int) -> np.ndarray:
+    """Reads points of the user's own, any number of them.
+
+    Arguments:
+        path: csv, npz or parquet, a point in each row; the suffix tells which.
+        dimension: Number of coordinates D that the points must have.
+
+    Returns:
+        Points, shape (n, D), float64.
+
+    Raises:
+        DataError: if the file is missing or unreadable, has other columns, or an entry is not a finite number.
+    """
+    kind = Path(path).suffix.lower().lstrip(".")
+    if kind not in ("csv", "npz", "parquet"):
+        raise DataError(str(path), "a name ending in .csv, .npz or .parquet", Path(path).name, "convert the file.")
+    points = _read({"kind": kind, "path": path}).points
+    if points.shape[1] != dimension:
+        raise DataError(
+            str(path),
+            f"{dimension} columns, as the data set has",
+            str(points.shape[1]),
+            "give points in the units and with the coordinates of the data set.",
+        )
+    return points
+
+
+def _read(dataset: Mapping[str, Any]) -> Table:
+    """A table with rows, of finite numbers."""
     path = _existing(dataset)
     if dataset["kind"] == "npz":
         points, columns = _read_npz(path, dataset.get("array"))
@@ -71,7 +114,7 @@ def read_table(dataset: Mapping[str, Any]) -> Table:
         columns = _chosen_columns(path, [str(name) for name in frame.columns], dataset)
         points = np.column_stack([_numbers(path, frame[name], name) for name in columns])
         labels = _labels(frame, dataset.get("label_column"))
-    _check(path, points, columns)
+    _require_finite(path, points, columns)
     return Table(points, labels, columns, path)
 
 
@@ -291,7 +334,7 @@ def _labels(frame: pd.DataFrame, label: str | None) -> np.ndarray:
     return pd.factorize(column, sort=True)[0].astype(np.float64)
 
 
-def _check(path: Path, points: np.ndarray, columns: Sequence[str]) -> None:
+def _require_finite(path: Path, points: np.ndarray, columns: Sequence[str]) -> None:
     if len(points) == 0:
         raise DataError(str(path), "rows of numbers", "none", "add rows to the table.")
     rows, wrong = np.nonzero(~np.isfinite(points))
@@ -302,14 +345,6 @@ def _check(path: Path, points: np.ndarray, columns: Sequence[str]) -> None:
             "a finite number",
             "NaN or an empty entry" if np.isnan(value) else str(value),
             f"fill or drop such rows ({len(np.unique(rows))} of {len(points)}).",
-        )
-    require_varying(str(path), points, columns)
-    if len(points) <= points.shape[1]:
-        raise DataError(
-            str(path),
-            f"more rows than columns (at least {points.shape[1] + 1})",
-            f"{len(points)} rows of {points.shape[1]} columns",
-            "add rows, or choose fewer `columns`.",
         )
 
 

@@ -1,0 +1,75 @@
+r"""Do errors of the denoiser persist along the flow? (Appendix of de Albuquerque and Pearson, 2024.)
+
+    r_t = D(x_0 + n_t, t) - x_0,      n_t ~ N(0, C(t)),
+
+whitened as r_t / c_out(t), so that every time and direction counts alike.  The noise of a point is drawn anew at each
+time, as in the paper; what two times have in common is then the point itself.  The correlation of times a and b is
+
+    corr(a, b) = sum cov(r_a, r_b) / sqrt(sum var r_a  sum var r_b),     sums over coordinates.
+
+Moments are summed over batches of points in float64; no residual is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from inflationary_flows.mathematics.denoisers import Denoiser
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.seeding import derive_seed
+
+_BATCH = 1_000
+
+
+@torch.no_grad()
+def residual_correlation(
+    denoiser: Denoiser, basis: Eigenbasis, points: np.ndarray, *, times: int, seed: int
+) -> list[dict[str, Any]]:
+    """Correlates the denoiser's residuals between times.
+
+    Arguments:
+        denoiser: Trained or exact.
+        basis: Eigenbasis of the data.
+        points: Points, shape (n, D), data units.
+        times: Number of times, evenly spaced on the schedule's clock.
+        seed: Seed of the noise; a point's noise does not depend on the batches.
+
+    Returns:
+        Rows of time_a, time_b (shares of the clock, a <= b), t_a, t_b, correlation, n.
+    """
+    schedule = denoiser.schedule
+    clocks = np.linspace(0, 1, times)
+    at = [float(schedule.time_at(float(clock))) for clock in clocks]
+    u = basis.to_eigen(torch.from_numpy(np.asarray(points, dtype=np.float64)))
+    n, dimension = u.shape
+    streams = [np.random.default_rng(derive_seed("residual noise", seed, place)) for place in range(times)]
+    total = np.zeros((times, dimension))
+    products = np.zeros((times, times))
+    for start in range(0, n, _BATCH):
+        part = u[start : start + _BATCH]
+        residuals = np.empty((times, len(part), dimension))
+        for place, t in enumerate(at):
+            noise = torch.from_numpy(streams[place].standard_normal(part.shape)) * schedule.gamma(t).sqrt()
+            error = denoiser(part + noise, t) - part
+            residuals[place] = (error / schedule.c_out(t).clamp(min=1e-300)).numpy()
+        total += residuals.sum(1)
+        flat = residuals.reshape(times, -1)
+        products += flat @ flat.T
+    covariance = products / n - (total / n) @ (total / n).T
+    deviation = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviation, deviation)
+    return [
+        {
+            "time_a": float(clocks[a]),
+            "time_b": float(clocks[b]),
+            "t_a": at[a],
+            "t_b": at[b],
+            "correlation": float(correlation[a, b]),
+            "n": n,
+        }
+        for a in range(times)
+        for b in range(a, times)
+    ]

@@ -1,0 +1,137 @@
+r"""Tests of accuracy with random points (TARP; Lemos, Coogan, Hezaveh and Perreault-Levasseur, ICML 2023).
+
+Truths x come from the true data, observations from x_obs = x + N(0, sigma^2 I), posteriors from a prior that is judged.
+For a random reference r the posterior mass closer to r than the truth,
+
+    q = P( |x' - r| < |x - r|  given x_obs ),
+
+is uniform on [0, 1] over replicates if and only if posteriors are calibrated (for all references).  The expected
+coverage at level a is P(q < a); the nominal value is a.
+
+Two choices lower the noise without changing what is tested.  Posterior masses are weighted sums over one pool of
+prior samples, not counts of draws from it.  And every replicate looks at several references, whose indicators are
+averaged; errors and test take replicates, not references, as independent units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from inflationary_flows.inference.denoising import weigh_pool
+from inflationary_flows.seeding import derive_seed
+
+# Observations weighed at once: a row of weights over the pool each.
+_ROWS = 100
+# Samples that together weigh less than this are left out of a posterior.
+_NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Truths with their observations and references.
+
+    Attributes:
+        truth: Clean points, shape (n, D), data units.
+        observed: Noisy points, shape (n, D).
+        references: Reference points, shape (n, R, D).
+        noise_std: Standard deviation of the noise, data units.
+    """
+
+    truth: np.ndarray
+    observed: np.ndarray
+    references: np.ndarray
+    noise_std: float
+
+
+def make_replicates(truth: np.ndarray, noise_std: float, references: int, seed: int) -> Replicates:
+    """Adds noise to true points, and draws references around the observations.
+
+    References must not depend on the truth other than through the observation; they lie around it, a few noise
+    standard deviations away, where they tell directions apart.
+    """
+    n, dimension = truth.shape
+    noise = np.random.default_rng(derive_seed("tarp noise", seed)).standard_normal((n, dimension))
+    offsets = np.random.default_rng(derive_seed("tarp references", seed)).standard_normal((n, references, dimension))
+    observed = truth + noise_std * noise
+    return Replicates(truth, observed, observed[:, None] + 2 * noise_std * offsets, noise_std)
+
+
+@dataclass(frozen=True)
+class Masses:
+    """Posterior masses below the truth.
+
+    Attributes:
+        closer: Mass closer to each reference than the truth, shape (n, R).
+        below: Mass below the truth in each coordinate, shape (n, D).
+        ess: Effective sample size of each posterior, shape (n,).
+    """
+
+    closer: np.ndarray
+    below: np.ndarray
+    ess: np.ndarray
+
+
+def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: float = 50.0) -> Masses:
+    """Computes the posterior of every replicate under a prior given by samples, and where the truth lies in it.
+
+    Arguments:
+        pool: Samples of the prior, shape (m, D), data units.
+        replicates: What was observed.
+        minimum_ess: Posteriors on fewer effective samples are refused.
+
+    Raises:
+        InferenceError: if the weights of an observation collapse.
+    """
+    n, count, dimension = replicates.references.shape
+    closer, below, ess = np.empty((n, count)), np.empty((n, dimension)), np.empty(n)
+    for first in range(0, n, _ROWS):
+        rows = slice(first, first + _ROWS)
+        posterior = weigh_pool(pool, replicates.observed[rows], replicates.noise_std, minimum_ess=minimum_ess)
+        ess[rows] = posterior.ess
+        for row, weights in enumerate(posterior.weights, first):
+            # What has no weight need not be compared: most of the pool, for a small noise.
+            near = weights > _NEGLIGIBLE / len(pool)
+            points, mass = pool[near], weights[near] / weights[near].sum()
+            reference = replicates.references[row]
+            # Comparing |x' - r|^2 with |x - r|^2 leaves |x'|^2 - |x|^2 - 2 r . (x' - x).
+            away = points - replicates.truth[row]
+            excess = np.square(away).sum(1) + 2 * away @ replicates.truth[row] - 2 * reference @ away.T
+            # As numbers, because products of booleans miss the fast path.
+            closer[row] = (excess < 0).astype(float) @ mass
+            below[row] = mass @ (away < 0).astype(float)
+    return Masses(closer, below, ess)
+
+
+def coverage_rows(closer: np.ndarray, levels: Sequence[float]) -> list[dict[str, Any]]:
+    """Expected coverage against nominal level.
+
+    Arguments:
+        closer: Masses q, shape (n, R).
+        levels: Nominal levels in (0, 1).
+
+    Returns:
+        Rows of level, coverage, se (standard error over replicates), p_value (Hotelling's test that all coverages
+        are nominal, the same in every row), replicates.
+    """
+    indicators = np.stack([(closer < level).mean(1) for level in levels], 1)
+    n, count = indicators.shape
+    deviation = indicators.mean(0) - np.asarray(levels)
+    covariance = np.cov(indicators.T).reshape(count, count)
+    statistic = n * float(deviation @ np.linalg.pinv(covariance) @ deviation)
+    p_value = float(stats.f.sf(statistic * (n - count) / (count * (n - 1)), count, n - count))
+    errors = indicators.std(0, ddof=1) / np.sqrt(n)
+    return [
+        {
+            "level": level,
+            "coverage": float(coverage),
+            "se": float(error),
+            "p_value": p_value,
+            "replicates": n,
+        }
+        for level, coverage, error in zip(levels, indicators.mean(0), errors, strict=True)
+    ]

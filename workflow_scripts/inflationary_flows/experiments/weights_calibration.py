@@ -1,0 +1,109 @@
+r"""Simulation-based calibration of the weights' posterior (Talts et al., 2018).
+
+Many times over: weights from their prior, observations from the mixture with these weights, the posterior of the
+weights given the observations.  If posterior and sampler are right, the rank of each true weight among L independent
+draws of its posterior is uniform on 0 ... L.
+
+The replicates are independent, so that one run of NUTS samples the product of all their posteriors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import arviz
+import numpy as np
+import torch
+
+from inflationary_flows.inference.collapsed import CollapsedPosterior, integrate_latents
+from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.latent_mixture import LatentMixture, observe
+from inflationary_flows.inference.linearised import linearise
+from inflationary_flows.inference.nuts import run_nuts
+from inflationary_flows.seeding import derive_seed
+
+
+@dataclass(frozen=True)
+class WeightRanks:
+    """Ranks of the true weights of a batch of replicates.
+
+    Attributes:
+        ranks: Number of thinned draws below the true weight, shape (replicates, K).
+        draws: Number L of thinned draws.
+        truth: True weights, shape (replicates, K).
+        rhat: R-hat between the halves of the chain, shape (replicates, K).
+        ess: Bulk effective sample size, shape (replicates, K); well above L for draws to count as independent.
+    """
+
+    ranks: np.ndarray
+    draws: int
+    truth: np.ndarray
+    rhat: np.ndarray
+    ess: np.ndarray
+
+
+def rank_weights(
+    data: Decoder,
+    sampler: Decoder,
+    mixture: LatentMixture,
+    *,
+    replicates: Sequence[int],
+    observations: int,
+    noise_std: float,
+    particles: int,
+    warmup: int,
+    draws: int,
+    ranks: int,
+    seed: int,
+) -> WeightRanks:
+    """Runs some replicates and ranks their true weights.
+
+    Arguments:
+        data: The flow that generates observations.
+        sampler: The same flow as the posterior integrates it.
+        mixture: Components; its weights are replaced by draws from Dirichlet(1, ..., 1).
+        replicates: Numbers of the replicates; each has its own seeds.
+        observations: Observations of a replicate.
+        noise_std: Their noise, data units.
+        particles: Importance samples of an observation.
+        warmup, draws: Iterations of NUTS.
+        ranks: Number of draws that ranks are taken among, evenly spaced.
+        seed: Seed of the experiment.
+    """
+    truth, x = [], []
+    for replicate in replicates:
+        exponentials = np.random.default_rng(derive_seed("true weights", seed, replicate)).exponential(
+            size=mixture.components
+        )
+        weights = exponentials / exponentials.sum()
+        made = observe(data, mixture, observations, noise_std, derive_seed("replicate", seed, replicate), weights)
+        truth.append(weights)
+        x.append(made.x)
+    x_obs = torch.cat(x)
+    mean, variances = mixture.moments()
+    evidence = integrate_latents(
+        sampler,
+        mixture,
+        x_obs,
+        noise_std,
+        linearise(sampler, x_obs, noise_std, 1 / variances, mean),
+        particles=particles,
+        seed=derive_seed("calibration", seed, replicates[0]),
+    )
+    shape = (len(replicates), observations, mixture.components)
+    posterior = CollapsedPosterior(evidence.log_evidence.view(shape))
+    chain_seed = derive_seed("calibration chain", seed, replicates[0])
+    chain = run_nuts(posterior, posterior.start(chain_seed), warmup=warmup, draws=draws, seed=chain_seed)
+    weights = posterior.split_draws(chain.draws)
+    thinned = weights[np.linspace(0, draws - 1, ranks).round().astype(int)]
+    # One chain, so its halves stand for two.
+    halves = weights[: draws // 2 * 2].reshape(2, draws // 2, *weights.shape[1:])
+    dataset = arviz.convert_to_dataset({"w": halves})
+    return WeightRanks(
+        ranks=(thinned < np.array(truth)).sum(0),
+        draws=ranks,
+        truth=np.array(truth),
+        rhat=arviz.rhat(dataset)["w"].values,
+        ess=arviz.ess(dataset)["w"].values,
+    )
