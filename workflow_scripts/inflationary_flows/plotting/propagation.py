@@ -1,0 +1,93 @@
+"""Uncertainty of examples: balls in data space, their images along the flow, and the latent posteriors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import gaussian_kde
+
+from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, GREY, despine, figure_style, new_figure
+
+_ROW_HEIGHT = 1.3
+_GRID = 60
+# A kernel density estimate of more points says the same and takes longer.
+_KERNELS = 1_000
+
+
+def plot_propagation(posterior: xr.Dataset) -> Figure:
+    """Draws each example in a row: its ball in data space, images along the flow, the latent posterior.
+
+    Points of more than two coordinates are shown by two of them: those of largest spread in data space, the first two
+    of the eigenbasis along the flow and in the latents.  Contours hold the credible levels of the shown pair, crosses
+    are the credible intervals of its coordinates.
+
+    Arguments:
+        posterior: What `experiments.propagation.propagate` returns.
+    """
+    examples, frames = posterior.sizes["example"], posterior.sizes["frame"]
+    context_x, paths = posterior["context_x"].values, posterior["context_path"].values
+    # The last frame is the latents, which have a panel of their own.
+    middle = range(1, frames - 1)
+    shown = np.sort(np.argsort(context_x.var(0))[::-1][:2])
+    with figure_style():
+        columns = len(middle) + 3
+        figure = new_figure(DOUBLE_COLUMN, _ROW_HEIGHT * examples + 0.35)
+        axes = figure.subplots(examples, columns, squeeze=False)
+        for example, row in enumerate(axes):
+            x = posterior["x"].values[0, :, example]
+            ball = posterior["ball_path"].values[example]
+            colour = COLOURS[example % len(COLOURS)]
+            _draw_ball(row[0], context_x[:, shown], x[: ball.shape[1], shown], colour)
+            for axis, frame in zip(row[1:], [*middle, frames - 1], strict=False):
+                _draw_ball(axis, paths[frame][:, :2], ball[frame][:, :2], colour)
+            _draw_posterior(row[-1], posterior, example, colour)
+            row[0].set_ylabel(f"example {example + 1}")
+        for column, title in ((0, "data"), (1, "along the flow"), (-2, "latents"), (-1, "latent posterior")):
+            if len(middle) or column != 1:
+                axes[0][column].set_title(title)
+        levels = ", ".join(f"{level:.0%}".replace("%", " %") for level in sorted(posterior["level"].values))
+        axes[-1][-1].set_xlabel(f"latent 1 / its deviation\n({levels} credible)", fontsize=6.5)
+        axes[-1][-1].set_ylabel("latent 2", fontsize=6.5)
+        despine(list(axes.flat))
+    return figure
+
+
+def _draw_ball(axis: Axes, context: np.ndarray, ball: np.ndarray, colour: str) -> None:
+    """A ball, shape (m, 2), in front of data, shape (n, 2)."""
+    axis.plot(*context.T, ".", ms=1.0, mew=0, color="0.75", rasterized=True)
+    axis.plot(*ball.T, ".", ms=1.4, mew=0, color=colour, alpha=0.6, rasterized=True)
+    axis.set(xticks=[], yticks=[])
+    axis.set_aspect("equal", adjustable="datalim")
+
+
+def _draw_posterior(axis: Axes, posterior: xr.Dataset, example: int, colour: str) -> None:
+    """Two latents of an example in units of their deviations, with credible contours and intervals."""
+    scale = posterior["latent_std"].values[:2]
+    z = posterior["z"].values[0, :, example, :2] / scale
+    levels = posterior["level"].values
+    axis.plot(*z[:_KERNELS].T, ".", ms=1.0, mew=0, color=GREY, alpha=0.5, rasterized=True)
+    _draw_contours(axis, z, levels, colour)
+    centre = posterior["mean"].values[example, :2] / scale
+    for k in range(len(levels)):
+        low = posterior["lower"].values[example, k, :2] / scale
+        high = posterior["upper"].values[example, k, :2] / scale
+        width = 0.6 + 0.9 * (levels[k] == levels.min())
+        axis.plot([low[0], high[0]], [centre[1]] * 2, color="black", lw=width)
+        axis.plot([centre[0]] * 2, [low[1], high[1]], color="black", lw=width)
+
+
+def _draw_contours(axis: Axes, points: np.ndarray, levels: Sequence[float], colour: str) -> None:
+    """Contours of the smallest regions that hold the given shares of points, shape (n, 2)."""
+    density = gaussian_kde(points[:_KERNELS].T)
+    heights = np.quantile(density(points[:_KERNELS].T), sorted({1 - float(level) for level in levels}))
+    low, high = np.quantile(points, [0.001, 0.999], axis=0)
+    margin = 0.3 * (high - low)
+    sides = [np.linspace(low[i] - margin[i], high[i] + margin[i], _GRID) for i in range(2)]
+    grid = np.meshgrid(*sides)
+    values = density(np.stack([side.ravel() for side in grid])).reshape(grid[0].shape)
+    # Levels that hold the same points, as of a tiny sample, would be one contour twice.
+    axis.contour(*grid, values, levels=np.unique(heights), colors=[colour], linewidths=0.9)

@@ -1,0 +1,132 @@
+"""Figures of shells carried through the flow, and of residuals' correlations in time, from tables and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d.art3d import Line3DCollection
+
+from inflationary_flows.plotting.style import (
+    COLOURS,
+    DOUBLE_COLUMN,
+    GREY,
+    despine,
+    figure_style,
+    new_figure,
+    new_panels,
+)
+
+_STAGES = {"before": "latents", "generated": "generated", "returned": "inflated again"}
+
+
+def plot_coverage(table: pd.DataFrame) -> Figure:
+    """Draws what each stage changes of the percentage inside, mean and two standard deviations over seeds.
+
+    Arguments:
+        table: Columns dataset, schedule, seed, radius, stage, percent_inside.
+    """
+    groups = list(table.groupby(["dataset", "schedule"], sort=False))
+    with figure_style():
+        figure, axes = new_panels(len(groups), columns=4, height=1.5, sharey=True)
+        for axis, ((dataset, schedule), group) in zip(axes, groups, strict=True):
+            wide = group.pivot_table(index=["seed", "radius"], columns="stage", values="percent_inside")
+            axis.axhline(0, color="0.7", lw=0.6)
+            for k, stage in enumerate(("generated", "returned")):
+                change = (wide[stage] - wide["before"]).groupby("radius")
+                mean, deviation = change.mean(), change.std(ddof=1).fillna(0.0)
+                shift = 0.04 * (2 * k - 1)
+                axis.errorbar(
+                    mean.index + shift,
+                    mean,
+                    2 * deviation,
+                    fmt="o",
+                    color=COLOURS[k],
+                    lw=0.8,
+                    capsize=1.5,
+                    label=_STAGES[stage],
+                )
+            axis.set_title(f"{dataset}, {schedule}")
+            axis.set_xticks(sorted(group["radius"].unique())[::2])
+        despine(axes)
+        figure.supxlabel("Mahalanobis radius of the shell", fontsize=7.5)
+        figure.supylabel("change of percentage inside", fontsize=7.5)
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=2)
+    return figure
+
+
+def plot_coverage_schematic(flows: Sequence[tuple[str, str, Mapping[str, np.ndarray]]]) -> Figure:
+    """Draws shells and points as latents, generated, and inflated again, a row for each flow.
+
+    Arguments:
+        flows: Label of data set and schedule, and the arrays of the coverage experiment.
+    """
+    with figure_style():
+        figure = new_figure(DOUBLE_COLUMN * 0.8, 1.75 * len(flows) + 0.2)
+        for row, (dataset, schedule, arrays) in enumerate(flows):
+            solid = arrays["faces"].shape[1] == 3
+            for column, (stage, title) in enumerate(_STAGES.items()):
+                place = row * len(_STAGES) + column + 1
+                axis = figure.add_subplot(len(flows), len(_STAGES), place, projection="3d" if solid else None)
+                points, shells = arrays[f"{stage}_points"], arrays[f"{stage}_shells"]
+                # Every second shell of a surface: more hide each other.
+                chosen = range(1, len(shells), 2) if solid else range(len(shells))
+                axis.plot(*points[:600].T, ".", ms=0.8, color=GREY, mew=0, alpha=0.6)
+                for k in chosen:
+                    colour = COLOURS[k % len(COLOURS)]
+                    if solid:
+                        edges = _edges(arrays["faces"])
+                        lines = Line3DCollection(shells[k][edges], colors=colour, linewidths=0.15, alpha=0.6)
+                        axis.add_collection3d(lines)  # type: ignore[attr-defined]
+                    else:
+                        axis.add_collection(LineCollection([_closed(shells[k])], colors=colour, linewidths=0.7))
+                        axis.autoscale_view()
+                axis.set_title(f"{dataset}, {schedule}: {title}" if column == 0 else title)
+                axis.tick_params(labelsize=5)
+                if not solid:
+                    despine([axis])
+    return figure
+
+
+def _closed(polygon: np.ndarray) -> np.ndarray:
+    return np.concatenate([polygon, polygon[:1]])
+
+
+def _edges(triangles: np.ndarray) -> np.ndarray:
+    """Edges of a mesh, once each, shape (k, 2)."""
+    return np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1), axis=0)
+
+
+def plot_residuals(table: pd.DataFrame) -> Figure:
+    """Draws the correlation of denoising residuals with that at the first time, against time.
+
+    Arguments:
+        table: Columns dataset, schedule, seed, denoiser, time_a, time_b, correlation.
+    """
+    groups = list(table.groupby(["dataset", "schedule"], sort=False))
+    styles = {"exact": (GREY, "--", "exact denoiser"), "learned": (COLOURS[0], "-", "learned denoiser")}
+    middle = table["time_a"].unique()
+    middle = middle[np.abs(middle - 0.5).argmin()]
+    with figure_style():
+        figure, axes = new_panels(len(groups), columns=5, height=1.15, sharex=True, sharey=True)
+        for axis, ((dataset, schedule), group) in zip(axes, groups, strict=True):
+            axis.axhline(0, color="0.7", lw=0.6)
+            for name, (colour, line, label) in styles.items():
+                for _, seeded in group[group["denoiser"] == name].groupby("seed", sort=False):
+                    start = seeded[seeded["time_a"] == 0]
+                    axis.plot(start["time_b"], start["correlation"], line, color=colour, label=label)
+                    late = seeded[seeded["time_a"] == middle]
+                    axis.plot(late["time_b"], late["correlation"], line, color=colour, alpha=0.45)
+            axis.set_title(f"{dataset}, {schedule}")
+            axis.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
+        despine(axes)
+        figure.supxlabel("time, share of the range", fontsize=7.5)
+        figure.supylabel("correlation of residuals with those\nat the start (dark), half way (light)", fontsize=7.5)
+        handles, names = axes[0].get_legend_handles_labels()
+        unique = dict(zip(names, handles, strict=True))
+        figure.legend(list(unique.values()), list(unique), loc="outside upper center", ncols=2)
+    return figure
