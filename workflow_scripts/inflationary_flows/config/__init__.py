@@ -10,6 +10,7 @@ from inflationary_flows.config.load import (
     resolve,
     schedule_settings,
     solver_settings,
+    training_of,
     training_settings,
 )
 from inflationary_flows.config.models import Config
@@ -23,5 +24,6 @@ __all__ = [
     "resolve",
     "schedule_settings",
     "solver_settings",
+    "training_of",
     "training_settings",
 ]

@@ -6,12 +6,14 @@ Names must exist, keys must fit their kind, schedules must fit their data.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inflationary_flows.config.messages import did_you_mean, listing
+from inflationary_flows.config.inference_checks import check_inference
+from inflationary_flows.config.messages import listing
 from inflationary_flows.config.models import Config, Dataset, Schedule
+from inflationary_flows.config.requirements import require_known, require_unique
 from inflationary_flows.data.sources import DIGITS_DIMENSION, table_dimension
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError, DataError
@@ -36,7 +38,7 @@ TABLES = ("npz", "csv", "parquet")
 
 def check(config: Config) -> None:
     """Raises `ConfigError` for the first contradiction between well-formed parts."""
-    _check_unique(config.seeds, "seeds", "seed")
+    require_unique(config.seeds, "seeds", "seed")
     for name, schedule in config.schedules.items():
         _check_schedule(schedule, f"schedules.{name}")
     for name, training in config.training.items():
@@ -60,6 +62,7 @@ def check(config: Config) -> None:
         for schedule_name in dataset.schedules:
             check_fit(config.schedules[schedule_name], schedule_name, name, dimension)
         _check_rows(dataset, f"datasets.{name}", dimension)
+    check_inference(config, {name: _dimension(d, f"datasets.{name}") for name, d in config.datasets.items()})
 
 
 def check_fit(schedule: Schedule, schedule_name: str, dataset: str, dimension: int) -> None:
@@ -77,26 +80,6 @@ def check_fit(schedule: Schedule, schedule_name: str, dataset: str, dimension: i
             str(kept),
             f"name a schedule with fewer kept dimensions, or {elsewhere}",
         )
-
-
-def require_known(name: str, known: Iterable[str], where: str, what: str) -> None:
-    """Raises `ConfigError` if a name refers to nothing."""
-    known = list(known)
-    if name in known:
-        return
-    near = did_you_mean(name, known)
-    raise ConfigError(
-        where,
-        f"one of the {what} {listing(known)}",
-        f'the unknown name "{name}"',
-        f'did you mean "{near}"?' if near else f"define it under {what.split()[0]}, or use one of these.",
-    )
-
-
-def _check_unique(values: list[Any], where: str, what: str) -> None:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise ConfigError(where, f"every {what} once", f"{value} twice", "remove one of them.")
 
 
 def _check_schedule(schedule: Schedule, where: str) -> None:
@@ -181,9 +164,9 @@ def _check_dataset(config: Config, dataset: Dataset, where: str) -> None:
                 "nothing",
                 f"add {key}: {meaning}",
             )
-    _check_unique(dataset.schedules, f"{where}.schedules", "schedule")
+    require_unique(dataset.schedules, f"{where}.schedules", "schedule")
     if dataset.columns is not None:
-        _check_unique(dataset.columns, f"{where}.columns", "column")
+        require_unique(dataset.columns, f"{where}.columns", "column")
     for index, name in enumerate(dataset.schedules):
         require_known(name, config.schedules, f"{where}.schedules[{index}]", "schedules")
     require_known(dataset.network, config.networks, f"{where}.network", "networks")

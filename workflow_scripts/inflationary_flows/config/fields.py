@@ -1,4 +1,4 @@
-"""Types of single configuration values.
+"""Types of single configuration values, and the base of its sections.
 
 Numbers are strict: no text, no true or false. One exception: YAML 1.1 readers, Snakemake's among
 them, hand over `1e-3` as a text because it lacks a point, so text of exactly that form counts as
@@ -8,9 +8,9 @@ the number it plainly is.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 _EXPONENT_FORM = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
 
@@ -42,3 +42,20 @@ PATTERNS = {
     r"^[1-9][0-9]*(s|m|h|d)$": 'a duration such as "30m" or "2h"',
     r"^[1-9][0-9]*(MB|GB)$": 'an amount of memory such as "2GB" or "500MB"',
 }
+
+SolverName = Literal[
+    "euler",
+    "heun",
+    "rk4",
+    "rk5",
+    "adams_bashforth4",
+    "adams_bashforth6",
+    "dopri5",
+    "euler_scaled",
+]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, types are not converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from inflationary_flows.config import checks
 from inflationary_flows.config.messages import translate
-from inflationary_flows.config.models import Config, Fractions, Sizes
+from inflationary_flows.config.models import Config, Fractions, Sizes, Training
 from inflationary_flows.config.reading import read_yaml, require_mapping
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError
@@ -128,14 +128,21 @@ def solver_settings(config: Config, schedule: str) -> dict[str, Any]:
     return settings
 
 
-def network_settings(config: Config, dataset: str) -> dict[str, Any]:
-    """Returns the network of a data set."""
-    return config.networks[config.datasets[dataset].network].model_dump()
+def network_settings(config: Config, dataset: str, variant: str | None = None) -> dict[str, Any]:
+    """Returns the network of a data set, or of a variant of its flows."""
+    other = config.variants[variant].network if variant else None
+    return config.networks[other or config.datasets[dataset].network].model_dump()
 
 
-def training_settings(config: Config, dataset: str) -> dict[str, Any]:
+def training_of(config: Config, dataset: str, variant: str | None = None) -> Training:
+    """Returns the training settings of a data set, or of a variant of its flows."""
+    other = config.variants[variant].training if variant else None
+    return config.training[other or config.datasets[dataset].training]
+
+
+def training_settings(config: Config, dataset: str, variant: str | None = None) -> dict[str, Any]:
     """Returns the training settings of a data set that decide the result (not the resources)."""
-    settings = config.training[config.datasets[dataset].training].model_dump()
+    settings = training_of(config, dataset, variant).model_dump()
     for key in ("checkpoint_seconds", "threads", "runtime", "mem", "gpu"):
         del settings[key]
     return settings

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from inflationary_flows.config.experiments import Experiments
 from inflationary_flows.config.fields import (
     Count,
     Duration,
@@ -16,7 +17,9 @@ from inflationary_flows.config.fields import (
     Number,
     PositiveNumber,
     ScheduleName,
+    Section,
     Seed,
+    SolverName,
     Text,
 )
 
@@ -35,22 +38,6 @@ Kind = Literal[
     "csv",
     "parquet",
 ]
-SolverName = Literal[
-    "euler",
-    "heun",
-    "rk4",
-    "rk5",
-    "adams_bashforth4",
-    "adams_bashforth6",
-    "dopri5",
-    "euler_scaled",
-]
-
-
-class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors, types are not converted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Sizes(Section):
@@ -215,91 +202,11 @@ class Training(Section):
     gpu: Annotated[int, Field(ge=0)] = Field(0, description="GPUs of a training job.")
 
 
-class FlowQuality(Section):
-    """Generated against fresh points."""
+class Variant(Section):
+    """A flow of the same data and schedule with something else about its network."""
 
-    samples: Annotated[int, Field(ge=10)] = Field(
-        10_000, description="Points a side (or as many as the test split has)."
-    )
-    seed: Seed = Field(0, description="Seed of latents, projections and classifier.")
-    projections: Count = Field(200, description="Directions of the sliced Wasserstein distance.")
-    energy_splits: Count = Field(200, description="Random splits behind the energy distance's floor.")
-    wasserstein_splits: Count = Field(20, description="Random splits behind the sliced Wasserstein distance's floor.")
-    neighbours: Count = Field(10, description="Neighbours looked at by trustworthiness.")
-    neighbour_samples: Annotated[int, Field(ge=10)] = Field(2_000, description="Points looked at by trustworthiness.")
-
-
-class Roundtrip(Section):
-    """Data to latents and back."""
-
-    samples: Count = Field(10_000, description="Points (or as many as the test split has).")
-    paper_steps: Count = Field(700, description="Scaled Euler steps of the paper's setting.")
-
-
-_COMPARED_STEPS: dict[SolverName, list[int]] = {
-    "euler": [35, 70, 140],
-    "heun": [17, 35, 70],
-    "rk4": [8, 17, 35],
-    "rk5": [6, 11, 23],
-    "adams_bashforth4": [30, 65, 135],
-    "adams_bashforth6": [30, 65, 95, 135],
-    "euler_scaled": [140, 700],
-}
-
-
-class SolverComparison(Section):
-    """Error against network evaluations, for all solvers."""
-
-    samples: Count = Field(1_000, description="Points (or as many as the test split has).")
-    seed: Seed = Field(0, description="Seed of the latents.")
-    reference_steps: Count = Field(400, description="Steps of the fine reference.")
-    steps: dict[SolverName, Annotated[list[Count], Field(min_length=1)]] = Field(
-        default_factory=lambda: dict(_COMPARED_STEPS),
-        description="Numbers of steps tried, by solver.",
-    )
-    tolerances: list[PositiveNumber] = Field(
-        default_factory=lambda: [1e-3, 1e-5], description="Tolerances tried with dopri5."
-    )
-
-
-class Snapshots(Section):
-    """What figures 2, 3 and the digits show."""
-
-    samples: Count = Field(1_500, description="Points shown.")
-    frames: Annotated[int, Field(ge=2)] = Field(5, description="Times shown.")
-    seed: Seed = Field(0, description="Seed of the latents.")
-
-
-class PrOverTime(Section):
-    """Participation ratio over time."""
-
-    points: Annotated[int, Field(ge=2)] = Field(200, description="Times.")
-
-
-class Scaling(Section):
-    """Seconds and memory of the mathematics against numbers of points and dimensions."""
-
-    points: Annotated[list[Count], Field(min_length=1)] = Field(
-        default_factory=lambda: [1_000, 10_000, 100_000, 1_000_000],
-        description="Numbers of points.",
-    )
-    dimensions: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = Field(
-        default_factory=lambda: [2, 8, 64, 512, 3_072], description="Dimensions D."
-    )
-    steps: Count = Field(16, description="Solver steps.")
-
-
-class Experiments(Section):
-    """Settings of the experiments; all of them always run, scaling on demand."""
-
-    flow_quality: FlowQuality = Field(default_factory=FlowQuality, description="Generated against fresh points.")
-    roundtrip: Roundtrip = Field(default_factory=Roundtrip, description="Data to latents and back.")
-    solver_comparison: SolverComparison = Field(
-        default_factory=SolverComparison, description="Error against evaluations, for all solvers."
-    )
-    snapshots: Snapshots = Field(default_factory=Snapshots, description="Points in the figures.")
-    pr_over_time: PrOverTime = Field(default_factory=PrOverTime, description="Participation ratio over time.")
-    scaling: Scaling = Field(default_factory=Scaling, description="Time and memory against size (target `scaling`).")
+    network: str | None = Field(None, description="Name of another network.")
+    training: str | None = Field(None, description="Name of other training settings.")
 
 
 class Config(Section):
@@ -314,6 +221,9 @@ class Config(Section):
     networks: Annotated[dict[Name, Network], Field(min_length=1)] = Field(..., description="Networks by name.")
     training: Annotated[dict[Name, Training], Field(min_length=1)] = Field(
         ..., description="Training settings by name."
+    )
+    variants: dict[Name, Variant] = Field(
+        default_factory=dict, description="Other networks or trainings that experiments ask for, by name."
     )
     solver: Solver = Field(default_factory=Solver, description="How flows are integrated.")
     experiments: Experiments = Field(default_factory=Experiments, description="Settings of the experiments.")
