@@ -1,7 +1,8 @@
 # Inflationary flows: from data to trained flows, tables and figures.
 #
-#   snakemake                             everything but the scaling study, for config.yaml
-#   snakemake metrics                     one stage: data, train, flows, metrics, figures, scaling
+#   snakemake                             everything but what is measured on demand, for config.yaml
+#   snakemake metrics                     one stage: data, train, flows, metrics, figures, inference, calibration
+#   snakemake scaling sampler_efficiency  what is measured on demand
 #   snakemake --configfile my.yaml        another configuration, instead of config.yaml
 #   snakemake --directory elsewhere ...   results below another folder
 
@@ -21,9 +22,12 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/experiments.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/flow.smk"
+include: "rules/inference.smk"
+include: "rules/calibration.smk"
 include: "rules/metrics.smk"
 include: "rules/figures.smk"
 
@@ -31,7 +35,8 @@ include: "rules/figures.smk"
 wildcard_constraints:
     dataset=r"[a-z0-9_]+",
     schedule=r"[a-z0-9_.\-]+",
-    seed=r"\d+",
+    # A training seed, with the variant of the flow if it is one: 0, 0-early.
+    seed=r"\d+(-[a-z0-9_]+)?",
 
 
 onstart:
@@ -44,3 +49,5 @@ rule all:
     input:
         rules.metrics.input,
         rules.figures.input,
+        rules.inference.input,
+        rules.calibration.input,

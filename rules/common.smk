@@ -5,6 +5,7 @@ depends on, one item each, and never a label: what changes a job is what changes
 """
 
 import os
+import re
 import sys
 from functools import cache
 
@@ -33,11 +34,22 @@ from inflationary_flows.errors import InflationaryFlowsError
 
 def locate_tables(raw):
     """Own tables are looked for in the working directory, then beside the Snakefile."""
-    datasets = raw.get("datasets")
-    for dataset in datasets.values() if isinstance(datasets, dict) else []:
-        path = dataset.get("path") if isinstance(dataset, dict) else None
+
+    def entries(*keys):
+        section = raw
+        for key in keys:
+            section = section.get(key) if isinstance(section, dict) else None
+        return section.values() if isinstance(section, dict) else []
+
+    named = [(dataset, "path") for dataset in entries("datasets")]
+    named += [
+        (examples, "file")
+        for examples in entries("experiments", "propagation", "examples")
+    ]
+    for entry, key in named:
+        path = entry.get(key) if isinstance(entry, dict) else None
         if isinstance(path, str) and not Path(path).exists() and (ROOT / path).exists():
-            dataset["path"] = str(ROOT / path)
+            entry[key] = str(ROOT / path)
     return raw
 
 
@@ -63,6 +75,13 @@ SCHEDULES = {
     name: settings.schedule_settings(CONFIG, name)
     for name in sorted({schedule for _, schedule in PAIRS})
 }
+# For wildcards beside each other in one file name.
+ANY_DATASET = "|".join(DATASETS)
+ANY_SCHEDULE = "|".join(re.escape(name) for name in SCHEDULES)
+
+
+# Tables of results/tables that are merged from small ones: name -> small tables. Each file of rules adds its own.
+PARTS = {}
 
 
 def per_flow(pattern, flows=FLOWS):
@@ -116,19 +135,29 @@ def compressed_prior_of(wildcards):
     return CONFIG.schedules[wildcards.schedule].compressed_prior
 
 
+def seed_of(wildcards):
+    """The training seed of a flow: the number of `0`, or of `0-early`."""
+    return int(wildcards.seed.partition("-")[0])
+
+
+def variant_of(wildcards):
+    """The variant of a flow: `early` of `0-early`, none of `0`."""
+    return getattr(wildcards, "seed", "").partition("-")[2] or None
+
+
 def network_of(wildcards):
-    """The network of a data set."""
-    return settings.network_settings(CONFIG, wildcards.dataset)
+    """The network of a flow."""
+    return settings.network_settings(CONFIG, wildcards.dataset, variant_of(wildcards))
 
 
 def training_of(wildcards):
     """Training settings that decide the result."""
-    return settings.training_settings(CONFIG, wildcards.dataset)
+    return settings.training_settings(CONFIG, wildcards.dataset, variant_of(wildcards))
 
 
 def job_of(wildcards):
     """Training settings that do not: the resources of the job, and how often it saves its state."""
-    return CONFIG.training[CONFIG.datasets[wildcards.dataset].training]
+    return settings.training_of(CONFIG, wildcards.dataset, variant_of(wildcards))
 
 
 @cache

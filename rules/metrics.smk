@@ -18,8 +18,11 @@ METRICS = {
 }
 
 
+PARTS.update(METRICS)
+
+
 rule metrics:
-    """Makes all tables."""
+    """Makes the tables on flows themselves."""
     input:
         expand(
             "results/tables/{table}.csv",
@@ -178,7 +181,7 @@ rule trace_participation_ratio:
 rule merge_table:
     """Puts the small tables of one experiment below each other."""
     input:
-        lambda wildcards: METRICS[wildcards.table],
+        lambda wildcards: PARTS[wildcards.table],
     output:
         table="results/tables/{table}.csv",
     log:
@@ -186,7 +189,7 @@ rule merge_table:
     benchmark:
         "results/benchmarks/merge_table/{table}.tsv"
     wildcard_constraints:
-        table="|".join(METRICS),
+        table="|".join(PARTS),
     conda:
         "../envs/metrics.yaml"
     threads: 1

@@ -37,7 +37,7 @@ rule train_network:
         schedule=schedule_of,
         network=network_of,
         training=training_of,
-        seed=lambda wildcards: int(wildcards.seed),
+        seed=seed_of,
         state="results/.training",
         source=digest_of("train_network"),
     script:

@@ -1,0 +1,28 @@
+"""Ranks the true weights of one batch of replicates among draws of their posteriors."""
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.files import save_tensors
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.experiments.weights_calibration import rank_weights
+from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.latent_mixture import LatentMixture
+
+with job(snakemake.log[0], snakemake.threads) as log:
+    params = snakemake.params
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    ranked = rank_weights(
+        Decoder(flow),
+        Decoder(flow, solver=params.solver, steps=params.steps),
+        LatentMixture.of(**params.mixture),
+        replicates=params.replicates,
+        observations=params.observations,
+        noise_std=params.noise_std,
+        particles=params.particles,
+        warmup=params.warmup,
+        draws=params.draws,
+        ranks=params.ranks,
+        seed=params.seed,
+    )
+    log.info("largest R-hat %.3f, smallest effective sample size %.0f", ranked.rhat.max(), ranked.ess.min())
+    save_tensors(snakemake.output.ranks, vars(ranked), {"kind": "sbc_ranks"})

@@ -1,0 +1,20 @@
+"""Compares log densities and gradients at growing numbers of solver steps with a fine reference."""
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.inference import load_observations
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.experiments.likelihood_convergence import measure_convergence
+
+with job(snakemake.log[0], snakemake.threads):
+    observed = load_observations(snakemake.input.observations, snakemake.input.flow)
+    rows = measure_convergence(
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
+        observed.observations,
+        observed.noise_std,
+        solver=snakemake.params.solver,
+        steps=snakemake.params.steps,
+        samples=snakemake.params.samples,
+    )
+    write_rows(snakemake.output.table, rows, **dict(snakemake.wildcards))

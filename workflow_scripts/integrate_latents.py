@@ -1,0 +1,25 @@
+"""Integrates out the latent of every observation by importance sampling with the flow."""
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.inference import load_linearised, load_observations, save_evidence
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.inference.collapsed import evidence_quality, integrate_latents
+from inflationary_flows.inference.decoder import Decoder
+
+with job(snakemake.log[0], snakemake.threads):
+    params, n = snakemake.params, snakemake.params.observations
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    observed = load_observations(snakemake.input.observations, snakemake.input.flow)
+    evidence = integrate_latents(
+        Decoder(flow, solver=params.solver, steps=params.steps),
+        observed.mixture,
+        observed.observations.x[:n],
+        observed.noise_std,
+        load_linearised(snakemake.input.linearised, snakemake.input.flow).first(n),
+        particles=params.particles,
+        seed=params.seed,
+    )
+    save_evidence(snakemake.output.evidence, evidence)
+    write_rows(snakemake.output.table, evidence_quality(evidence), **dict(snakemake.wildcards))

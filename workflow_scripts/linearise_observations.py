@@ -1,0 +1,17 @@
+"""Finds mode and curvature of the latent posterior of every observation."""
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.inference import load_observations, save_linearised
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.linearised import linearise
+
+with job(snakemake.log[0], snakemake.threads):
+    params = snakemake.params
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    observed = load_observations(snakemake.input.observations, snakemake.input.flow)
+    decoder = Decoder(flow, solver=params.solver, steps=params.steps, checkpointed=params.checkpointed)
+    mean, variances = observed.mixture.moments()
+    linearised = linearise(decoder, observed.observations.x, observed.noise_std, 1 / variances, mean)
+    save_linearised(snakemake.output.linearised, linearised, snakemake.input.flow)

@@ -1,0 +1,24 @@
+"""Counts points inside of shells of latents, before and after generation and after the way back."""
+
+import numpy as np
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.experiments.coverage import measure_coverage
+
+with job(snakemake.log[0], snakemake.threads):
+    params = snakemake.params
+    rows, drawn = measure_coverage(
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
+        latents=params.latents,
+        radii=params.radii,
+        vertices=params.vertices,
+        seed=params.seed,
+        steps=params.steps,
+    )
+    write_rows(snakemake.output.table, rows, **dict(snakemake.wildcards))
+    with atomic_write(snakemake.output.shells) as path:
+        np.savez(path, **drawn)

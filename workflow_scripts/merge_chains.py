@@ -1,0 +1,14 @@
+"""Joins the chains of one posterior and measures how well they agree."""
+
+from inflationary_flows.artifacts.datasets import save_dataset
+from inflationary_flows.artifacts.inference import load_chain
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.inference.diagnostics import diagnose, posterior_dataset
+
+with job(snakemake.log[0], snakemake.threads):
+    wildcards = snakemake.wildcards
+    posterior = posterior_dataset([load_chain(path) for path in snakemake.input.chains])
+    save_dataset(snakemake.output.posterior, posterior)
+    keys = {name: wildcards[name] for name in ("dataset", "schedule", "seed", "sampler")}
+    write_rows(snakemake.output.table, diagnose(posterior, snakemake.params.gate), **keys, n_observations=wildcards.n)

@@ -1,0 +1,13 @@
+"""Draws how the ranks of clean points are distributed under all priors."""
+
+import pandas as pd
+
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.plotting.calibration import plot_posterior_ranks
+from inflationary_flows.plotting.style import save_figure
+
+with job(snakemake.log[0], snakemake.threads):
+    table = Labels.read(snakemake.params.labels).applied(pd.read_csv(snakemake.input.table))
+    chosen = table[~table["quantity"].str.startswith("weight")]
+    save_figure(plot_posterior_ranks(chosen), snakemake.output.pdf, snakemake.output.png)

@@ -1,0 +1,10 @@
+"""Draws balls in data space, their images along the flow, and the latent posteriors with credible contours."""
+
+from inflationary_flows.artifacts.datasets import load_dataset
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.plotting.propagation import plot_propagation
+from inflationary_flows.plotting.style import save_figure
+
+with job(snakemake.log[0], snakemake.threads):
+    posterior = load_dataset(snakemake.input.posterior)
+    save_figure(plot_propagation(posterior), snakemake.output.pdf, snakemake.output.png)
