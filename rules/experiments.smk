@@ -22,6 +22,7 @@ POSTERIORS = sorted(
 POSTERIOR = "results/inference/{{dataset}}/{{schedule}}/seed{{seed}}/{sampler}_n{n}/"
 MEASURED = "results/metrics/{{dataset}}/{{schedule}}/seed{{seed}}/{sampler}_n{n}/"
 
+EFFICIENCY = EXPERIMENTS["sampler_efficiency"]
 SBC, TARP = EXPERIMENTS["sbc"], EXPERIMENTS["tarp"]
 IDENTIFIABILITY, COVERAGE = EXPERIMENTS["identifiability"], EXPERIMENTS["coverage"]
 RESIDUALS = EXPERIMENTS["residuals"]
@@ -72,6 +73,12 @@ def example_file_of(wildcards):
     """The file with a user's own examples, if there is one."""
     file = examples_of(wildcards).get("file")
     return {"examples": file} if file else {}
+
+
+def sampling_of(section):
+    """The options of a chain in a section of the configuration."""
+    names = ("warmup", "draws", "step_size", "target_acceptance", "max_tree_depth")
+    return {name: section[name] for name in names if name in section}
 
 
 def replicates_of(wildcards):

@@ -402,3 +402,48 @@ rule plot_hmc_traces:
         source=digest_of("plot_hmc_traces"),
     script:
         "../workflow_scripts/plot_hmc_traces.py"
+
+
+rule sampler_efficiency:
+    """Makes the tables of effective samples a second, against the paper's setting. Takes an hour, or longer."""
+    input:
+        per_hmc_schedule(
+            "results/benchmarks/sampler_efficiency/{dataset}/{schedule}/seed{seed}.csv"
+        ),
+
+
+rule measure_sampler_efficiency:
+    """Runs the samplers and the paper's setting on the same few observations."""
+    input:
+        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+    output:
+        table="results/benchmarks/sampler_efficiency/{dataset}/{schedule}/seed{seed}.csv",
+    log:
+        "results/logs/measure_sampler_efficiency/{dataset}/{schedule}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/measure_sampler_efficiency/{dataset}/{schedule}/seed{seed}.tsv"
+    conda:
+        "../envs/inference.yaml"
+    threads: 1
+    resources:
+        mem="8GB",
+        runtime="12h",
+        gpu=0,
+    params:
+        mixture=HMC["mixture"],
+        noise_std=HMC["noise_std"],
+        observations=EFFICIENCY["observations"],
+        paper_steps=EFFICIENCY["paper_steps"],
+        paper=sampling_of(EFFICIENCY),
+        joint=sampling_of(HMC["joint"]),
+        joint_options={
+            key: HMC["joint"][key] for key in ("coordinates", "solver", "steps")
+        },
+        collapsed=sampling_of(HMC["collapsed"]),
+        particles=HMC["particles"],
+        solver=HMC["solver"],
+        steps=HMC["steps"],
+        seed=HMC["seed"],
+        source=digest_of("measure_sampler_efficiency"),
+    script:
+        "../workflow_scripts/measure_sampler_efficiency.py"

@@ -205,6 +205,18 @@ class Hmc(Section):
     seed: Seed = Field(0, description="Seed of observations, particles and chains.")
 
 
+class SamplerEfficiency(Section):
+    """Effective samples a second against the paper's setting, with few observations."""
+
+    observations: Count = Field(8, description="Observations.")
+    paper_steps: Count = Field(700, description="Scaled Euler steps of the paper's setting.")
+    warmup: Count = Field(20, description="Its iterations that adapt.")
+    draws: Annotated[int, Field(ge=4)] = Field(60, description="Its iterations kept.")
+    step_size: PositiveNumber = Field(0.01, description="Its first step size.")
+    target_acceptance: Fraction = Field(0.8, description="Its acceptance probability.")
+    max_tree_depth: Annotated[int, Field(ge=1, le=15)] = Field(10, description="Its most doublings of a trajectory.")
+
+
 class Sbc(Section):
     """Simulation-based calibration of the weights: many data sets with random true weights."""
 
@@ -298,6 +310,10 @@ class Experiments(Section):
         default_factory=Propagation, description="Uncertainty of examples, carried to the latents."
     )
     hmc: Hmc = Field(default_factory=Hmc, description="Posterior of a latent mixture's weights (figure 4).")
+    sampler_efficiency: SamplerEfficiency = Field(
+        default_factory=SamplerEfficiency,
+        description="Effective samples a second, for the data sets of hmc (target `sampler_efficiency`).",
+    )
     sbc: Sbc = Field(
         default_factory=Sbc, description="Simulation-based calibration of the same, for the data sets of hmc."
     )

@@ -50,7 +50,8 @@ class JointPosterior:
         mixture: Components of the prior; its weights are unknown here and not used.
         x_obs: Observations, shape (n, D), data units.
         noise_std: Their noise sigma, data units.
-        linearised: Linearised posteriors of these observations: where chains start, and the whitening.
+        linearised: Linearised posteriors of these observations: where chains start, and the whitening. In `latent`
+            coordinates there need not be any, for chains that are given a start.
         coordinates: What eta stands for.
 
     Raises:
@@ -63,7 +64,7 @@ class JointPosterior:
         mixture: LatentMixture,
         x_obs: Tensor,
         noise_std: float,
-        linearised: LinearisedPosterior,
+        linearised: LinearisedPosterior | None,
         coordinates: LatentCoordinates = "data",
     ) -> None:
         if x_obs.ndim != 2 or x_obs.shape[1] != decoder.dimension or mixture.dimension != decoder.dimension:
@@ -73,7 +74,12 @@ class JointPosterior:
                 f"shape {tuple(x_obs.shape)} and dimension {mixture.dimension}",
                 "take observations and mixture of the flow's own data set",
             )
-        if len(linearised) != len(x_obs):
+        if linearised is None:
+            if coordinates != "latent":
+                raise InferenceError(
+                    "linearised posterior", f"one, for {coordinates} coordinates", "none", "linearise the observations"
+                )
+        elif len(linearised) != len(x_obs):
             raise InferenceError(
                 "linearised posterior", f"{len(x_obs)} observations", str(len(linearised)), "linearise them anew"
             )
@@ -81,9 +87,16 @@ class JointPosterior:
         self.mixture = mixture
         self.x_obs = x_obs.double()
         self.noise_std = noise_std
-        self.linearised = linearised
+        self._linearised = linearised
         self.coordinates = coordinates
         self.simplex = Simplex(mixture.components)
+
+    @property
+    def linearised(self) -> LinearisedPosterior:
+        """Where chains start, and the whitening; InferenceError if there is none."""
+        if self._linearised is None:
+            raise InferenceError("linearised posterior", "one, to start from", "none", "linearise the observations")
+        return self._linearised
 
     @property
     def size(self) -> int:

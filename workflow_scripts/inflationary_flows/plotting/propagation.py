@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -80,7 +78,7 @@ def _draw_posterior(axis: Axes, posterior: xr.Dataset, example: int, colour: str
         axis.plot([centre[0]] * 2, [low[1], high[1]], color="black", lw=width)
 
 
-def _draw_contours(axis: Axes, points: np.ndarray, levels: Sequence[float], colour: str) -> None:
+def _draw_contours(axis: Axes, points: np.ndarray, levels: np.ndarray, colour: str) -> None:
     """Contours of the smallest regions that hold the given shares of points, shape (n, 2)."""
     density = gaussian_kde(points[:_KERNELS].T)
     heights = np.quantile(density(points[:_KERNELS].T), sorted({1 - float(level) for level in levels}))

@@ -1,0 +1,132 @@
+"""Effective samples of the mixture weights a CPU second: the samplers of this project against the paper's setting.
+
+All see the same flow, observations and prior.  The paper's setting is joint NUTS in the latents as they are, with the
+identity as mass matrix, gradients through 700 Euler steps of the scaled flow, started at the truth.  CPU time counts
+all that a sampler needs: linearising, integrating latents out, warm-up and draws.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import arviz
+import numpy as np
+
+from inflationary_flows.inference.collapsed import CollapsedPosterior, integrate_latents
+from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.joint import JointPosterior
+from inflationary_flows.inference.latent_mixture import LatentMixture, Observations
+from inflationary_flows.inference.linearised import LinearisedPosterior, linearise
+from inflationary_flows.inference.nuts import Chain, run_nuts
+from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.seeding import derive_seed
+
+Settings = Mapping[str, Any]
+
+
+class SamplerComparison:
+    """The same posterior for every sampler.
+
+    Arguments:
+        flow: The flow.
+        mixture: Components, and the true weights.
+        observations: Synthetic observations, all of which are used.
+        noise_std: Their noise, data units.
+        solver, steps: Integration while latents are linearised and integrated out.
+        seed: Seed of chains and particles.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        mixture: LatentMixture,
+        observations: Observations,
+        noise_std: float,
+        *,
+        solver: str,
+        steps: int,
+        seed: int,
+    ) -> None:
+        self.flow = flow
+        self.mixture = mixture
+        self.observations = observations
+        self.noise_std = noise_std
+        self.decoder = Decoder(flow, solver=solver, steps=steps)
+        self.seed = seed
+
+    def run_paper(self, sampling: Settings, *, steps: int) -> tuple[np.ndarray, Chain]:
+        """Weights, shape (draws, K), and chain of the paper's setting; `sampling` are options of `run_nuts`."""
+        decoder = Decoder(self.flow, solver="euler_scaled", steps=steps)
+        posterior = JointPosterior(decoder, self.mixture, self.observations.x, self.noise_std, None, "latent")
+        truth = posterior.at(self.mixture.weights, self.observations.y)
+        chain = run_nuts(posterior, truth, seed=derive_seed("paper", self.seed), adapt_mass=False, **sampling)
+        return posterior.split_draws(chain.draws)[0], chain
+
+    def run_joint(self, sampling: Settings, *, coordinates: Any, solver: str, steps: int) -> tuple[np.ndarray, Chain]:
+        """The same of the joint sampler."""
+        decoder, seed = Decoder(self.flow, solver=solver, steps=steps), derive_seed("joint", self.seed)
+        posterior = JointPosterior(
+            decoder, self.mixture, self.observations.x, self.noise_std, self._linearise(), coordinates
+        )
+        chain = run_nuts(posterior, posterior.start(seed), seed=seed, **sampling)
+        return posterior.split_draws(chain.draws)[0], chain
+
+    def run_collapsed(self, sampling: Settings, *, particles: int) -> tuple[np.ndarray, Chain]:
+        """The same of the collapsed sampler."""
+        seed = derive_seed("collapsed", self.seed)
+        evidence = integrate_latents(
+            self.decoder,
+            self.mixture,
+            self.observations.x,
+            self.noise_std,
+            self._linearise(),
+            particles=particles,
+            seed=self.seed,
+        )
+        posterior = CollapsedPosterior(evidence.log_evidence)
+        chain = run_nuts(posterior, posterior.start(seed), seed=seed, **sampling)
+        return posterior.split_draws(chain.draws)[:, 0], chain
+
+    def _linearise(self) -> LinearisedPosterior:
+        mean, variances = self.mixture.moments()
+        return linearise(self.decoder, self.observations.x, self.noise_std, 1 / variances, mean)
+
+
+def measure_sampler_efficiency(
+    comparison: SamplerComparison, samplers: Mapping[str, tuple[Settings, Settings]]
+) -> list[dict[str, Any]]:
+    """Runs one chain of each sampler.
+
+    Arguments:
+        comparison: What they sample.
+        samplers: Options of `run_nuts` and further arguments of the sampler, by name: paper (which comes first),
+            joint, collapsed.
+
+    Returns:
+        Rows of sampler, n_observations, warmup, draws, leapfrogs, cpu_seconds, ess (the smallest bulk effective sample
+        size of a weight), ess_per_second, ratio (to the paper's setting), mean_weight1 and sd_weight1.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, (sampling, options) in samplers.items():
+        before = time.process_time()
+        weights, chain = getattr(comparison, f"run_{name}")(sampling, **options)
+        seconds = time.process_time() - before
+        ess = float(arviz.ess(arviz.convert_to_dataset({"w": weights[None]}), method="bulk")["w"].min())
+        rows.append(
+            {
+                "sampler": name,
+                "n_observations": len(comparison.observations.x),
+                "warmup": sampling["warmup"],
+                "draws": sampling["draws"],
+                "leapfrogs": chain.leapfrogs,
+                "cpu_seconds": seconds,
+                "ess": ess,
+                "ess_per_second": ess / seconds,
+                "ratio": ess / seconds / (rows[0]["ess_per_second"] if rows else ess / seconds),
+                "mean_weight1": float(weights[:, 0].mean()),
+                "sd_weight1": float(weights[:, 0].std(ddof=1)),
+            }
+        )
+    return rows
