@@ -33,6 +33,8 @@ from inflationary_flows.seeding import derive_seed
 
 # Degrees of freedom of the proposal: tails heavy enough to bound the weights, few particles lost to them.
 _FREEDOM = 5.0
+# Share of the linearised covariance that a proposal keeps, whatever its particles say.
+_FLOOR = 0.25
 # Above this the variance of importance weights cannot be trusted (Vehtari et al., 2024).
 PARETO_K_LIMIT = 0.7
 
@@ -125,7 +127,7 @@ def integrate_latents(
             ess[chunk] = (1 / share.square().sum(1) / m).numpy()
             pareto_k[chunk] = np.nan_to_num(psislw(whole.numpy())[1], nan=np.inf)
             spent[chunk] += m
-            centre[chunk], factor[chunk] = _refit(y, share)
+            centre[chunk], factor[chunk] = _refit(y, share, linearised.factor[chunk])
         todo = todo[(pareto_k[todo] > PARETO_K_LIMIT) | (ess[todo] * m < particles / 4)]
         if not len(todo):
             break
@@ -151,15 +153,13 @@ def _draw(
     return y, norm - log_volume[:, None] - tail
 
 
-def _refit(y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted means, and triangular factors of the weighted covariances, a little widened."""
+def _refit(y: Tensor, share: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted means, and triangular factors of the weighted covariances, widened towards the linearised ones."""
     mean = torch.einsum("nm,nmi->ni", share, y)
     offset = y - mean[:, None]
     covariance = torch.einsum("nm,nmi,nmj->nij", share, offset, offset)
-    # A handful of particles says little about a covariance: they must not make it degenerate.
-    spread = torch.diagonal(covariance, dim1=1, dim2=2).mean(1)
-    floor = (0.05 * spread + 1e-12)[:, None, None] * torch.eye(y.shape[-1], dtype=y.dtype)
-    return mean, torch.linalg.cholesky(1.5 * covariance + floor)
+    # Where one particle has all the weight, the particles know no covariance: the proposal must not shrink onto it.
+    return mean, torch.linalg.cholesky(1.5 * covariance + _FLOOR * factor @ factor.mT)
 
 
 class CollapsedPosterior:
