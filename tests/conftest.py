@@ -46,7 +46,8 @@ class Outcome:
             assert "Nothing to be done" in self.text, self.text
             return Counter()
         rows = re.findall(r"^(\w+) +(\d+)$", table[0], re.MULTILINE)
-        targets = {"all", "data", "train", "flows", "metrics", "figures", "scaling"}
+        targets = {"all", "data", "train", "flows", "metrics", "figures", "inference", "calibration"}
+        targets |= {"scaling", "sampler_efficiency"}
         return Counter({rule: int(count) for rule, count in rows if rule not in targets})
 
 

@@ -44,6 +44,27 @@ COLUMNS = {
         "largest_variance",
         "smallest_variance",
     ],
+    "propagation": [*FLOW, "example", "coordinate", "kept", "mean", "sd", "level", "lower", "upper"],
+    "hmc_weights": [
+        *("dataset", "schedule", "sampler", "weight", "mean", "sd", "q05", "q25", "q75", "q95"),
+        *("truth", "covered", "rhat", "ess_bulk", "ess_tail", "n_observations", "seed"),
+    ],
+    "hmc_diagnostics": [*FLOW, "sampler", "n_observations", "quantity", "value", "bound", "passed"],
+    "hmc_convergence": [
+        *(*FLOW, "solver", "steps", "evaluations", "generation_rmse"),
+        *("log_likelihood_rmse", "log_likelihood_max", "gradient_rmse", "n"),
+    ],
+    "sbc": [
+        *("dataset", "schedule", "flow", "noise_std", "quantity", "bin", "count"),
+        *("expected", "lower", "upper", "p_value", "replicates"),
+    ],
+    "tarp": ["dataset", "schedule", "flow", "noise_std", "level", "coverage", "se", "p_value", "replicates"],
+    "identifiability": [
+        *("dataset", "schedule", "member_a", "member_b", "kind"),
+        *("rms_latent_difference", "median_difference", "q99_difference", "n"),
+    ],
+    "coverage": [*FLOW, "radius", "stage", "percent_inside"],
+    "residual_correlation": [*FLOW, "denoiser", "time_a", "time_b", "t_a", "t_b", "correlation", "n"],
 }
 METRICS = {
     "energy_distance_true_pt",
@@ -63,9 +84,21 @@ FIGURES = {
     "solver_comparison",
     "pr_over_time",
     "flow_quality",
+    "propagation_circles_prp",
+    "propagation_circles_prr1",
+    "propagation_digits_prr2",
+    "fig04",
+    "hmc_samplers",
+    "hmc_traces",
+    "sbc",
+    "tarp",
+    "posterior_ranks",
+    "identifiability",
+    "coverage",
+    "coverage_schematic",
+    "residual_correlation",
 }
 PER_FLOW = {
-    "assemble_flow",
     "trace_flow",
     "measure_quality",
     "measure_roundtrip",
@@ -81,6 +114,24 @@ def flows_of(config: Path) -> set[tuple[str, str, int]]:
         for schedule in entry["schedules"]
         for seed in content["seeds"]
     }
+
+
+def members_of(config: Path) -> set[tuple[str, str, str]]:
+    """All flows that are trained: other seeds and variants, for comparison, among them."""
+    experiments = yaml.safe_load(config.read_text())["experiments"]
+    members = {(dataset, schedule, str(seed)) for dataset, schedule, seed in flows_of(config)}
+    compared = experiments["identifiability"]
+    names = [str(seed) for seed in compared["seeds"]]
+    names += [f"{names[0]}-{variant}" for variant in compared["variants"]]
+    tarp, coverage = experiments["tarp"], experiments["coverage"]
+    for dataset, schedule, seed in flows_of(config):
+        if schedule in compared["flows"].get(dataset, []):
+            members |= {(dataset, schedule, name) for name in names}
+        if dataset in coverage["datasets"]:
+            members |= {(dataset, schedule, str(other)) for other in coverage["seeds"]}
+        if dataset in tarp["datasets"]:
+            members |= {(dataset, schedule, f"{seed}-{tarp['miscalibrated']}")}
+    return members
 
 
 def digests(directory: Path, *patterns: str) -> dict[str, str]:
@@ -158,7 +209,7 @@ def test_resolved_configuration_loads_as_the_same_configuration(
 def test_training_curves_are_json_lines(smoke_run: Path) -> None:
     for path in (smoke_run / "results/networks").rglob("training.jsonl"):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
-        assert rows[-1]["step"] == 60
+        assert rows[-1]["step"] == (10 if "early" in str(path) else 60)
         assert all(np.isfinite(row["validation_loss"]) for row in rows)
 
 
@@ -182,12 +233,13 @@ def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
 @pytest.mark.slow
 def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
     # The second run finds the own table elsewhere, beside the Snakefile.
-    outcome = run_workflow(tmp_path, "metrics")
+    chosen = [f"results/tables/{table}.csv" for table in ("hmc_weights", "sbc", "coverage")]
+    outcome = run_workflow(tmp_path, "metrics", *chosen)
     assert outcome.code == 0, outcome.text
-    patterns = ("networks/**/*.safetensors", "flows/**/*.safetensors", "tables/*.csv")
+    patterns = ("networks/**/*.safetensors", "flows/**/*.safetensors", "inference/**/chain*.safetensors", "tables/*.csv")
     first, second = digests(smoke_run, *patterns), digests(tmp_path, *patterns)
-    assert len(first) > 10
-    assert first == second
+    assert len(second) > 30
+    assert {name: first[name] for name in second} == second
 
 
 @pytest.mark.slow
@@ -230,7 +282,8 @@ def test_learning_rate_retrains_and_keeps_the_data(smoke_run: Path, edited_confi
         content["training"]["toy"]["learning_rate"] = 1e-3
 
     jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
-    assert jobs["train_network"] == len(flows_of(SMOKE))
+    # Flows that were stopped early have training settings of their own.
+    assert jobs["train_network"] == len([name for _, _, name in members_of(SMOKE) if not name.endswith("early")])
     assert all(jobs[rule] == len(flows_of(SMOKE)) for rule in PER_FLOW)
     untouched = {"prepare_splits", "fit_eigenbasis", "measure_two_sample_floor"}
     assert not untouched & set(jobs)
@@ -242,7 +295,7 @@ def test_solver_does_not_retrain(smoke_run: Path, edited_config: Edit) -> None:
         content["solver"]["steps"] = 9
 
     jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
-    assert jobs["assemble_flow"] == len(flows_of(SMOKE))
+    assert jobs["assemble_flow"] == len(members_of(SMOKE))
     assert "train_network" not in jobs
 
 
@@ -262,7 +315,7 @@ def test_new_data_set_runs_only_its_own_jobs(smoke_run: Path, edited_config: Edi
         content["datasets"]["moons"] = {"schedules": ["prp"], "sizes": sizes}
 
     jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
-    own = {"prepare_splits", "fit_eigenbasis", "train_network", "measure_two_sample_floor"}
+    own = {"prepare_splits", "fit_eigenbasis", "train_network", "assemble_flow", "measure_two_sample_floor"}
     assert all(jobs[rule] == 1 for rule in own | PER_FLOW | {"trace_participation_ratio"})
     assert jobs["merge_table"] == 4
     assert not {"plot_prr_toys", "plot_digits"} & set(jobs)
@@ -292,7 +345,17 @@ def test_plotting_edit_only_redraws(smoke_run: Path, copied_repository: Path) ->
 def test_denoiser_edit_retrains(smoke_run: Path, copied_repository: Path) -> None:
     edited_source(copied_repository, "mathematics/denoisers.py")
     jobs = run_workflow(smoke_run, "-n", repository=copied_repository).jobs
-    assert jobs["train_network"] == len(flows_of(SMOKE))
+    assert jobs["train_network"] == len(members_of(SMOKE))
+
+
+@pytest.mark.slow
+def test_sampler_edit_samples_again_and_integrates_nothing_anew(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["experiments"]["hmc"]["collapsed"]["draws"] = 60
+
+    jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
+    assert jobs["sample_collapsed"] == 4
+    assert not {"integrate_latents", "sample_joint", "calibrate_weights", "assemble_flow"} & set(jobs)
 
 
 @pytest.mark.slow
@@ -336,6 +399,10 @@ def test_default_configuration_is_read_without_configfile(tmp_path: Path) -> Non
         ("train", {"prepare_splits", "fit_eigenbasis", "train_network"}),
         ("flows", {"prepare_splits", "fit_eigenbasis", "train_network", "assemble_flow"}),
         ("scaling", {"measure_scaling"}),
+        (
+            "sampler_efficiency",
+            {"prepare_splits", "fit_eigenbasis", "train_network", "assemble_flow", "measure_sampler_efficiency"},
+        ),
     ],
 )
 def test_stage_targets(tmp_path: Path, target: str, rules: set[str]) -> None:
@@ -411,6 +478,22 @@ def test_bad_configuration_is_refused_with_one_message(
 def finished_copy(smoke_run: Path, tmp_path: Path) -> Path:
     """A finished run to spoil."""
     return Path(shutil.copytree(smoke_run, tmp_path / "finished"))
+
+
+@pytest.mark.slow
+def test_posterior_that_fails_the_gate_is_refused_and_its_chains_kept(finished_copy: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["experiments"]["hmc"]["gate"]["rhat"] = 1.0000001
+
+    chains = digests(finished_copy, "inference/**/chain*.safetensors")
+    outcome = run_workflow(finished_copy, "results/tables/hmc_weights.csv", "--keep-going", config=edited_config(edit))
+    assert outcome.code == 1
+    assert "rhat_weight" in outcome.text
+    assert "expected at most 1" in outcome.text
+    assert "draws" in outcome.text
+    assert digests(finished_copy, "inference/**/chain*.safetensors") == chains
+    diagnostics = pd.concat(map(pd.read_csv, (finished_copy / "results/metrics").rglob("hmc_diagnostics.csv")))
+    assert not diagnostics.passed.all()
 
 
 @pytest.mark.slow
