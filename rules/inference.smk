@@ -231,8 +231,8 @@ rule sample_joint:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="12h",
+        mem=HMC["joint"]["mem"],
+        runtime=HMC["joint"]["runtime"],
         gpu=lambda wildcards: job_of(wildcards).gpu,
     params:
         coordinates=HMC["joint"]["coordinates"],

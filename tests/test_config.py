@@ -27,7 +27,7 @@ from inflationary_flows.config.reading import read_yaml
 from inflationary_flows.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = [ROOT / "config.yaml", ROOT / "tests" / "configs" / "smoke.yaml"]
+CONFIGS = [ROOT / "config.yaml", ROOT / "configs" / "paper.yaml", ROOT / "tests" / "configs" / "smoke.yaml"]
 MINIMAL = {
     "datasets": {"circles": {"schedules": ["prp"]}},
     "schedules": {"prp": {"signal_left": 1e-3}, "prr1": {"kept_dims": 1, "t_max": 7.01}},

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from inflationary_flows.config.fields import (
     Count,
+    Duration,
     Fraction,
+    Memory,
     Name,
     NonNegativeNumber,
     Number,
@@ -163,6 +165,8 @@ class JointSampling(Sampling):
     )
     solver: SolverName = Field("adams_bashforth4", description="Solver inside of the sampler.")
     steps: Count = Field(20, description="Its steps.")
+    runtime: Duration = Field("12h", description="Time limit of a chain.")
+    mem: Memory = Field("4GB", description="Memory of a chain.")
 
 
 class CollapsedSampling(Sampling):

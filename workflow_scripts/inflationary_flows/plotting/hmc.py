@@ -158,7 +158,7 @@ def plot_traces(posteriors: Sequence[WeightPosterior]) -> Figure:
                 colour = COLOURS[k % len(COLOURS)]
                 trace.plot(chain, color=colour, lw=0.35, alpha=0.8)
                 counts, edges = np.histogram(ranks[k], bins=bins, range=(0, draws.size))
-                rank.step(edges[:-1] / draws.size, counts * bins / draws.shape[1], where="post", color=colour, lw=0.9)
+                rank.stairs(counts * bins / draws.shape[1], edges / draws.size, baseline=None, color=colour, lw=0.9)
             rank.axhline(1, color=GREY, lw=0.8)
             rank.set(ylim=(0, None), xlim=(0, 1))
             trace.set_title(posterior.label, loc="left")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
 from inflationary_flows.plotting.style import (
@@ -102,7 +103,7 @@ def _edges(triangles: np.ndarray) -> np.ndarray:
 
 
 def plot_residuals(table: pd.DataFrame) -> Figure:
-    """Draws the correlation of denoising residuals with that at the first time, against time.
+    """Draws the correlation of denoising residuals with those at the first and at the middle time, against time.
 
     Arguments:
         table: Columns dataset, schedule, seed, denoiser, time_a, time_b, correlation.
@@ -125,8 +126,10 @@ def plot_residuals(table: pd.DataFrame) -> Figure:
             axis.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
         despine(axes)
         figure.supxlabel("time, share of the range", fontsize=7.5)
-        figure.supylabel("correlation of residuals with those\nat the start (dark), half way (light)", fontsize=7.5)
+        figure.supylabel("correlation of residuals", fontsize=7.5)
         handles, names = axes[0].get_legend_handles_labels()
         unique = dict(zip(names, handles, strict=True))
-        figure.legend(list(unique.values()), list(unique), loc="outside upper center", ncols=2)
+        unique["with those at the start"] = Line2D([], [], color="black")
+        unique["with those half way"] = Line2D([], [], color="black", alpha=0.45)
+        figure.legend(list(unique.values()), list(unique), loc="outside upper center", ncols=4)
     return figure
