@@ -18,9 +18,9 @@ from inflationary_flows.artifacts.files import (
     write_csv,
     write_json,
 )
-from inflationary_flows.data.sources import read_digits, read_table
+from inflationary_flows.data.sources import read_digits, read_points, read_table
 from inflationary_flows.data.splits import load_splits, make_splits
-from inflationary_flows.errors import ArtifactError
+from inflationary_flows.errors import ArtifactError, DataError
 
 OWN_TABLE = Path(__file__).parent / "data" / "own_table.csv"
 CIRCLES = {
@@ -217,3 +217,32 @@ def test_json_refuses_what_json_cannot_hold(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "x.json", {"a": float("nan")})
     assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz", "parquet"])
+def test_single_points_are_read_from_every_format(tmp_path, kind):
+    path, point = tmp_path / f"points.{kind}", np.array([[0.5, -1.25, 3.0]])
+    frame = pd.DataFrame(point, columns=["a", "b", "c"])
+    write = {
+        "csv": lambda: frame.to_csv(path, index=False),
+        "npz": lambda: np.savez(path, points=point),
+        "parquet": lambda: frame.to_parquet(path),
+    }
+    write[kind]()
+    assert_array_equal(read_points(path, 3), point)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("points.csv", "a,b\n1,2\n", "expected 3 columns"),
+        ("points.csv", "a,b,c\n1,2,\n", "expected a finite number"),
+        ("points.csv", "a,b,c\n", "expected rows"),
+        ("points.txt", "1 2 3\n", r"ending in \.csv"),
+    ],
+)
+def test_points_that_do_not_fit_are_refused(tmp_path, name, text, says):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DataError, match=says):
+        read_points(path, 3)

@@ -236,7 +236,12 @@ def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path
     chosen = [f"results/tables/{table}.csv" for table in ("hmc_weights", "sbc", "coverage")]
     outcome = run_workflow(tmp_path, "metrics", *chosen)
     assert outcome.code == 0, outcome.text
-    patterns = ("networks/**/*.safetensors", "flows/**/*.safetensors", "inference/**/chain*.safetensors", "tables/*.csv")
+    patterns = (
+        "networks/**/*.safetensors",
+        "flows/**/*.safetensors",
+        "inference/**/chain*.safetensors",
+        "tables/*.csv",
+    )
     first, second = digests(smoke_run, *patterns), digests(tmp_path, *patterns)
     assert len(second) > 30
     assert {name: first[name] for name in second} == second
