@@ -254,7 +254,7 @@ class Tarp(Section):
         "empirical", description="PRR: how their compressed latents are drawn."
     )
     minimum_ess: PositiveNumber = Field(
-        20.0, description="Smallest effective number of pool samples of a posterior; fewer stop the job."
+        20.0, description="Smallest effective number of pool samples of 99 % of the posteriors; fewer stop the job."
     )
     bins: Annotated[int, Field(ge=2)] = Field(10, description="Bins of the rank histograms.")
     seed: Seed = Field(0, description="Seed of points, noise, references and pool.")

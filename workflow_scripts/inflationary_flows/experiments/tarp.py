@@ -22,9 +22,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.denoising import weigh_pool
 from inflationary_flows.seeding import derive_seed
 
+# Share of the replicates whose posterior may rest on fewer samples than asked for.
+_OUTLIERS = 0.01
 # Observations weighed at once: a row of weights over the pool each.
 _ROWS = 100
 # Samples that together weigh less than this are left out of a posterior.
@@ -76,22 +79,23 @@ class Masses:
     ess: np.ndarray
 
 
-def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: float = 50.0) -> Masses:
+def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: float = 20.0) -> Masses:
     """Computes the posterior of every replicate under a prior given by samples, and where the truth lies in it.
 
     Arguments:
         pool: Samples of the prior, shape (m, D), data units.
         replicates: What was observed.
-        minimum_ess: Posteriors on fewer effective samples are refused.
+        minimum_ess: Smallest effective sample size that all but one posterior in a hundred must have. The odd outlier
+            in sparse tails changes no coverage.
 
     Raises:
-        InferenceError: if the weights of an observation collapse.
+        InferenceError: if more posteriors collapse.
     """
     n, count, dimension = replicates.references.shape
     closer, below, ess = np.empty((n, count)), np.empty((n, dimension)), np.empty(n)
     for first in range(0, n, _ROWS):
         rows = slice(first, first + _ROWS)
-        posterior = weigh_pool(pool, replicates.observed[rows], replicates.noise_std, minimum_ess=minimum_ess)
+        posterior = weigh_pool(pool, replicates.observed[rows], replicates.noise_std, minimum_ess=0)
         ess[rows] = posterior.ess
         for row, weights in enumerate(posterior.weights, first):
             # What has no weight need not be compared: most of the pool, for a small noise.
@@ -104,6 +108,14 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
             # As numbers, because products of booleans miss the fast path.
             closer[row] = (excess < 0).astype(float) @ mass
             below[row] = mass @ (away < 0).astype(float)
+    low = float(np.quantile(ess, _OUTLIERS))
+    if low < minimum_ess:
+        raise InferenceError(
+            "posteriors of clean points",
+            f"an effective sample size of at least {minimum_ess:g} in {1 - _OUTLIERS:.0%} of them",
+            f"{low:.1f} of {len(pool)} samples at the {_OUTLIERS:.0%} quantile",
+            "draw a larger pool, or raise the noise",
+        )
     return Masses(closer, below, ess)
 
 

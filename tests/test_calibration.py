@@ -1,0 +1,123 @@
+"""Tests of calibration accept what is calibrated, and reject what is over-confident, too wide or biased."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from inflationary_flows.errors import InferenceError
+from inflationary_flows.experiments.ranks import rank_rows, simultaneous_band
+from inflationary_flows.experiments.tarp import coverage_rows, make_replicates, posterior_masses
+
+LEVELS = [0.1, 0.3, 0.5, 0.7, 0.9]
+
+
+def conjugate_ranks(replicates: int, draws: int, seed: int, *, width: float = 1.0, shift: float = 0.0) -> np.ndarray:
+    """Ranks of x ~ N(0, 1) among draws of its posterior given x + N(0, 1), whose deviation is off by a factor."""
+    rng = np.random.default_rng(seed)
+    truth = rng.standard_normal(replicates)
+    observed = truth + rng.standard_normal(replicates)
+    posterior = observed / 2 + shift + width * np.sqrt(0.5) * rng.standard_normal((draws, replicates))
+    return ((posterior < truth).sum(0) + 0.5) / (draws + 1)
+
+
+class TestRanks:
+    def test_p_values_of_a_calibrated_sampler_are_uniform(self) -> None:
+        p_values = [rank_rows(conjugate_ranks(500, 99, seed), "x", bins=10, seed=0)[0]["p_value"] for seed in range(60)]
+        assert stats.kstest(p_values, "uniform").pvalue > 1e-3
+
+    @pytest.mark.parametrize(
+        ("change", "shape"),
+        [
+            ({"width": 0.6}, "valley"),
+            ({"width": 1.7}, "hump"),
+            ({"shift": 0.3}, "slope"),
+        ],
+    )
+    def test_a_sampler_that_is_not_calibrated_is_rejected(self, change: dict[str, float], shape: str) -> None:
+        rows = rank_rows(conjugate_ranks(500, 99, 0, **change), "x", bins=10, seed=0)
+        counts = np.array([row["count"] for row in rows])
+        assert rows[0]["p_value"] < 1e-3
+        assert (counts < rows[0]["lower"]).any() or (counts > rows[0]["upper"]).any()
+        ends, middle = counts[[0, -1]].mean(), counts[3:7].mean()
+        assert {"valley": ends > middle, "hump": ends < middle, "slope": counts[0] > 2 * counts[-1]}[shape]
+
+    def test_every_replicate_is_in_one_bin(self) -> None:
+        ranks = np.arange(100)
+        rows = rank_rows((ranks + 0.5) / 100, "x", bins=20, seed=0)
+        assert [row["count"] for row in rows] == [5] * 20
+        assert {row["expected"] for row in rows} == {5}
+        assert rows[0]["p_value"] == pytest.approx(1)
+
+    @pytest.mark.parametrize(("replicates", "bins"), [(200, 10), (1000, 20)])
+    def test_the_band_holds_all_bins_at_once_with_its_probability(self, replicates: int, bins: int) -> None:
+        lower, upper = simultaneous_band(replicates, bins, seed=0)
+        counts = np.random.default_rng(5).multinomial(replicates, np.full(bins, 1 / bins), size=4000)
+        inside = ((counts >= lower) & (counts <= upper)).all(1).mean()
+        # Counts are whole numbers: the band can hold a little more than was asked for.
+        assert 0.94 < inside < 0.985
+
+
+def gaussian_masses(replicates: int, noise: float, *, spread: float = 1.0, seed: int = 0, pool: int = 4000):
+    """Masses for data N(0, I), whose prior is believed to be N(0, spread^2 I)."""
+    rng = np.random.default_rng(seed)
+    truth = rng.standard_normal((replicates, 2))
+    prior = spread * rng.standard_normal((pool, 2))
+    return posterior_masses(prior, make_replicates(truth, noise, 10, seed))
+
+
+class TestTarp:
+    def test_the_right_prior_is_covered_at_every_level(self) -> None:
+        rows = coverage_rows(gaussian_masses(1000, 0.5).closer, LEVELS)
+        for row in rows:
+            assert abs(row["coverage"] - row["level"]) < 4 * row["se"]
+        assert rows[0]["p_value"] > 1e-3
+        assert {row["replicates"] for row in rows} == {1000}
+
+    @pytest.mark.parametrize("spread", [0.6, 1.7])
+    def test_an_over_confident_or_too_wide_prior_is_rejected(self, spread: float) -> None:
+        rows = coverage_rows(gaussian_masses(1000, 1.0, spread=spread).closer, LEVELS)
+        assert rows[0]["p_value"] < 1e-3
+
+    def test_p_values_of_the_right_prior_are_uniform(self) -> None:
+        masses = [gaussian_masses(200, 1.0, seed=seed, pool=2000) for seed in range(40)]
+        p_values = [coverage_rows(each.closer, LEVELS)[0]["p_value"] for each in masses]
+        assert stats.kstest(p_values, "uniform").pvalue > 1e-3
+
+    def test_masses_are_those_of_the_conjugate_posterior(self) -> None:
+        rng = np.random.default_rng(3)
+        truth, noise = rng.standard_normal((20, 2)), 0.7
+        replicates = make_replicates(truth, noise, 5, seed=3)
+        masses = posterior_masses(rng.standard_normal((200_000, 2)), replicates)
+        shrink, variance = 1 / (1 + noise**2), noise**2 / (1 + noise**2)
+        mean = shrink * replicates.observed
+        below = stats.norm.cdf((truth - mean) / np.sqrt(variance))
+        np.testing.assert_allclose(masses.below, below, atol=0.04)
+        # |x' - r|^2 is noncentral chi-square; its distribution function at the truth's distance is the mass.
+        reference = replicates.references
+        distance = np.square(truth[:, None] - reference).sum(-1) / variance
+        offset = np.square(mean[:, None] - reference).sum(-1) / variance
+        np.testing.assert_allclose(masses.closer, stats.ncx2.cdf(distance, 2, offset), atol=0.04)
+
+    def test_indicators_of_uniform_masses_have_the_binomial_error(self) -> None:
+        closer = np.random.default_rng(0).random((900, 1))
+        for row in coverage_rows(closer, LEVELS):
+            expected = np.sqrt(row["coverage"] * (1 - row["coverage"]) / 899)
+            assert row["se"] == pytest.approx(expected)
+
+    def test_more_references_of_a_replicate_are_no_more_replicates(self) -> None:
+        one = np.random.default_rng(0).random((300, 1))
+        rows, repeated = coverage_rows(one, LEVELS), coverage_rows(np.repeat(one, 50, axis=1), LEVELS)
+        assert [row["se"] for row in repeated] == pytest.approx([row["se"] for row in rows])
+        assert repeated[0]["p_value"] == pytest.approx(rows[0]["p_value"])
+
+    def test_a_pool_that_is_far_too_small_is_refused(self) -> None:
+        with pytest.raises(InferenceError, match="larger pool"):
+            gaussian_masses(200, 0.05, pool=200)
+
+    def test_replicates_repeat_with_their_seed(self) -> None:
+        truth = np.zeros((5, 2))
+        first, again, other = (make_replicates(truth, 0.5, 3, seed) for seed in (0, 0, 1))
+        np.testing.assert_array_equal(first.references, again.references)
+        assert not np.allclose(first.observed, other.observed)
