@@ -83,18 +83,10 @@ def _draw_schematic(axes: Sequence[Axes], observed: Mapping[str, np.ndarray]) ->
 
 
 def _draw_density(axis: Axes, draws: np.ndarray, colour: str, filled: bool = True) -> None:
-    levels = [0.05, 0.25, 0.5, 0.75, 1.0] if filled else [0.05, 0.5]
-    sns.kdeplot(
-        x=draws[:, 0],
-        y=draws[:, 1],
-        ax=axis,
-        fill=filled,
-        levels=levels,
-        color=colour,
-        bw_adjust=1.2,
-        linewidths=0.9,
-        alpha=0.7 if filled else 1.0,
+    style = (
+        {"levels": [0.05, 0.25, 0.5, 0.75, 1.0], "alpha": 0.7} if filled else {"levels": [0.05, 0.5], "linewidths": 0.9}
     )
+    sns.kdeplot(x=draws[:, 0], y=draws[:, 1], ax=axis, fill=filled, color=colour, bw_adjust=1.2, **style)
 
 
 def _limits(draws: Sequence[np.ndarray], truth: Sequence[float]) -> list[tuple[float, float]]:

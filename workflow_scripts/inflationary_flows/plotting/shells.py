@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -25,39 +27,40 @@ _STAGES = {"before": "latents", "generated": "generated", "returned": "inflated 
 
 
 def plot_coverage(table: pd.DataFrame) -> Figure:
-    """Draws what each stage changes of the percentage inside, mean and two standard deviations over seeds.
+    """Draws the percentage inside at each stage, and below it its changes: means and two deviations over seeds.
 
     Arguments:
         table: Columns dataset, schedule, seed, radius, stage, percent_inside.
     """
     groups = list(table.groupby(["dataset", "schedule"], sort=False))
     with figure_style():
-        figure, axes = new_panels(len(groups), columns=4, height=1.5, sharey=True)
-        for axis, ((dataset, schedule), group) in zip(axes, groups, strict=True):
+        figure = new_figure(DOUBLE_COLUMN * max(len(groups), 3) / max(len(groups), 4), 3.0)
+        axes = figure.subplots(2, len(groups), squeeze=False, sharex=True, sharey="row")
+        for (above, below), ((dataset, schedule), group) in zip(axes.T, groups, strict=True):
             wide = group.pivot_table(index=["seed", "radius"], columns="stage", values="percent_inside")
-            axis.axhline(0, color="0.7", lw=0.6)
-            for k, stage in enumerate(("generated", "returned")):
-                change = (wide[stage] - wide["before"]).groupby("radius")
-                mean, deviation = change.mean(), change.std(ddof=1).fillna(0.0)
-                shift = 0.04 * (2 * k - 1)
-                axis.errorbar(
-                    mean.index + shift,
-                    mean,
-                    2 * deviation,
-                    fmt="o",
-                    color=COLOURS[k],
-                    lw=0.8,
-                    capsize=1.5,
-                    label=_STAGES[stage],
-                )
-            axis.set_title(f"{dataset}, {schedule}")
-            axis.set_xticks(sorted(group["radius"].unique())[::2])
-        despine(axes)
+            below.axhline(0, color="0.7", lw=0.6)
+            for k, (stage, label) in enumerate(_STAGES.items()):
+                style = {"color": GREY if stage == "before" else COLOURS[k - 1], "lw": 0.8, "capsize": 1.5}
+                # Side by side, because they lie on each other.
+                _draw_spread(above, wide[stage], 0.05 * (k - 1), fmt="o-", label=label, **style)
+                if stage != "before":
+                    _draw_spread(below, wide[stage] - wide["before"], 0.05 * (k - 1.5), fmt="o", **style)
+            above.set_title(f"{dataset}, {schedule}")
+            below.set_xticks(sorted(group["radius"].unique())[::2])
+        axes[0, 0].set_ylabel("percent inside")
+        axes[1, 0].set_ylabel("change, points")
+        despine(list(axes.flat))
         figure.supxlabel("Mahalanobis radius of the shell", fontsize=7.5)
-        figure.supylabel("change of percentage inside", fontsize=7.5)
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=2)
+        handles, names = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=3)
     return figure
+
+
+def _draw_spread(axis: Axes, values: pd.Series, shift: float, **style: Any) -> None:
+    """Mean and two standard deviations over seeds, by radius."""
+    by_radius = values.groupby("radius")
+    mean, deviation = by_radius.mean(), by_radius.std(ddof=1).fillna(0.0)
+    axis.errorbar(mean.index + shift, mean, 2 * deviation, **style)
 
 
 def plot_coverage_schematic(flows: Sequence[tuple[str, str, Mapping[str, np.ndarray]]]) -> Figure:
