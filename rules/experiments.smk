@@ -75,6 +75,15 @@ def example_file_of(wildcards):
     return {"examples": file} if file else {}
 
 
+def tried_steps(section):
+    """Numbers of steps in the table of convergence by solver, the configured ones among them."""
+    tried = {}
+    for settings in (section, section["joint"]):
+        steps = {*section["convergence_steps"], settings["steps"]}
+        tried[settings["solver"]] = sorted(steps.union(tried.get(settings["solver"], [])))
+    return tried
+
+
 def sampling_of(section):
     """The options of a chain in a section of the configuration."""
     names = ("warmup", "draws", "step_size", "target_acceptance", "max_tree_depth")

@@ -149,8 +149,7 @@ rule check_convergence:
         runtime="30m",
         gpu=lambda wildcards: job_of(wildcards).gpu,
     params:
-        solver=HMC["solver"],
-        steps=sorted({*HMC["convergence_steps"], HMC["steps"]}),
+        steps=tried_steps(HMC),
         samples=HMC["convergence_samples"],
         source=digest_of("check_convergence"),
     script:

@@ -725,8 +725,8 @@ def test_likelihoods_converge_at_the_order_of_the_solver():
     case = LinearCase()
     made = observe(case.decoder, TRIPLE, 20, NOISE, seed=0)
     steps = (8, 16, 32)
-    rows = measure_convergence(case.flow, made, NOISE, solver="rk4", steps=steps, samples=10)
+    rows = measure_convergence(case.flow, made, NOISE, steps={"rk4": steps}, samples=10)
     assert [row["evaluations"] for row in rows] == [4 * n for n in steps]
     assert {row["n"] for row in rows} == {10}
-    for quantity in ("generation_rmse", "log_likelihood_rmse", "gradient_rmse"):
+    for quantity in ("generation_rmse", "log_likelihood_rmse", "gradient_rmse", "log_prior_rmse"):
         assert -np.polyfit(np.log(steps), np.log([row[quantity] for row in rows]), 1)[0] > 3.65

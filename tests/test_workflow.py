@@ -52,7 +52,7 @@ COLUMNS = {
     "hmc_diagnostics": [*FLOW, "sampler", "n_observations", "quantity", "value", "bound", "passed"],
     "hmc_convergence": [
         *(*FLOW, "solver", "steps", "evaluations", "generation_rmse"),
-        *("log_likelihood_rmse", "log_likelihood_max", "gradient_rmse", "n"),
+        *("log_likelihood_rmse", "log_likelihood_max", "gradient_rmse", "log_prior_rmse", "n"),
     ],
     "sbc": [
         *("dataset", "schedule", "flow", "noise_std", "quantity", "bin", "count"),

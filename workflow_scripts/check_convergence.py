@@ -13,7 +13,6 @@ with job(snakemake.log[0], snakemake.threads):
         Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
         observed.observations,
         observed.noise_std,
-        solver=snakemake.params.solver,
         steps=snakemake.params.steps,
         samples=snakemake.params.samples,
     )
