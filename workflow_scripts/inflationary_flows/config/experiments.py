@@ -154,7 +154,7 @@ class JointSampling(Sampling):
     """NUTS over weights and latents together."""
 
     observations: Count = Field(32, description="Observations used, the first ones.")
-    warmup: Count = Field(100, description="Iterations that adapt and are not kept.")
+    warmup: Count = Field(80, description="Iterations that adapt and are not kept.")
     draws: Count = Field(300, description="Iterations kept, a chain.")
     # Above this, steps become short for the sake of rare walls in the density.
     target_acceptance: Fraction = Field(0.6, description="Acceptance probability that the step size aims at.")
@@ -164,7 +164,7 @@ class JointSampling(Sampling):
         "whitened by it (for data of few dimensions).",
     )
     solver: SolverName = Field("adams_bashforth4", description="Solver inside of the sampler.")
-    steps: Count = Field(20, description="Its steps.")
+    steps: Count = Field(14, description="Its steps.")
     runtime: Duration = Field("12h", description="Time limit of a chain.")
     mem: Memory = Field("4GB", description="Memory of a chain.")
 
@@ -199,7 +199,7 @@ class Hmc(Section):
     solver: SolverName = Field("adams_bashforth6", description="Solver inside of the samplers.")
     steps: Count = Field(40, description="Its steps.")
     convergence_steps: Annotated[list[Count], Field(min_length=1)] = Field(
-        default_factory=lambda: [20, 25, 30, 40, 60], description="Steps tried in the table of convergence."
+        default_factory=lambda: [10, 14, 20, 30, 40, 60], description="Steps tried in the table of convergence."
     )
     convergence_samples: Count = Field(256, description="Observations it looks at, the first ones.")
     checkpointed: bool = Field(
