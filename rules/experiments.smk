@@ -80,7 +80,9 @@ def tried_steps(section):
     tried = {}
     for settings in (section, section["joint"]):
         steps = {*section["convergence_steps"], settings["steps"]}
-        tried[settings["solver"]] = sorted(steps.union(tried.get(settings["solver"], [])))
+        tried[settings["solver"]] = sorted(
+            steps.union(tried.get(settings["solver"], []))
+        )
     return tried
 
 
