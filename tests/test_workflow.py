@@ -118,7 +118,7 @@ def flows_of(config: Path) -> set[tuple[str, str, int]]:
 
 def members_of(config: Path) -> set[tuple[str, str, str]]:
     """All flows that are trained: other seeds and variants, for comparison, among them."""
-    experiments = yaml.safe_load(config.read_text())["experiments"]
+    experiments = resolve(load_config(yaml.safe_load(config.read_text())))["experiments"]
     members = {(dataset, schedule, str(seed)) for dataset, schedule, seed in flows_of(config)}
     compared = experiments["identifiability"]
     names = [str(seed) for seed in compared["seeds"]]
@@ -379,12 +379,12 @@ def test_dry_run_of_the_default_configuration_is_fast(tmp_path: Path) -> None:
     outcome = run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml")
     assert time.monotonic() - begin < 8
     assert outcome.code == 0
-    assert outcome.jobs["train_network"] == len(flows_of(REPOSITORY / "config.yaml"))
+    assert outcome.jobs["train_network"] == len(members_of(REPOSITORY / "config.yaml"))
 
 
 def test_given_configuration_replaces_the_default_one(tmp_path: Path) -> None:
     outcome = run_workflow(tmp_path, "-n", "--quiet", "host")
-    assert outcome.jobs["train_network"] == len(flows_of(SMOKE))
+    assert outcome.jobs["train_network"] == len(members_of(SMOKE))
     assert "circles" in outcome.text
     assert "moons" not in outcome.text
 
@@ -526,6 +526,7 @@ def test_table_with_a_hole_is_refused_with_its_place(tmp_path: Path, edited_conf
     def edit(content: dict[str, Any]) -> None:
         entry = {"kind": "csv", "path": str(tmp_path / "holes.csv"), "schedules": ["prp"]}
         content["datasets"] = {"holes": entry}
+        del content["experiments"]
 
     outcome = run_workflow(tmp_path / "run", "data", config=edited_config(edit))
     assert outcome.code != 0
@@ -543,6 +544,7 @@ def test_own_table_in_the_working_directory_becomes_a_flow(tmp_path: Path) -> No
     np.savez(tmp_path / "run/mine.npz", points=points)
     content = yaml.safe_load(SMOKE.read_text())
     content["datasets"] = {"mine": {"kind": "npz", "path": "mine.npz", "schedules": ["prp"]}}
+    del content["experiments"]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     outcome = run_workflow(tmp_path / "run", "flows", config=tmp_path / "mine.yaml")
     assert outcome.code == 0, outcome.text
