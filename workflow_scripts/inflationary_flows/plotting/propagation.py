@@ -19,27 +19,29 @@ _KERNELS = 1_000
 def plot_propagation(posterior: xr.Dataset) -> Figure:
     """Draws each example in a row: its ball in data space, images along the flow, the latent posterior.
 
-    Points of more than two coordinates are shown by two of them: those of largest spread in data space, the first two
-    of the eigenbasis along the flow and in the latents.  Contours hold the credible levels of the shown pair, crosses
-    are the credible intervals of its coordinates.
+    Points of two coordinates are shown as they are in data space; all else by the first two coordinates of the
+    eigenbasis, so that panels can be followed from left to right.  Contours hold the credible levels of the shown pair,
+    crosses are the credible intervals of its coordinates.
 
     Arguments:
         posterior: What `experiments.propagation.propagate` returns.
     """
     examples, frames = posterior.sizes["example"], posterior.sizes["frame"]
-    context_x, paths = posterior["context_x"].values, posterior["context_path"].values
+    paths, balls = posterior["context_path"].values, posterior["ball_path"].values
+    planar = posterior.sizes["coordinate"] == 2
     # The last frame is the latents, which have a panel of their own.
     middle = range(1, frames - 1)
-    shown = np.sort(np.argsort(context_x.var(0))[::-1][:2])
     with figure_style():
         columns = len(middle) + 3
         figure = new_figure(DOUBLE_COLUMN, _ROW_HEIGHT * examples + 0.35)
         axes = figure.subplots(examples, columns, squeeze=False)
         for example, row in enumerate(axes):
-            x = posterior["x"].values[0, :, example]
-            ball = posterior["ball_path"].values[example]
-            colour = COLOURS[example % len(COLOURS)]
-            _draw_ball(row[0], context_x[:, shown], x[: ball.shape[1], shown], colour)
+            ball, colour = balls[example], COLOURS[example % len(COLOURS)]
+            if planar:
+                x = posterior["x"].values[0, : ball.shape[1], example]
+                _draw_ball(row[0], posterior["context_x"].values, x, colour)
+            else:
+                _draw_ball(row[0], paths[0][:, :2], ball[0][:, :2], colour)
             for axis, frame in zip(row[1:], [*middle, frames - 1], strict=False):
                 _draw_ball(axis, paths[frame][:, :2], ball[frame][:, :2], colour)
             _draw_posterior(row[-1], posterior, example, colour)
