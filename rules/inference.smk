@@ -242,6 +242,7 @@ rule sample_joint:
         draws=HMC["joint"]["draws"],
         max_tree_depth=HMC["joint"]["max_tree_depth"],
         target_acceptance=HMC["joint"]["target_acceptance"],
+        adapt_mass=HMC["joint"]["adapt_mass"],
         seed=HMC["seed"],
         source=digest_of("sample_joint"),
     script:

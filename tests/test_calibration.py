@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.experiments.ranks import rank_rows, simultaneous_band
-from inflationary_flows.experiments.tarp import coverage_rows, make_replicates, posterior_masses
+from inflationary_flows.experiments.tarp import Masses, coverage_rows, make_replicates, posterior_masses
 
 LEVELS = [0.1, 0.3, 0.5, 0.7, 0.9]
 
@@ -64,12 +66,16 @@ def gaussian_masses(replicates: int, noise: float, *, spread: float = 1.0, seed:
     rng = np.random.default_rng(seed)
     truth = rng.standard_normal((replicates, 2))
     prior = spread * rng.standard_normal((pool, 2))
-    return posterior_masses(prior, make_replicates(truth, noise, 10, seed))
+    return posterior_masses(prior, make_replicates(truth, noise, 10, seed, centre=np.zeros(2)))
+
+
+def rows_of(masses: Masses) -> list[dict[str, Any]]:
+    return coverage_rows(masses.closer, masses.central, LEVELS)
 
 
 class TestTarp:
     def test_the_right_prior_is_covered_at_every_level(self) -> None:
-        rows = coverage_rows(gaussian_masses(1000, 0.5).closer, LEVELS)
+        rows = rows_of(gaussian_masses(1000, 0.5))
         for row in rows:
             assert abs(row["coverage"] - row["level"]) < 4 * row["se"]
         assert rows[0]["p_value"] > 1e-3
@@ -77,38 +83,54 @@ class TestTarp:
 
     @pytest.mark.parametrize("spread", [0.6, 1.7])
     def test_an_over_confident_or_too_wide_prior_is_rejected(self, spread: float) -> None:
-        rows = coverage_rows(gaussian_masses(1000, 1.0, spread=spread).closer, LEVELS)
+        rows = rows_of(gaussian_masses(1000, 1.0, spread=spread))
         assert rows[0]["p_value"] < 1e-3
 
     def test_p_values_of_the_right_prior_are_uniform(self) -> None:
         masses = [gaussian_masses(200, 1.0, seed=seed, pool=2000) for seed in range(40)]
-        p_values = [coverage_rows(each.closer, LEVELS)[0]["p_value"] for each in masses]
+        p_values = [rows_of(each)[0]["p_value"] for each in masses]
         assert stats.kstest(p_values, "uniform").pvalue > 1e-3
 
     def test_masses_are_those_of_the_conjugate_posterior(self) -> None:
         rng = np.random.default_rng(3)
         truth, noise = rng.standard_normal((20, 2)), 0.7
-        replicates = make_replicates(truth, noise, 5, seed=3)
+        replicates = make_replicates(truth, noise, 5, seed=3, centre=np.array([0.5, -0.2]))
         masses = posterior_masses(rng.standard_normal((200_000, 2)), replicates)
         shrink, variance = 1 / (1 + noise**2), noise**2 / (1 + noise**2)
         mean = shrink * replicates.observed
         below = stats.norm.cdf((truth - mean) / np.sqrt(variance))
         np.testing.assert_allclose(masses.below, below, atol=0.04)
         # |x' - r|^2 is noncentral chi-square; its distribution function at the truth's distance is the mass.
-        reference = replicates.references
-        distance = np.square(truth[:, None] - reference).sum(-1) / variance
-        offset = np.square(mean[:, None] - reference).sum(-1) / variance
-        np.testing.assert_allclose(masses.closer, stats.ncx2.cdf(distance, 2, offset), atol=0.04)
+        for found, reference in (
+            (masses.closer, replicates.references),
+            (masses.central[:, None], replicates.centre[None, None]),
+        ):
+            distance = np.square(truth[:, None] - reference).sum(-1) / variance
+            offset = np.square(mean[:, None] - reference).sum(-1) / variance
+            np.testing.assert_allclose(found, stats.ncx2.cdf(distance, 2, offset), atol=0.04)
+
+    def test_a_prior_of_the_right_covariance_but_another_shape_is_rejected(self) -> None:
+        rng = np.random.default_rng(1)
+
+        def ring(n: int) -> np.ndarray:
+            angle, radius = rng.uniform(0, 2 * np.pi, n), 1 + 0.05 * rng.standard_normal(n)
+            return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+
+        replicates = make_replicates(ring(1000), 0.7, 10, seed=0, centre=np.zeros(2))
+        right = posterior_masses(ring(8000), replicates)
+        gaussian = posterior_masses(rng.standard_normal((8000, 2)) / np.sqrt(2), replicates)
+        assert rows_of(right)[0]["p_value"] > 1e-3
+        assert rows_of(gaussian)[0]["p_value"] < 1e-6
 
     def test_indicators_of_uniform_masses_have_the_binomial_error(self) -> None:
-        closer = np.random.default_rng(0).random((900, 1))
-        for row in coverage_rows(closer, LEVELS):
+        closer, central = np.random.default_rng(0).random((2, 900))
+        for row in coverage_rows(closer[:, None], central, LEVELS):
             expected = np.sqrt(row["coverage"] * (1 - row["coverage"]) / 899)
             assert row["se"] == pytest.approx(expected)
 
     def test_more_references_of_a_replicate_are_no_more_replicates(self) -> None:
-        one = np.random.default_rng(0).random((300, 1))
-        rows, repeated = coverage_rows(one, LEVELS), coverage_rows(np.repeat(one, 50, axis=1), LEVELS)
+        one, central = np.random.default_rng(0).random((2, 300))
+        rows, repeated = (coverage_rows(np.repeat(one[:, None], k, axis=1), central, LEVELS) for k in (1, 50))
         assert [row["se"] for row in repeated] == pytest.approx([row["se"] for row in rows])
         assert repeated[0]["p_value"] == pytest.approx(rows[0]["p_value"])
 
@@ -118,6 +140,6 @@ class TestTarp:
 
     def test_replicates_repeat_with_their_seed(self) -> None:
         truth = np.zeros((5, 2))
-        first, again, other = (make_replicates(truth, 0.5, 3, seed) for seed in (0, 0, 1))
+        first, again, other = (make_replicates(truth, 0.5, 3, seed, centre=np.zeros(2)) for seed in (0, 0, 1))
         np.testing.assert_array_equal(first.references, again.references)
         assert not np.allclose(first.observed, other.observed)

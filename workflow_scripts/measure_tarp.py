@@ -26,15 +26,15 @@ with job(snakemake.log[0], snakemake.threads) as log:
     if snakemake.input.get("miscalibrated"):
         pools["miscalibrated"] = samples_of(snakemake.input.miscalibrated)
     truth = draw_fresh(params.dataset, params.replicates, derive_seed("tarp truth", params.seed))
-    spread = float(np.sqrt(pools["exact"].var(0).mean()))
+    centre, spread = pools["exact"].mean(0), float(np.sqrt(pools["exact"].var(0).mean()))
     coverage, ranks = [], []
     for noise_std in params.noise_stds:
-        replicates = make_replicates(truth, noise_std * spread, params.references, params.seed)
+        replicates = make_replicates(truth, noise_std * spread, params.references, params.seed, centre=centre)
         for name, pool in pools.items():
             masses = posterior_masses(pool, replicates, params.minimum_ess)
             log.info("%s, noise %g: smallest effective sample size %.0f", name, noise_std, masses.ess.min())
             keys = {"flow": name, "noise_std": noise_std}
-            coverage += [{**keys, **row} for row in coverage_rows(masses.closer, params.levels)]
+            coverage += [{**keys, **row} for row in coverage_rows(masses.closer, masses.central, params.levels)]
             ranks += [
                 {**keys, **row}
                 for i, below in enumerate(masses.below.T)

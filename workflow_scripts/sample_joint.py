@@ -31,6 +31,7 @@ with job(snakemake.log[0], snakemake.threads):
         seed=seed,
         target_acceptance=params.target_acceptance,
         max_tree_depth=params.max_tree_depth,
+        adapt_mass=params.adapt_mass,
     )
     weights, latents = posterior.split_draws(chain.draws)
     save_chain(snakemake.output.chain, chain, weights=weights, latents=latents)

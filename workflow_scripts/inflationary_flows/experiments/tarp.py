@@ -11,6 +11,10 @@ coverage at level a is P(q < a); the nominal value is a.
 Two choices lower the noise without changing what is tested.  Posterior masses are weighted sums over one pool of
 prior samples, not counts of draws from it.  And every replicate looks at several references, whose indicators are
 averaged; errors and test take replicates, not references, as independent units.
+
+References around the observation average over all directions, and so do the faults of a prior: a Gaussian in place of
+two circles, of the right mean and covariance, would pass.  The test therefore looks at one more reference, the centre
+of the data, which tells inwards from outwards.
 """
 
 from __future__ import annotations
@@ -41,27 +45,38 @@ class Replicates:
     Attributes:
         truth: Clean points, shape (n, D), data units.
         observed: Noisy points, shape (n, D).
-        references: Reference points, shape (n, R, D).
+        references: Random reference points, shape (n, R, D).
+        centre: The reference that all share, shape (D,).
         noise_std: Standard deviation of the noise, data units.
     """
 
     truth: np.ndarray
     observed: np.ndarray
     references: np.ndarray
+    centre: np.ndarray
     noise_std: float
 
 
-def make_replicates(truth: np.ndarray, noise_std: float, references: int, seed: int) -> Replicates:
+def make_replicates(
+    truth: np.ndarray, noise_std: float, references: int, seed: int, *, centre: np.ndarray
+) -> Replicates:
     """Adds noise to true points, and draws references around the observations.
 
     References must not depend on the truth other than through the observation; they lie around it, a few noise
-    standard deviations away, where they tell directions apart.
+    standard deviations away.
+
+    Arguments:
+        truth: Clean points, shape (n, D), data units.
+        noise_std: Standard deviation of the noise, data units.
+        references: Random reference points of an observation.
+        seed: Seed of noise and references.
+        centre: Centre of the data, shape (D,), found without looking at these points.
     """
     n, dimension = truth.shape
     noise = np.random.default_rng(derive_seed("tarp noise", seed)).standard_normal((n, dimension))
     offsets = np.random.default_rng(derive_seed("tarp references", seed)).standard_normal((n, references, dimension))
     observed = truth + noise_std * noise
-    return Replicates(truth, observed, observed[:, None] + 2 * noise_std * offsets, noise_std)
+    return Replicates(truth, observed, observed[:, None] + 2 * noise_std * offsets, np.asarray(centre), noise_std)
 
 
 @dataclass(frozen=True)
@@ -69,12 +84,14 @@ class Masses:
     """Posterior masses below the truth.
 
     Attributes:
-        closer: Mass closer to each reference than the truth, shape (n, R).
+        closer: Mass closer to each random reference than the truth, shape (n, R).
+        central: Mass closer to the centre than the truth, shape (n,).
         below: Mass below the truth in each coordinate, shape (n, D).
         ess: Effective sample size of each posterior, shape (n,).
     """
 
     closer: np.ndarray
+    central: np.ndarray
     below: np.ndarray
     ess: np.ndarray
 
@@ -92,7 +109,7 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
         InferenceError: if more posteriors collapse.
     """
     n, count, dimension = replicates.references.shape
-    closer, below, ess = np.empty((n, count)), np.empty((n, dimension)), np.empty(n)
+    closer, below, ess = np.empty((n, count + 1)), np.empty((n, dimension)), np.empty(n)
     for first in range(0, n, _ROWS):
         rows = slice(first, first + _ROWS)
         posterior = weigh_pool(pool, replicates.observed[rows], replicates.noise_std, minimum_ess=0)
@@ -101,7 +118,7 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
             # What has no weight need not be compared: most of the pool, for a small noise.
             near = weights > _NEGLIGIBLE / len(pool)
             points, mass = pool[near], weights[near] / weights[near].sum()
-            reference = replicates.references[row]
+            reference = np.concatenate([replicates.references[row], replicates.centre[None]])
             # Comparing |x' - r|^2 with |x - r|^2 leaves |x'|^2 - |x|^2 - 2 r . (x' - x).
             away = points - replicates.truth[row]
             excess = np.square(away).sum(1) + 2 * away @ replicates.truth[row] - 2 * reference @ away.T
@@ -116,26 +133,26 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
             f"{low:.1f} of {len(pool)} samples at the {_OUTLIERS:.0%} quantile",
             "draw a larger pool, or raise the noise",
         )
-    return Masses(closer, below, ess)
+    return Masses(closer[:, :-1], closer[:, -1], below, ess)
 
 
-def coverage_rows(closer: np.ndarray, levels: Sequence[float]) -> list[dict[str, Any]]:
+def coverage_rows(closer: np.ndarray, central: np.ndarray, levels: Sequence[float]) -> list[dict[str, Any]]:
     """Expected coverage against nominal level.
 
     Arguments:
-        closer: Masses q, shape (n, R).
+        closer: Masses q of random references, shape (n, R).
+        central: Masses q of the centre, shape (n,).
         levels: Nominal levels in (0, 1).
 
     Returns:
-        Rows of level, coverage, se (standard error over replicates), p_value (Hotelling's test that all coverages
-        are nominal, the same in every row), replicates.
+        Rows of level, coverage and se (around random references; standard error over replicates), p_value (Hotelling's
+        test that all coverages, those around the centre as well, are nominal; the same in every row), replicates.
     """
     indicators = np.stack([(closer < level).mean(1) for level in levels], 1)
-    n, count = indicators.shape
-    deviation = indicators.mean(0) - np.asarray(levels)
-    covariance = np.cov(indicators.T).reshape(count, count)
-    statistic = n * float(deviation @ np.linalg.pinv(covariance) @ deviation)
-    p_value = float(stats.f.sf(statistic * (n - count) / (count * (n - 1)), count, n - count))
+    n = len(indicators)
+    p_value = _nominal_p_value(
+        np.concatenate([indicators, central[:, None] < np.asarray(levels)], 1), np.tile(levels, 2)
+    )
     errors = indicators.std(0, ddof=1) / np.sqrt(n)
     return [
         {
@@ -147,3 +164,11 @@ def coverage_rows(closer: np.ndarray, levels: Sequence[float]) -> list[dict[str,
         }
         for level, coverage, error in zip(levels, indicators.mean(0), errors, strict=True)
     ]
+
+
+def _nominal_p_value(indicators: np.ndarray, expected: np.ndarray) -> float:
+    """Hotelling's test that the means of indicators, shape (n, m), are the expected ones, shape (m,)."""
+    n, count = indicators.shape
+    deviation = indicators.mean(0) - expected
+    statistic = n * float(deviation @ np.linalg.pinv(np.cov(indicators.T)) @ deviation)
+    return float(stats.f.sf(statistic * (n - count) / (count * (n - 1)), count, n - count))
