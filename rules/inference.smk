@@ -405,7 +405,7 @@ rule plot_hmc_traces:
 
 
 rule sampler_efficiency:
-    """Makes the tables of effective samples a second, against the paper's setting. Takes an hour, or longer."""
+    """Makes the tables of effective samples a second, against the paper's setting. Takes half an hour a flow."""
     input:
         per_hmc_schedule(
             "results/benchmarks/sampler_efficiency/{dataset}/{schedule}/seed{seed}.csv"

@@ -155,7 +155,7 @@ class JointSampling(Sampling):
 
     observations: Count = Field(32, description="Observations used, the first ones.")
     warmup: Count = Field(60, description="Iterations that adapt and are not kept.")
-    draws: Count = Field(250, description="Iterations kept, a chain.")
+    draws: Count = Field(400, description="Iterations kept, a chain.")
     # Above this, steps become short for the sake of rare walls in the density.
     target_acceptance: Fraction = Field(0.65, description="Acceptance probability that the step size aims at.")
     # Scales that are learned in a short warm-up leave the step size too little time to settle.
@@ -168,7 +168,7 @@ class JointSampling(Sampling):
         "whitened by it (for data of few dimensions).",
     )
     solver: SolverName = Field("adams_bashforth4", description="Solver inside of the sampler.")
-    steps: Count = Field(14, description="Its steps.")
+    steps: Count = Field(20, description="Its steps.")
     runtime: Duration = Field("12h", description="Time limit of a chain.")
     mem: Memory = Field("4GB", description="Memory of a chain.")
 
