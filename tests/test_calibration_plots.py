@@ -48,7 +48,9 @@ def rank_table(quantities: list[str]) -> pd.DataFrame:
 
 def tarp_table() -> pd.DataFrame:
     keys = [{"flow": prior, "noise_std": noise} for prior in PRIORS for noise in (0.3, 1.0)]
-    return table(lambda: [{"level": a, "coverage": a + 0.01, "se": 0.005} for a in (0.1, 0.5, 0.9)], *keys)
+    return table(
+        lambda: [{"level": a, "coverage": a + 0.01, "se": 0.005, "p_value": 0.2} for a in (0.1, 0.5, 0.9)], *keys
+    )
 
 
 def coverage_table() -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -24,6 +25,7 @@ _FLOWS = {
     "learned": (COLOURS[0], "-", "learned flow"),
     "miscalibrated": (COLOURS[1], "-", "network stopped early"),
 }
+_SMALL_P = 0.001
 
 
 def plot_weight_ranks(table: pd.DataFrame) -> Figure:
@@ -79,8 +81,10 @@ def plot_posterior_ranks(table: pd.DataFrame) -> Figure:
 def plot_tarp(table: pd.DataFrame) -> Figure:
     """Draws expected coverage minus nominal level, with two standard errors, a row of panels for each noise.
 
+    Numbers in the panels are the p-values of the test that all coverages are nominal, in the colours of the curves.
+
     Arguments:
-        table: Columns dataset, schedule, flow, noise_std, level, coverage, se.
+        table: Columns dataset, schedule, flow, noise_std, level, coverage, se, p_value.
     """
     pairs = list(dict.fromkeys(zip(table["dataset"], table["schedule"], strict=True)))
     noises = sorted(table["noise_std"].unique())
@@ -101,9 +105,10 @@ def plot_tarp(table: pd.DataFrame) -> Figure:
                     (table["dataset"] == dataset) & (table["schedule"] == schedule) & (table["noise_std"] == noise)
                 ]
                 axis.axhline(0, color="0.7", lw=0.6)
-                for flow, (colour, line, _) in _FLOWS.items():
+                for number, (flow, (colour, line, _)) in enumerate(_FLOWS.items()):
                     curve = chosen[chosen["flow"] == flow]
                     if len(curve):
+                        _write_p_value(axis, number, float(curve["p_value"].iloc[0]), colour)
                         gap = curve["coverage"] - curve["level"]
                         axis.plot(curve["level"], gap, line, color=colour)
                         axis.fill_between(
@@ -115,10 +120,16 @@ def plot_tarp(table: pd.DataFrame) -> Figure:
                     axis.set_ylabel(f"noise {noise:g}")
                 axis.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])
                 despine([axis])
-        figure.supxlabel("nominal level", fontsize=7.5)
+        figure.supxlabel("nominal level (in the panels: p-values of the test)", fontsize=7.5)
         figure.supylabel("coverage minus nominal", fontsize=7.5)
         _flow_legend(figure, table)
     return figure
+
+
+def _write_p_value(axis: Axes, number: int, p_value: float, colour: str) -> None:
+    """Writes one p-value below the upper edge of a panel, beside those of other flows."""
+    text = f"{p_value:.2g}" if p_value >= _SMALL_P else f"< {_SMALL_P:g}"
+    axis.text(0.02 + 0.33 * number, 0.98, text, transform=axis.transAxes, color=colour, fontsize=5, ha="left", va="top")
 
 
 def _flow_legend(figure: Figure, table: pd.DataFrame) -> None:
