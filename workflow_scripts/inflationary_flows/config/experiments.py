@@ -155,7 +155,7 @@ class JointSampling(Sampling):
 
     observations: Count = Field(32, description="Observations used, the first ones.")
     warmup: Count = Field(60, description="Iterations that adapt and are not kept.")
-    draws: Count = Field(400, description="Iterations kept, a chain.")
+    draws: Count = Field(600, description="Iterations kept, a chain.")
     # Above this, steps become short for the sake of rare walls in the density.
     target_acceptance: Fraction = Field(0.65, description="Acceptance probability that the step size aims at.")
     # Scales that are learned in a short warm-up leave the step size too little time to settle.
