@@ -60,7 +60,7 @@ def plot_weights(
             axes[row][0].set_title(f"{letter}   {posterior.label}", loc="left")
         despine(list(axes.flat))
         handles, names = axes[1][0].get_legend_handles_labels()
-        axes[1][2].legend(handles, names, loc="upper right", handletextpad=0.2)
+        figure.legend(handles, names, loc="outside lower center", ncols=2, handletextpad=0.2)
     return figure
 
 
