@@ -88,8 +88,14 @@ def tried_steps(section):
 
 def sampling_of(section):
     """The options of a chain in a section of the configuration."""
-    names = ["warmup", "draws", "step_size", "target_acceptance"]
-    names += ["max_tree_depth", "adapt_mass"]
+    names = (
+        "warmup",
+        "draws",
+        "step_size",
+        "target_acceptance",
+        "max_tree_depth",
+        "adapt_mass",
+    )
     return {name: section[name] for name in names if name in section}
 
 

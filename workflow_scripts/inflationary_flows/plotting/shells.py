@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from mpl_toolkits.mplot3d import Axes3D
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
 from inflationary_flows.plotting.style import (
@@ -73,6 +74,7 @@ def plot_coverage_schematic(flows: Sequence[tuple[str, str, Mapping[str, np.ndar
         figure = new_figure(DOUBLE_COLUMN * 0.8, 1.75 * len(flows) + 0.2)
         for row, (dataset, schedule, arrays) in enumerate(flows):
             solid = arrays["faces"].shape[1] == 3
+            edges = _edges(arrays["faces"]) if solid else None
             for column, (stage, title) in enumerate(_STAGES.items()):
                 place = row * len(_STAGES) + column + 1
                 axis = figure.add_subplot(len(flows), len(_STAGES), place, projection="3d" if solid else None)
@@ -82,10 +84,9 @@ def plot_coverage_schematic(flows: Sequence[tuple[str, str, Mapping[str, np.ndar
                 axis.plot(*points[:600].T, ".", ms=0.8, color=GREY, mew=0, alpha=0.6)
                 for k in chosen:
                     colour = COLOURS[k % len(COLOURS)]
-                    if solid:
-                        edges = _edges(arrays["faces"])
+                    if isinstance(axis, Axes3D):
                         lines = Line3DCollection(shells[k][edges], colors=colour, linewidths=0.15, alpha=0.6)
-                        axis.add_collection3d(lines)  # type: ignore[attr-defined]
+                        axis.add_collection3d(lines)
                     else:
                         axis.add_collection(LineCollection([_closed(shells[k])], colors=colour, linewidths=0.7))
                         axis.autoscale_view()
