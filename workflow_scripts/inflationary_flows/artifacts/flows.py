@@ -21,7 +21,7 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.grids import GridSettings
 from inflationary_flows.mathematics.schedules import make_schedule
-from inflationary_flows.networks import build_network
+from inflationary_flows.networks.build import build_network
 
 _NETWORK = "network"
 _FLOW = "flow"

@@ -1,65 +1,98 @@
-"""A convolutional U-Net for small square grey images, from the diffusers library."""
+"""A convolutional U-Net for images, from the diffusers library."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from diffusers import UNet2DModel
 from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from inflationary_flows.errors import ConfigError
 
 # The clock in units of diffusers' sinusoidal embedding, whose fastest feature turns one radian per unit: a schedule
 # spans half a dozen radians of it, so that neighbouring integration times look alike.
 _CLOCK_UNITS = 8.0
+# Groups of the group normalisation, for wide networks and for narrow ones.
+_GROUPS, _FEW_GROUPS, _WIDE = 32, 8, 128
 
 
-class SquareUNet(nn.Module):
-    """UNet2DModel on images whose pixels are the coordinates, row by row.
+class ImageUNet(nn.Module):
+    """UNet2DModel on images whose pixels are the coordinates: channel by channel, row by row.
 
     Arguments:
-        dimension: Number of pixels, a square number.
+        image: Channels, height and width; their product is the number of coordinates D.
         channels: Channels per resolution; each further entry halves the image.
         layers: Residual blocks per resolution.
+        attention: Resolutions (pixels a side, after `patch`) with self-attention.
         dropout: Dropout probability while training.
+        patch: Side of the patches of pixels that are folded into channels before the first layer.
+        labels: Numbers that condition the network beside the clock, such as those of an augmentation; 0 for none.
+        channels_last: Memory layout in which convolutions run: a matter of speed alone.
 
     Raises:
-        ConfigError: if the pixels make no square, or one that cannot be halved as often as asked.
+        ConfigError: if the image cannot be cut into patches, or halved as often as asked.
     """
 
     def __init__(
-        self, dimension: int, channels: Sequence[int] = (32, 64), layers: int = 1, dropout: float = 0.0
+        self,
+        image: Sequence[int],
+        channels: Sequence[int] = (32, 64),
+        layers: int = 1,
+        attention: Sequence[int] = (),
+        dropout: float = 0.0,
+        patch: int = 1,
+        labels: int = 0,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
-        self.side = math.isqrt(dimension)
+        self.image = tuple(image)
+        self.patch = patch
+        self.labels = labels
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        depth, height, width = self.image
         halvings = len(channels) - 1
-        if self.side**2 != dimension or self.side % 2**halvings:
+        if height != width or height % (patch * 2**halvings):
             raise ConfigError(
                 "networks.channels",
-                f"square images whose side can be halved {halvings} times",
-                f"{dimension} coordinates",
-                "use kind: mlp, or list fewer channels",
+                f"square images whose side is a multiple of {patch * 2**halvings}, "
+                f"to be cut into patches of {patch} and halved {halvings} times",
+                f"{height} x {width} pixels",
+                "list fewer channels, or use smaller patches",
             )
+        sides = [height // patch // 2**level for level in range(len(channels))]
+        kinds = ["Attn" if side in attention else "" for side in sides]
+        folded = depth * patch**2
+        embedding = 2 * channels[0]
         # diffusers loads its classes lazily, so that type checkers do not see their attributes.
         unet: Any = UNet2DModel(
-            sample_size=self.side,
-            in_channels=1,
-            out_channels=1,
+            sample_size=sides[0],
+            in_channels=folded,
+            out_channels=folded,
             layers_per_block=layers,
             block_out_channels=tuple(channels),
-            down_block_types=("DownBlock2D",) * len(channels),
-            up_block_types=("UpBlock2D",) * len(channels),
-            norm_num_groups=8,
+            down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
+            up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
+            norm_num_groups=_GROUPS if min(channels) >= _WIDE else _FEW_GROUPS,
             dropout=dropout,
-            add_attention=False,
+            add_attention=bool(attention),
+            attention_head_dim=None,
+            time_embedding_dim=embedding,
+            class_embed_type="identity" if labels else None,
         )
         nn.init.zeros_(unet.conv_out.weight)
         nn.init.zeros_(unet.conv_out.bias)
-        self.unet: nn.Module = unet
+        self.unet: nn.Module = unet.to(memory_format=self.layout)
+        self.condition = nn.Linear(labels, embedding, bias=False) if labels else None
 
-    def forward(self, y: Tensor, clock: Tensor) -> Tensor:
-        """Whitened pixels (n, D) and clock positions (n,) to outputs (n, D)."""
-        images = y.view(len(y), 1, self.side, self.side)
-        return self.unet(images, clock * _CLOCK_UNITS).sample.flatten(1)
+    def forward(self, y: Tensor, clock: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Whitened pixels (n, D), clock positions (n,) and labels (n, L), zeros if absent, to outputs (n, D)."""
+        images = pixel_unshuffle(y.view(len(y), *self.image), self.patch).contiguous(memory_format=self.layout)
+        embedded = None
+        if self.condition is not None:
+            embedded = self.condition(y.new_zeros(len(y), self.labels) if labels is None else labels.to(y))
+        # Equal times are embedded one by one: the embedding is a tiny part of the network.
+        output = self.unet(images, clock * _CLOCK_UNITS, class_labels=embedded).sample
+        return pixel_shuffle(output, self.patch).flatten(1)
