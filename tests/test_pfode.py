@@ -13,7 +13,16 @@ from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.mathematics.solvers import FIXED_STEP, solve
 from oracles import SCHEDULES, GaussianCase, mixture_flow
 
-ORDERS = {"euler": 1, "heun": 2, "rk4": 4, "rk5": 5, "adams_bashforth4": 4, "adams_bashforth6": 5.5, "euler_scaled": 1}
+ORDERS = {
+    "euler": 1,
+    "heun": 2,
+    "rk4": 4,
+    "rk5": 5,
+    "adams_bashforth4": 4,
+    "adams_bashforth6": 5.5,
+    "euler_scaled": 1,
+    "heun_scaled": 2,
+}
 STEPS = {
     "euler": (100, 200, 400),
     "heun": (50, 100, 200),
@@ -22,6 +31,7 @@ STEPS = {
     "adams_bashforth4": (50, 100, 200),
     "adams_bashforth6": (32, 64, 128),
     "euler_scaled": (400, 800, 1600),
+    "heun_scaled": (100, 200, 400),
 }
 GRIDS = [GridSettings("uniform"), GridSettings("sinh", -1.0, 3.0), GridSettings("time")]
 

@@ -39,7 +39,7 @@ from inflationary_flows.mathematics.grids import GridSettings, TimeGrid
 from inflationary_flows.mathematics.pfode import VelocityField
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.mathematics.uncertainty import summarise
-from inflationary_flows.networks import build_network
+from inflationary_flows.networks.build import build_network
 from oracles import PRP, PRR, SCHEDULES, GaussianCase, mixture_data, mixture_flow
 
 PAIR = LatentMixture.of([0.7, 0.3], [[-1.0, 0.4], [0.8, -0.2]], [[0.5, 0.9], [0.7, 0.4]])

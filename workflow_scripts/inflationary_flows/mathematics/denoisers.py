@@ -43,6 +43,11 @@ class Denoiser(ABC):
         y = u * schedule.c_in(t).to(u)
         return schedule.c_skip(t).to(u) * u + schedule.c_out(t).to(u) * self.raw(y, t)
 
+    @property
+    def device(self) -> torch.device:
+        """Where points are best kept: exact denoisers work on the CPU, in float64."""
+        return torch.device("cpu")
+
     def raw_with_jacobian(self, y: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
         """F and its derivatives J_ij = dF_i / dy_j, shapes (n, D) and (n, D, D), differentiable themselves."""
         differentiable = torch.is_grad_enabled()
@@ -182,16 +187,41 @@ class NetworkDenoiser(Denoiser):
         self.network = network
         self.basis = basis
         self.space = space
+        self._rotation: Tensor | None = None
 
-    def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
-        """One evaluation of the network, in its own precision and on its own device."""
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+        return next(self.network.parameters()).device
+
+    def raw(self, y: Tensor, t: float | Tensor, labels: Tensor | None = None) -> Tensor:
+        """One evaluation of the network, in its own precision and on its own device.
+
+        In `ambient` space y is rotated once into the network and the output once out of it; all else is diagonal.
+
+        Arguments:
+            y: Whitened points, shape (n, D), eigenbasis.
+            t: Time, scalar or (n,).
+            labels: What else the network is conditioned on, shape (n, L), if it is.
+
+        Returns:
+            F, shape (n, D), in the eigenbasis, in the precision of y.
+        """
         parameter = next(self.network.parameters())
+        further = () if labels is None else (labels,)
         clock = self._clock(t, len(y))
         if self.space == "eigen":
-            return self.network(y.to(parameter), clock).to(y)
-        vectors = self.basis.vectors.to(parameter)
-        ambient = self.network(y.to(parameter) @ vectors.T, clock)
+            return self.network(y.to(parameter), clock, *further).to(y)
+        vectors = self._vectors(parameter)
+        ambient = self.network(y.to(parameter) @ vectors.T, clock, *further)
         return (ambient @ vectors).to(y)
+
+    def _vectors(self, parameter: Tensor) -> Tensor:
+        """The directions in the network's precision, converted once: the matrix is large for images."""
+        kept = self._rotation
+        if kept is None or kept.dtype != parameter.dtype or kept.device != parameter.device:
+            kept = self._rotation = self.basis.vectors.to(parameter)
+        return kept
 
     def raw_with_jacobian(self, y: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
         """By the network's own forward derivatives where it has them, else as of any denoiser."""

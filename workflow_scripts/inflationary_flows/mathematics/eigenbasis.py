@@ -8,13 +8,32 @@ a table's per-coordinate units, so that everybody outside speaks in the units of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError
+
+# Rows that are float64 at one time: 100 MB at 3,072 dimensions.
+_ROWS = 4096
+
+
+class Rows(Protocol):
+    """Points whose rows can be had by slices: arrays, tensors, images kept as grey levels."""
+
+    @property
+    def shape(self) -> Any: ...
+
+    @property
+    def ndim(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
 
 
 def participation_ratio(variances: np.ndarray | Tensor) -> float:
@@ -46,37 +65,30 @@ class Eigenbasis:
     eigenvalues: Tensor
 
     @classmethod
-    def fit(cls, x: np.ndarray | Tensor, scale: np.ndarray | Tensor | None = None) -> Eigenbasis:
+    def fit(cls, x: Rows, scale: np.ndarray | Tensor | None = None) -> Eigenbasis:
         """Diagonalises the covariance of a data set.
 
         Arguments:
-            x: Training data, shape (n, D), data units.
+            x: Training data, shape (n, D), data units: an array, a tensor, or anything whose slices are
+                arrays, of which some thousands of rows at a time become float64.
             scale: Per-coordinate units, shape (D,); ones if absent.
 
         Raises:
             DataError: if x is not a finite matrix with more than one row, or a scale is not positive.
         """
-        data = torch.as_tensor(np.asarray(x), dtype=torch.float64)
-        if data.ndim != 2 or len(data) < 2 or not bool(torch.isfinite(data).all()):
-            raise DataError(
-                "eigenbasis",
-                "a finite matrix with at least 2 rows",
-                f"shape {tuple(data.shape)}",
-                "check the training split for NaN, infinities or too few rows",
-            )
-        units = torch.ones(data.shape[1], dtype=torch.float64)
+        if x.ndim != 2 or len(x) < 2:
+            raise _unfit(x)
+        units = torch.ones(x.shape[1], dtype=torch.float64)
         if scale is not None:
             units = torch.as_tensor(np.asarray(scale), dtype=torch.float64)
-        if units.shape != (data.shape[1],) or not bool((units > 0).all()):
+        if units.shape != (x.shape[1],) or not bool((units > 0).all()):
             raise DataError(
                 "eigenbasis.scale",
-                f"{data.shape[1]} positive numbers",
+                f"{x.shape[1]} positive numbers",
                 f"{units.tolist()}",
                 "drop constant columns or set standardise: false",
             )
-        mean = data.mean(0)
-        centred = (data - mean) / units
-        covariance = centred.T @ centred / (len(data) - 1)
+        mean, covariance = _moments(x, units)
         eigenvalues, vectors = torch.linalg.eigh(covariance)
         eigenvalues, vectors = eigenvalues.flip(0).clamp(min=0.0), vectors.flip(1)
         # eigh leaves each sign to the LAPACK at hand; a rule makes runs and machines agree.
@@ -110,3 +122,34 @@ class Eigenbasis:
             self.vectors.to(device),
             self.eigenvalues.to(device),
         )
+
+
+def _chunks(x: Rows) -> Iterator[Tensor]:
+    """The rows in order, some thousands at a time, float64."""
+    for first in range(0, len(x), _ROWS):
+        yield torch.as_tensor(x[first : first + _ROWS], dtype=torch.float64)
+
+
+def _moments(x: Rows, units: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean, and covariance in units of `units` squared, in two passes over the rows: one would cancel digits."""
+    total = torch.zeros(len(units), dtype=torch.float64)
+    for rows in _chunks(x):
+        total += rows.sum(0)
+    # A sum is finite only if all its terms are.
+    if not bool(torch.isfinite(total).all()):
+        raise _unfit(x)
+    mean = total / len(x)
+    covariance = torch.zeros(len(units), len(units), dtype=torch.float64)
+    for rows in _chunks(x):
+        centred = (rows - mean) / units
+        covariance.addmm_(centred.T, centred)
+    return mean, covariance / (len(x) - 1)
+
+
+def _unfit(x: Rows) -> DataError:
+    return DataError(
+        "eigenbasis",
+        "a finite matrix with at least 2 rows",
+        f"shape {tuple(x.shape)}",
+        "check the training split for NaN, infinities or too few rows",
+    )

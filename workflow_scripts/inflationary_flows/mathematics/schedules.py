@@ -226,6 +226,7 @@ def make_schedule(
     t_min: float | None = None,
     t_max: float | None = None,
     signal_left: float | None = None,
+    least_variance: float = 0.0,
 ) -> Schedule:
     r"""Fits a schedule to a data spectrum.
 
@@ -241,6 +242,8 @@ def make_schedule(
         t_min: First time; 0 for `floor`; for `proportional` by default where gamma_* / xi_* = gamma0.
         t_max: Last time T.
         signal_left: Alternatively, T is where xi_max / gamma_*(T) has fallen to this.
+        least_variance: Smallest variance that a direction is given, such as that of the rounding of images: where data
+            hardly vary, a rare value would otherwise be a whitened one without bounds.
 
     Raises:
         ScheduleError: if the settings do not fit each other or the data.
@@ -254,7 +257,7 @@ def make_schedule(
             f"{spectrum.tolist()[:4]}",
             "the data set is constant or broken: look at its splits",
         )
-    spectrum = spectrum.clamp(min=NULL_VARIANCE * float(spectrum.max()))
+    spectrum = spectrum.clamp(min=max(least_variance, NULL_VARIANCE * float(spectrum.max())))
     kept = dimension if kept_dims is None else kept_dims
     if not 1 <= kept <= dimension or (kept_dims is not None and kept == dimension):
         raise ScheduleError(

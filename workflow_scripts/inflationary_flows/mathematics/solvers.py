@@ -90,6 +90,28 @@ RK5 = RungeKutta(
 )
 
 
+@dataclass(frozen=True)
+class HeunThenEuler(FixedStepSolver):
+    """Heun's method with a last step of Euler's, as Karras et al. (2022) run it: 256 steps cost 511 evaluations."""
+
+    order: int = 2
+
+    def evaluations(self, steps: int) -> int:
+        """Two a step but for the last."""
+        return 2 * steps - 1
+
+    def path(self, field: Field, y: Tensor, start: float, end: float, steps: int) -> Iterator[tuple[float, Tensor]]:
+        """The points after every step."""
+        h = (end - start) / steps
+        for index in range(steps):
+            method = HEUN if index < steps - 1 else EULER
+            y = method.step(field, y, start + index * h, h)
+            yield start + (index + 1) * h, y
+
+
+HEUN_THEN_EULER = HeunThenEuler()
+
+
 # A run asks for the same few formulae at every step.
 @lru_cache
 def adams_weights(nodes: range) -> tuple[float, ...]:
