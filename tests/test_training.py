@@ -15,8 +15,9 @@ from inflationary_flows.mathematics.denoisers import MixtureDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
-from inflationary_flows.networks import build_network
-from inflationary_flows.training.fit import ema_decay, fit, learning_rate_factor, whitened_data
+from inflationary_flows.networks.build import build_network
+from inflationary_flows.training.examples import whitened_data
+from inflationary_flows.training.fit import ema_decay, fit, learning_rate_factor
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.targets import (
     noisy_pair,
@@ -220,7 +221,7 @@ def test_posterior_mean_targets_need_noise_everywhere():
     ("network", "dimension"),
     [
         (MLP, 3),
-        ({"kind": "unet", "space": "ambient", "channels": [16, 32], "layers": 1, "dropout": 0.0}, 64),
+        ({"kind": "unet", "space": "ambient", "image": [1, 8, 8], "channels": [16, 32], "layers": 1}, 64),
     ],
     ids=["mlp", "unet"],
 )

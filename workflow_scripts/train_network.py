@@ -12,12 +12,18 @@ from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.training.compute import join_processes, launched, run_in_processes
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.state import training_digest
 
 with job(snakemake.log[0], snakemake.threads):
     params, resources = snakemake.params, snakemake.resources
+    if resources.gpu > 1 and device_for(resources.gpu) == "cuda" and not launched():
+        # This job becomes the parent of one process a GPU, each of which runs this script from its first line.
+        raise SystemExit(run_in_processes(resources.gpu))
+
+with job(snakemake.log[0], snakemake.threads), join_processes(device_for(resources.gpu)) as (processes, device):
     splits = load_splits(snakemake.input.splits)
     basis = load_basis(Path(snakemake.input.eigenbasis))
     schedule = make_schedule(basis.eigenvalues, **params.schedule)
@@ -43,9 +49,11 @@ with job(snakemake.log[0], snakemake.threads):
         digest=digest,
         exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
         checkpoint_seconds=float(resources.checkpoint_seconds),
-        device=device_for(resources.gpu),
+        device=device,
+        processes=processes,
     )
-    provenance = {"seed": params.seed, "digest": digest}
-    save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)
-    with atomic_write(snakemake.output.curve) as path:
-        path.write_text("".join(json.dumps(row) + "\n" for row in curve))
+    if processes.first:
+        provenance = {"seed": params.seed, "digest": digest}
+        save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)
+        with atomic_write(snakemake.output.curve) as path:
+            path.write_text("".join(json.dumps(row) + "\n" for row in curve))

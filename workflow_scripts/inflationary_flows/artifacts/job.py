@@ -67,7 +67,11 @@ def limit_threads(threads: int) -> None:
 
 def _handlers(log: Path) -> list[logging.Handler]:
     log.parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(log, mode="w", encoding="utf-8")
+    # Processes that share a job share its log: the first adds to what their parent began, the others are silent.
+    rank = os.environ.get("RANK") if "TORCHELASTIC_RUN_ID" in os.environ else None
+    file: logging.Handler = logging.NullHandler()
+    if rank in (None, "0"):
+        file = logging.FileHandler(log, mode="w" if rank is None else "a", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.WARNING)

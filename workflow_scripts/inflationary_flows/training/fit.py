@@ -12,9 +12,11 @@ import logging
 import math
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -23,11 +25,14 @@ from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import Schedule
-from inflationary_flows.networks import build_network
+from inflationary_flows.networks.build import build_network
 from inflationary_flows.seeding import derive_seed
+from inflationary_flows.training.compute import Compute, Processes
+from inflationary_flows.training.examples import Examples, Rows, make_examples, whitened_data
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.state import StateStore, TrainingState
 from inflationary_flows.training.targets import (
+    flow_weights,
     noisy_pair,
     posterior_mean_target,
     stratified_clock,
@@ -39,12 +44,6 @@ logger = logging.getLogger(__name__)
 
 # The target has variance 1, so that an untrained network has a loss of about 1; this far above it is lost.
 DIVERGED = 1e3
-
-
-def whitened_data(x: np.ndarray, basis: Eigenbasis, schedule: Schedule) -> Tensor:
-    """Data in the eigenbasis over sqrt(xi), shape (n, D), float32: unit variance in every direction."""
-    u = basis.to_eigen(torch.as_tensor(x, dtype=torch.float64))
-    return (u / schedule.eigenvalues.sqrt()).float()
 
 
 def learning_rate_factor(step: int, settings: TrainingSettings) -> float:
@@ -61,42 +60,106 @@ def ema_decay(step: int, settings: TrainingSettings) -> float:
     return 0.5 ** (settings.batch_size / half_life)
 
 
-def _batch_loss(denoiser: NetworkDenoiser, w: Tensor, settings: TrainingSettings, seed: int, step: int) -> Tensor:
-    """Loss of the batch that belongs to this seed and step."""
-    device = w.device
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The examples of one step, the same in every process: parts of it are rows.
+
+    Attributes:
+        y: Noisy whitened points, shape (n, D).
+        target: What the network regresses, shape (n, D).
+        clock: Positions on the clock, shape (n,), float64, on the CPU.
+        labels: What the network is told beside, shape (n, L), or none.
+    """
+
+    y: Tensor
+    target: Tensor
+    clock: Tensor
+    labels: Tensor | None
+
+
+def draw_batch(examples: Examples, schedule: Schedule, settings: TrainingSettings, seed: int, step: int) -> Batch:
+    """The batch that belongs to this seed and step.
+
+    Arguments:
+        examples: Training data.
+        schedule: Kernel.
+        settings: Size and targets.
+        seed, step: What all its randomness derives from.
+    """
     generator = torch.Generator().manual_seed(derive_seed("training step", seed, step))
     size = settings.batch_size
     wanted = max(size, settings.reference_size) if settings.targets == "posterior_mean" else size
-    references = w[torch.randint(len(w), (wanted,), generator=generator).to(device)]
+    numbers = torch.randint(len(examples), (wanted,), generator=generator)
+    references, labels = examples.draw(numbers, generator)
     clock = stratified_clock(size, generator)
-    angle = time_angles(denoiser.schedule, clock).to(references)
-    y, target = noisy_pair(references[:size].cpu(), angle.cpu(), generator)
-    y, target = y.to(device), target.to(device)
+    angle = time_angles(schedule, clock).to(references)
+    y, target = noisy_pair(references[:size], angle, generator)
     if settings.targets == "posterior_mean":
         target = posterior_mean_target(y, angle, references)
-    predicted = denoiser.raw(y, denoiser.schedule.time_at(clock))
-    return (predicted - target).square().mean()
+    return Batch(y, target, clock, None if labels is None else labels[:size])
 
 
-def _advance(state: TrainingState, loss: Tensor, settings: TrainingSettings) -> None:
-    """One optimiser step, and the averaged weights after it."""
+def _part_loss(denoiser: NetworkDenoiser, batch: Batch, rows: slice, settings: TrainingSettings) -> Tensor:
+    """Mean squared error over the rows of a part."""
+    schedule = denoiser.schedule
+    time = schedule.time_at(batch.clock[rows])
+    labels = None if batch.labels is None else batch.labels[rows]
+    squared = (denoiser.raw(batch.y[rows], time, labels) - batch.target[rows]).square()
+    if settings.weighting == "flow":
+        squared = squared * flow_weights(schedule, time).to(squared)
+    return squared.mean()
+
+
+def _advance(
+    state: TrainingState,
+    compute: Compute,
+    denoiser: NetworkDenoiser,
+    batch: Batch,
+    settings: TrainingSettings,
+    seed: int,
+) -> float:
+    """One optimiser step and the averaged weights after it; returns the loss before it.
+
+    Raises:
+        TrainingError: if the loss is not finite or diverges; nothing has changed then.
+    """
+    state.optimiser.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=denoiser.device)
+    dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in state.network.modules())
+    devices = [denoiser.device] if denoiser.device.type == "cuda" else []
+    for part, (number, rows) in enumerate(compute.parts(settings.batch_size, settings.accumulate)):
+        with torch.random.fork_rng(devices, enabled=dropout), compute.accumulating(part + 1 == settings.accumulate):
+            if dropout:
+                torch.manual_seed(derive_seed("dropout", seed, state.step, number))
+            loss = _part_loss(denoiser, batch, rows, settings) / settings.accumulate
+            compute.scaler.scale(loss).backward()
+        total += loss.detach()
+    value = compute.average(total)
+    if not value < DIVERGED:
+        raise TrainingError(
+            f"training step {state.step}",
+            f"a loss below {DIVERGED:g}",
+            f"{value:g}",
+            f"lower training.learning_rate (now {settings.learning_rate:g})",
+        )
     for group in state.optimiser.param_groups:
         group["lr"] = settings.learning_rate * learning_rate_factor(state.step, settings)
-    state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    compute.scaler.unscale_(state.optimiser)
     nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip)
-    state.optimiser.step()
+    compute.scaler.step(state.optimiser)
+    compute.scaler.update()
     decay = ema_decay(state.step, settings)
     with torch.no_grad():
         averages: list[Tensor] = list(state.average.parameters())
         weights: list[Tensor] = list(state.network.parameters())
         torch._foreach_lerp_(averages, weights, 1 - decay)
     state.step += 1
+    return value
 
 
 def fit(
-    train: np.ndarray,
-    validation: np.ndarray,
+    train: Rows,
+    validation: Rows,
     basis: Eigenbasis,
     schedule: Schedule,
     network_settings: dict[str, Any],
@@ -108,6 +171,7 @@ def fit(
     exact: Denoiser | None = None,
     checkpoint_seconds: float = 30.0,
     device: str = "cpu",
+    processes: Processes | None = None,
 ) -> tuple[NetworkDenoiser, list[dict[str, Any]]]:
     """Trains a network, or goes on where an interrupted run of the same digest stopped.
 
@@ -123,6 +187,7 @@ def fit(
         exact: Exact denoiser to measure the excess error against, where it is known.
         checkpoint_seconds: Time between saves of the state; does not change the result.
         device: Where the network runs.
+        processes: Who shares the batches; all get the same network, the first one keeps the state.
 
     Returns:
         The denoiser with averaged weights, and the rows of the training curve.
@@ -143,30 +208,36 @@ def fit(
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, (0.9, 0.999), weight_decay=settings.weight_decay
     )
-    state = TrainingState(network, copy.deepcopy(network), optimiser)
+    compute = Compute(
+        network,
+        precision=settings.precision,
+        tf32=settings.tf32,
+        compiled=settings.compile,
+        processes=processes,
+    )
+    state = TrainingState(network, copy.deepcopy(network), optimiser, compute.scaler)
     if state.resume(store, digest):
         logger.info("resumed at step %d of %d", state.step, settings.steps)
-    w = whitened_data(train, basis, schedule).to(device)
+    examples = make_examples(train, basis, schedule, settings, network_settings.get("image"), device)
     space = network_settings["space"]
-    denoiser = NetworkDenoiser(schedule, network, basis, space)
+    denoiser = NetworkDenoiser(schedule, compute.module, basis, space)
     averaged = NetworkDenoiser(schedule, state.average, basis, space)
-    monitor = Monitor(whitened_data(validation, basis, schedule), exact, seed)
+    held_out = whitened_data(validation[: settings.validation_points], basis, schedule)
+    monitor = Monitor(held_out, exact, seed, settings.validation_points)
+    writes = compute.processes.first
     saved = time.monotonic()
-    bar = tqdm(total=settings.steps, initial=state.step, disable=not sys.stderr.isatty(), unit="step", leave=False)
-    with bar:
+    silent = not (writes and sys.stderr.isatty())
+    bar = tqdm(total=settings.steps, initial=state.step, disable=silent, unit="step", leave=False)
+    batches = Batches(lambda step: draw_batch(examples, schedule, settings, seed, step), device)
+    with bar, batches:
         while state.step < settings.steps:
             network.train()
-            loss = _batch_loss(denoiser, w, settings, seed, state.step)
-            value = float(loss.detach())
-            if not value < DIVERGED:
-                raise TrainingError(
-                    f"training step {state.step}",
-                    f"a loss below {DIVERGED:g}",
-                    f"{value:g}",
-                    f"lower training.learning_rate (now {settings.learning_rate:g}); "
-                    f"the last good state is kept in {store.name}",
-                )
-            _advance(state, loss, settings)
+            batch = batches.take(state.step, settings.steps)
+            try:
+                value = _advance(state, compute, denoiser, batch, settings, seed)
+            except TrainingError as problem:
+                problem.hint += f"; the last good state is kept in {store.name}"
+                raise
             bar.update()
             if state.step % settings.validate_every == 0 or state.step == settings.steps:
                 state.average.eval()
@@ -186,9 +257,41 @@ def fit(
                     row["validation_loss"],
                     f"  excess {row['excess_denoising_error']:.5f}" if exact is not None else "",
                 )
-            if time.monotonic() - saved >= checkpoint_seconds:
+            if writes and time.monotonic() - saved >= checkpoint_seconds:
                 state.save(store, digest)
                 saved = time.monotonic()
-    state.save(store, digest)
+    if writes:
+        state.save(store, digest)
     state.average.eval()
     return averaged, state.history
+
+
+class Batches:
+    """Draws batches by their steps, on a GPU the next one while the present one is worked on.
+
+    Arguments:
+        draw: The batch of a step.
+        device: Where the network runs.
+    """
+
+    def __init__(self, draw: Callable[[int], Batch], device: str) -> None:
+        self.draw = draw
+        self.ahead = ThreadPoolExecutor(1) if device.startswith("cuda") else None
+        self.next: Future[Batch] | None = None
+
+    def __enter__(self) -> Batches:
+        """Nothing is drawn yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the thread."""
+        if self.ahead is not None:
+            self.ahead.shutdown(cancel_futures=True)
+
+    def take(self, step: int, steps: int) -> Batch:
+        """The batch of a step; of the following one, if there is one, drawing begins."""
+        if self.ahead is None:
+            return self.draw(step)
+        batch = self.next.result() if self.next is not None else self.draw(step)
+        self.next = self.ahead.submit(self.draw, step + 1) if step + 1 < steps else None
+        return batch

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from inflationary_flows.training.compute import Precision
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -22,6 +24,15 @@ class TrainingSettings:
         gradient_clip: Largest norm of the gradient.
         weight_decay: Decoupled weight decay of AdamW; 0 is plain Adam.
         validate_every: Steps between validations.
+        validation_points: Noisy held-out examples a validation.
+        weighting: Weight of a direction's squared error at a time: `uniform`, or `flow`, in proportion to how far the
+            flow moves along the direction then.
+        flip: Whether every second example, drawn at random, is mirrored left to right (images).
+        augment: Probability of each geometric augmentation, on which the network is conditioned (images); 0 for none.
+        accumulate: Parts in which each process takes its share of a batch, one after the other, to save memory.
+        precision: `32-true`, or `bf16-mixed` or `16-mixed` for automatic mixed precision.
+        tf32: Whether matrix products and convolutions of the network may round to TF32 on a GPU.
+        compile: Whether the network is compiled by torch.compile.
     """
 
     steps: int = 4000
@@ -34,6 +45,14 @@ class TrainingSettings:
     gradient_clip: float = 1.0
     weight_decay: float = 0.0
     validate_every: int = 500
+    validation_points: int = 4096
+    weighting: Literal["uniform", "flow"] = "uniform"
+    flip: bool = False
+    augment: float = 0.0
+    accumulate: int = 1
+    precision: Precision = "32-true"
+    tf32: bool = False
+    compile: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for digests and metadata."""

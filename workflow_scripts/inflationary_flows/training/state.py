@@ -54,6 +54,7 @@ class TrainingState:
         network: Trained weights.
         average: Exponential moving average of the weights.
         optimiser: Adam with its moments.
+        scaler: Loss scale of half precision; keeps nothing in others.
         step: Steps done.
         history: Rows of the training curve so far.
     """
@@ -61,6 +62,7 @@ class TrainingState:
     network: nn.Module
     average: nn.Module
     optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -73,7 +75,7 @@ class TrainingState:
 
     def save(self, store: StateStore, digest: str) -> None:
         """Hands the state to a store, under the name of its run."""
-        metadata = {"digest": digest, "step": self.step, "history": self.history}
+        metadata = {"digest": digest, "step": self.step, "history": self.history, "scaler": self.scaler.state_dict()}
         store.write(self._tensors(), metadata)
 
     def resume(self, store: StateStore, digest: str) -> bool:
@@ -112,6 +114,8 @@ class TrainingState:
                 moments.setdefault(int(index), {})[name] = value
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        if metadata["scaler"]:
+            self.scaler.load_state_dict(metadata["scaler"])
         self.step = int(metadata["step"])
         self.history = list(metadata["history"])
         return True

@@ -28,9 +28,9 @@ def noisy_pair(w: Tensor, angle: Tensor, generator: torch.Generator) -> tuple[Te
     Arguments:
         w: Data in the eigenbasis over sqrt(xi), shape (n, D).
         angle: tau for each example and direction, shape (n, D).
-        generator: Source of the noise.
+        generator: Source of the noise, on the CPU: the same noise on every device.
     """
-    noise = torch.randn(w.shape, generator=generator, dtype=w.dtype)
+    noise = torch.randn(w.shape, generator=generator, dtype=w.dtype).to(w.device)
     cos, sin = torch.cos(angle), torch.sin(angle)
     # A direction without noise has nothing to denoise: F = 0 there, not minus a noise that nobody sees.
     target = torch.where(angle > 0, sin * w - cos * noise, 0.0)
@@ -54,3 +54,19 @@ def posterior_mean_target(y: Tensor, angle: Tensor, references: Tensor) -> Tenso
 def time_angles(schedule: Schedule, clock: Tensor) -> Tensor:
     """tau at clock positions, shape (n, D), float64."""
     return schedule.angle(schedule.time_at(clock))
+
+
+def flow_weights(schedule: Schedule, t: Tensor) -> Tensor:
+    """Weights of squared errors by how far the flow moves along each direction, shape (n, D), mean 1 over directions.
+
+    An error of F moves a point by |d tau_i / dt|.  Where the spectrum is wide, only the directions whose variance is
+    near that of the kernel move at a time: the others would fill the loss with noise that no flow ever sees.  A floor
+    of a tenth keeps every direction learned at all times.
+
+    Arguments:
+        schedule: Kernel.
+        t: Times, shape (n,).
+    """
+    speed = 1 / torch.cosh(schedule.log_noise_ratio(t) / 2)
+    relative = speed / speed.mean(1, keepdim=True)
+    return 0.1 + 0.9 * relative

@@ -17,31 +17,38 @@ from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.targets import noisy_pair, stratified_clock, time_angles
 
-# Validation is on the same points and the same noise every time: its changes are the network's.
-VALIDATION_POINTS = 4096
+# Numbers of a batch of validation: all points of a toy, 85 colour images.
+_BATCH_NUMBERS = 2**18
 EXCESS_POINTS = 1000
 EXCESS_TIMES = 16
 
 
 @torch.no_grad()
-def validation_loss(denoiser: NetworkDenoiser, w: Tensor, seed: int) -> float:
+def validation_loss(denoiser: NetworkDenoiser, w: Tensor, seed: int, size: int = 4096) -> float:
     """Mean squared error of the network against plain targets on held-out data.
+
+    Points and noise are the same every time: changes of the loss are the network's.
 
     Arguments:
         denoiser: Network and schedule.
         w: Held-out data in the eigenbasis over sqrt(xi), shape (n, D).
         seed: Seed of noise and times.
+        size: Number of noisy points; held-out data are used repeatedly, or in part.
     """
     generator = torch.Generator().manual_seed(derive_seed("validation", seed))
-    repeats = -(-VALIDATION_POINTS // len(w))
-    points = w.repeat(repeats, 1)[:VALIDATION_POINTS]
+    repeats = -(-size // len(w))
+    points = w.repeat(repeats, 1)[:size]
     clock = stratified_clock(len(points), generator)
     # Points of a table may be ordered; times must not be tied to rows.
     clock = clock[torch.randperm(len(clock), generator=generator)]
-    angle = time_angles(denoiser.schedule, clock).to(points)
-    y, target = noisy_pair(points, angle, generator)
-    predicted = denoiser.raw(y, denoiser.schedule.time_at(clock))
-    return float((predicted.double() - target.double()).square().mean())
+    total = torch.zeros((), dtype=torch.float64)
+    rows = max(64, _BATCH_NUMBERS // points.shape[1])
+    for part, times in zip(points.split(rows), clock.split(rows), strict=True):
+        angle = time_angles(denoiser.schedule, times).to(part)
+        y, target = noisy_pair(part, angle, generator)
+        predicted = denoiser.raw(y.to(denoiser.device), denoiser.schedule.time_at(times))
+        total += (predicted.double().cpu() - target.double()).square().sum()
+    return float(total / points.numel())
 
 
 def excess_times(schedule: Schedule, points: int = EXCESS_TIMES) -> np.ndarray:
@@ -87,15 +94,17 @@ class Monitor:
         w: Validation data in the eigenbasis over sqrt(xi), shape (n, D), float32.
         exact: Exact denoiser, or none.
         seed: Seed of all noise.
+        size: Noisy points of a validation loss.
     """
 
     w: Tensor
     exact: Denoiser | None
     seed: int
+    size: int = 4096
 
     def measure(self, denoiser: NetworkDenoiser) -> dict[str, object]:
         """Validation loss, excess error averaged over all times, and per time, as plain values."""
-        row: dict[str, object] = {"validation_loss": validation_loss(denoiser, self.w, self.seed)}
+        row: dict[str, object] = {"validation_loss": validation_loss(denoiser, self.w, self.seed, self.size)}
         if self.exact is not None:
             schedule = denoiser.schedule
             times = excess_times(schedule)

@@ -1,0 +1,69 @@
+"""A training run as a program, alone or as one of several processes: `python ddp_driver.py FOLDER PROCESSES PARTS`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from inflationary_flows.artifacts.flows import save_network
+from inflationary_flows.artifacts.states import StateFile
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.training.compute import join_processes, launched, run_in_processes
+from inflationary_flows.training.fit import fit
+from inflationary_flows.training.settings import TrainingSettings
+from oracles import PRP
+
+NETWORK = {
+    "kind": "unet",
+    "space": "ambient",
+    "image": [1, 8, 8],
+    "channels": [8, 16],
+    "layers": 1,
+    "dropout": 0.1,
+    "labels": 9,
+}
+
+
+def main(folder: Path, processes: int, parts: int) -> int:
+    if processes > 1 and not launched():
+        return run_in_processes(processes)
+    torch.set_num_threads(1)
+    x = np.random.default_rng(0).standard_normal((300, 64)) @ np.diag(np.linspace(1, 0.1, 64)) / 3
+    basis = Eigenbasis.fit(x)
+    schedule = make_schedule(basis.eigenvalues, **PRP)
+    settings = TrainingSettings(
+        steps=12,
+        batch_size=16,
+        warmup_steps=2,
+        targets="sample",
+        validate_every=6,
+        validation_points=64,
+        augment=0.5,
+        accumulate=parts,
+    )
+    with join_processes("cpu") as (group, device):
+        denoiser, _ = fit(
+            x[:200],
+            x[200:],
+            basis,
+            schedule,
+            NETWORK,
+            settings,
+            seed=0,
+            store=StateFile(folder / "state.safetensors"),
+            digest="shared",
+            checkpoint_seconds=0.0,
+            device=device,
+            processes=group,
+        )
+        if group.first:
+            save_network(folder / "network.safetensors", denoiser, PRP, NETWORK, {})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

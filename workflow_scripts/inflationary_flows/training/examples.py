@@ -1,0 +1,195 @@
+r"""Training data as whitened rows w = W^T ((x - mean) / scale) / sqrt(xi): unit variance in every direction.
+
+Points that fit are whitened once and kept where the network runs.  Images that are augmented, or too many to keep, are
+read from their memory map batch by batch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.schedules import Schedule
+from inflationary_flows.training.augmentation import augment
+from inflationary_flows.training.settings import TrainingSettings
+
+# Whitened data up to this size are kept: all of CIFAR-10 and its mirror images.
+KEPT_BYTES = 2**31
+_ROWS = 4096
+
+
+class Rows(Protocol):
+    """Data, shape (n, D), read where it is looked at: an array, or images in a memory map."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, D)."""
+
+    def __len__(self) -> int:
+        """Number of rows n."""
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Rows as float64, data units."""
+
+
+def whitened_data(x: Rows, basis: Eigenbasis, schedule: Schedule) -> Tensor:
+    """Data in the eigenbasis over sqrt(xi), shape (n, D), float32: unit variance in every direction."""
+    scale = schedule.eigenvalues.sqrt()
+    parts = [
+        (basis.to_eigen(torch.as_tensor(x[first : first + _ROWS], dtype=torch.float64)) / scale).float()
+        for first in range(0, len(x), _ROWS)
+    ]
+    return torch.cat(parts)
+
+
+class Examples(ABC):
+    """Training data, drawn by number."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def draw(self, numbers: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Examples of given numbers.
+
+        Arguments:
+            numbers: Shape (n,), on the CPU.
+            generator: Source of what happens to them at random.
+
+        Returns:
+            Whitened rows w, shape (n, D), float32, where the network runs; and what the network is told of their
+            augmentation, shape (n, L), if anything.
+        """
+
+
+class KeptExamples(Examples):
+    """Whitened rows in memory, and those of their mirror images if they are flipped at random.
+
+    Arguments:
+        w: Whitened rows, shape (n, D).
+        mirrored: Those of the mirror images, shape (n, D), or none.
+    """
+
+    def __init__(self, w: Tensor, mirrored: Tensor | None = None) -> None:
+        self.w = w
+        self.mirrored = mirrored
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.w)
+
+    def draw(self, numbers: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Rows of these numbers, every second one mirrored if they are flipped."""
+        rows = numbers.to(self.w.device)
+        if self.mirrored is None:
+            return self.w[rows], None
+        flipped = torch.rand(len(numbers), generator=generator) < 0.5
+        return torch.where(flipped.to(self.w.device)[:, None], self.mirrored[rows], self.w[rows]), None
+
+
+class StreamedExamples(Examples):
+    """Images that are decoded, mapped at random and whitened when they are drawn.
+
+    Arguments:
+        x: Images as rows, shape (n, D), [-1, 1].
+        image: Channels, height and width.
+        basis, schedule: What whitens.
+        flip, probability: As `flip` and `augment` of the training settings.
+        device: Where the network runs.
+    """
+
+    def __init__(
+        self,
+        x: Rows,
+        image: Sequence[int],
+        basis: Eigenbasis,
+        schedule: Schedule,
+        *,
+        flip: bool,
+        probability: float,
+        device: str,
+    ) -> None:
+        self.x = x
+        self.image = tuple(image)
+        self.flip = flip
+        self.probability = probability
+        self.mean, self.scale = basis.mean.float().to(device), basis.scale.float().to(device)
+        self.whitener = (basis.vectors / schedule.eigenvalues.sqrt()).float().to(device)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.x)
+
+    def draw(self, numbers: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Images of these numbers, augmented, as whitened rows; and the labels of their augmentation."""
+        x = torch.from_numpy(self.x[numbers.numpy()]).float().to(self.mean.device)
+        images = x.view(len(x), *self.image)
+        labels = None
+        if self.flip:
+            flipped = torch.rand(len(numbers), generator=generator) < 0.5
+            images = torch.where(flipped.to(x.device)[:, None, None, None], images.flip(3), images)
+        if self.probability > 0:
+            images, labels = augment(images, self.probability, generator)
+        return ((images.flatten(1) - self.mean) / self.scale) @ self.whitener, labels
+
+
+def make_examples(
+    x: Rows,
+    basis: Eigenbasis,
+    schedule: Schedule,
+    settings: TrainingSettings,
+    image: Sequence[int] | None,
+    device: str,
+) -> Examples:
+    """Prepares training data as the settings ask.
+
+    Arguments:
+        x: Data, shape (n, D), data units.
+        basis, schedule: What whitens.
+        settings: `flip` and `augment` are for images.
+        image: Channels, height and width, if rows are images.
+        device: Where the network runs.
+    """
+    size = 4 * len(x) * basis.dimension * (2 if settings.flip else 1)
+    if image is not None and (settings.augment > 0 or size > KEPT_BYTES):
+        return StreamedExamples(
+            x, image, basis, schedule, flip=settings.flip, probability=settings.augment, device=device
+        )
+    w = whitened_data(x, basis, schedule).to(device)
+    if not (settings.flip and image is not None):
+        return KeptExamples(w)
+    return KeptExamples(w, whitened_data(Mirrored(x, image), basis, schedule).to(device))
+
+
+class Mirrored:
+    """Images as rows, seen in a mirror.
+
+    Arguments:
+        x: Images, shape (n, D).
+        image: Channels, height and width.
+    """
+
+    def __init__(self, x: Rows, image: Sequence[int]) -> None:
+        self.x = x
+        self.image = tuple(image)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, D)."""
+        return self.x.shape
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.x)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Rows as float64, mirrored left to right."""
+        x = self.x[rows]
+        return x.reshape(len(x), *self.image)[..., ::-1].reshape(len(x), -1).copy()
