@@ -3,15 +3,20 @@
 from pathlib import Path
 
 from inflationary_flows.artifacts.job import job
-from inflationary_flows.data.splits import make_splits
+from inflationary_flows.data.checksums import verify_file
+from inflationary_flows.data.preparation import make_splits
 
 with job(snakemake.log[0], snakemake.threads) as logger:
     dataset = dict(snakemake.params.dataset)
-    if snakemake.input.get("table"):
-        dataset["path"] = str(snakemake.input.table)
+    files = [str(path) for path in snakemake.input.get("files", [])]
+    if files:
+        dataset["path"] = files if len(files) > 1 else files[0]
+    if snakemake.params.checksum:
+        verify_file(files[0], snakemake.params.checksum)
     splits = make_splits(dataset)
-    if "path" in dataset:
-        # The file is known by its checksum; where it lies must not change a byte of the results.
-        splits.provenance["settings"]["path"] = Path(dataset["path"]).name
+    if files:
+        # Files are known by their checksums; where they lie must not change a byte of the results.
+        names = [Path(file).name for file in files]
+        splits.provenance["settings"]["path"] = names if len(names) > 1 else names[0]
     logger.info("%s: sizes %s", snakemake.wildcards.dataset, splits.provenance["sizes"])
     splits.save(snakemake.output.splits, snakemake.output.record)

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import math
+import mmap
 import os
 import secrets
 import sys
@@ -31,6 +32,25 @@ if TYPE_CHECKING:
 # One entry only: safetensors writes several in an order that changes from run to run.
 _ENTRY = "inflationary_flows"
 _REMAKE = "delete the file and run the workflow again: it makes the file anew."
+_UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
+# Names of number types in safetensors; others are not written by numpy.
+_DTYPES = {
+    "BOOL": "?",
+    "U8": "u1",
+    "I8": "i1",
+    "U16": "<u2",
+    "I16": "<i2",
+    "U32": "<u4",
+    "I32": "<i4",
+    "U64": "<u8",
+    "I64": "<i8",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+    "C64": "<c8",
+}
+# Bytes that are hashed at once.
+_CHUNK = 1 << 24
 
 
 @contextlib.contextmanager
@@ -141,24 +161,72 @@ def load_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple
     try:
         header = _header(content)
         arrays = {name: np.array(array) for name, array in safetensors.numpy.load(content).items()}
-    except (
-        SafetensorError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-    ) as problem:
-        raise ArtifactError(
-            str(path),
-            "a whole safetensors file",
-            f"{len(content)} bytes that cannot be read as one ({shorten(str(problem))})",
-            f"the file is truncated or of another format; {_REMAKE}",
-        ) from problem
+    except _UNREADABLE as problem:
+        raise _truncated(path, len(content), problem) from problem
+    return arrays, _checked_metadata(path, header, arrays, kind)
+
+
+def map_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads a file of `save_tensors` as `load_tensors` does, but leaves the arrays on the disk.
+
+    The checksum is computed in passing, a few megabytes at a time. An array's pages are read when they are used,
+    and several processes on one machine share them.
+
+    Arguments:
+        path: The file.
+        kind: If given, the `kind` that the metadata must name.
+
+    Returns:
+        The numpy arrays by name, not writable, and the metadata.
+
+    Raises:
+        ArtifactError: as `load_tensors`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise _missing(path)
+    try:
+        # The standard reader checks offsets and sizes; it keeps the file mapped only while it is open.
+        with safetensors.safe_open(path, framework="numpy"):
+            pass
+        with open(path, "rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        header = _header(content)
+        arrays = _views(content, header)
+    except _UNREADABLE as problem:
+        raise _truncated(path, path.stat().st_size, problem) from problem
+    return arrays, _checked_metadata(path, header, arrays, kind)
+
+
+def _views(content: mmap.mmap, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays that a header describes, as views of the file's bytes."""
+    begin = 8 + int.from_bytes(content[:8], "little")
+    arrays = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+            first = begin + int(entry["data_offsets"][0])
+            arrays[name] = np.frombuffer(content, dtype, count=math.prod(shape), offset=first).reshape(shape)
+    return arrays
+
+
+def _truncated(path: Path, size: int, problem: Exception) -> ArtifactError:
+    return ArtifactError(
+        str(path),
+        "a whole safetensors file",
+        f"{size} bytes that cannot be read as one ({shorten(str(problem))})",
+        f"the file is truncated or of another format; {_REMAKE}",
+    )
+
+
+def _checked_metadata(
+    path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], kind: str | None
+) -> dict[str, Any]:
+    """Metadata of a file whose arrays and description are what was written."""
     try:
         entry = json.loads(header["__metadata__"][_ENTRY])
         recorded, described = str(entry["sha256"]), entry["metadata"]
-        metadata = json.loads(described)
+        metadata: dict[str, Any] = json.loads(described)
     except (KeyError, TypeError, ValueError) as problem:
         raise ArtifactError(
             str(path),
@@ -181,7 +249,7 @@ def load_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple
             f"kind {metadata.get('kind')!r}",
             "give the path of the right file; see the tree of results in README.md.",
         )
-    return arrays, metadata
+    return metadata
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -240,7 +308,9 @@ def _canonical(value: Any) -> str:
 
 def _feed(digest: Any, name: str, array: np.ndarray) -> None:
     digest.update(_canonical([name, array.dtype.str, list(array.shape)]).encode())
-    digest.update(np.ascontiguousarray(array).tobytes())
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    for first in range(0, len(content), _CHUNK):
+        digest.update(content[first : first + _CHUNK])
 
 
 def _digest(arrays: Mapping[str, np.ndarray], described: str) -> str:
@@ -251,7 +321,7 @@ def _digest(arrays: Mapping[str, np.ndarray], described: str) -> str:
     return digest.hexdigest()
 
 
-def _header(content: bytes) -> dict[str, Any]:
+def _header(content: bytes | mmap.mmap) -> dict[str, Any]:
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     if not isinstance(header, dict):

@@ -1,4 +1,4 @@
-"""Finite data sets: the 8x8 digits of scikit-learn, and tables of real numbers of the user's own.
+"""Tables of real numbers of the user's own.
 
 A table is checked when it is read: every entry a finite number, no constant column. Messages count
 rows from 1 (for csv without the header line) and name columns.
@@ -21,7 +21,6 @@ from inflationary_flows.errors import DataError, shorten
 if TYPE_CHECKING:
     import pandas as pd
 
-DIGITS_DIMENSION = 64
 # A column whose spread is rounding noise of its size is constant.
 _CONSTANT = 1e-12
 
@@ -41,15 +40,6 @@ class Table:
     labels: np.ndarray
     columns: tuple[str, ...]
     path: Path | None = None
-
-
-def read_digits() -> Table:
-    """Returns scikit-learn's 1,797 digits, grey levels 0..16 mapped to [-1, 1], and classes."""
-    from sklearn.datasets import load_digits
-
-    grey, classes = load_digits(return_X_y=True)
-    columns = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8))
-    return Table(grey / 8.0 - 1.0, classes.astype(float), columns)
 
 
 def read_table(dataset: Mapping[str, Any]) -> Table:

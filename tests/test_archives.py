@@ -1,0 +1,460 @@
+"""Archives and downloads that are broken, unsafe or something else: one clear message, nothing half-written."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import logging
+import os
+import pickle
+import stat
+import struct
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from conftest import run_workflow
+from inflationary_flows.data import archives, picture_files
+from inflationary_flows.data.download import fetch, file_name
+from inflationary_flows.data.images import read_images
+from inflationary_flows.data.preparation import make_splits
+from inflationary_flows.errors import DataError
+from pictures import CIFAR, afhq_members, batch, cifar_members, idx, noise, png, write_idx, write_tar, write_zip
+
+LOGGER = logging.getLogger("test")
+BATCH = f"{CIFAR}/data_batch_3"
+
+
+def cifar(members):
+    """A way to write CIFAR-10's archive."""
+    return {"kind": "cifar10"}, "x.tar.gz", lambda path: write_tar(path, members)
+
+
+def cifar_pickle(content):
+    """CIFAR-10's archive with another pickle for a batch."""
+    return cifar(cifar_members() | {BATCH: content})
+
+
+def cifar_link(kind, target):
+    """CIFAR-10's archive with a link or device for a batch."""
+
+    def write(path):
+        write_tar(path, {})
+        with tarfile.open(path, "w:gz") as archive:
+            info = tarfile.TarInfo(BATCH)
+            info.type, info.linkname = kind, target
+            archive.addfile(info)
+
+    return {"kind": "cifar10"}, "x.tar.gz", write
+
+
+def afhq(members, **settings):
+    """A way to write AFHQv2's archive."""
+    settings = {"kind": "afhqv2", "resolution": 8, "resize": "box", **settings}
+    return settings, "x.zip", lambda path: write_zip(path, members)
+
+
+def pictures(members):
+    """A way to write an archive of pictures."""
+    settings = {"kind": "image_folder", "resolution": 4, "resize": "box", "channels": 3}
+    return settings, "x.zip", lambda path: write_zip(path, members)
+
+
+def zip_with(edit):
+    """An archive of one picture whose entry is edited before it is written."""
+
+    def write(path):
+        info = zipfile.ZipInfo("a.png")
+        edit(info)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(info, png(noise(4, 4)))
+
+    return pictures({})[0], "x.zip", write
+
+
+def changed(example, change):
+    """An archive whose bytes are changed after it is written."""
+    settings, name, write = example
+
+    def write_changed(path):
+        write(path)
+        path.write_bytes(change(path.read_bytes()))
+
+    return settings, name, write_changed
+
+
+def cut(share):
+    """Keeps the first part."""
+    return lambda content: content[: int(share * len(content))]
+
+
+def link(info):
+    """Makes an entry a symbolic link."""
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+
+def encrypt(content):
+    """Sets the flag of encryption in the local and in the central header."""
+    content = bytearray(content)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + offset] |= 1
+    return bytes(content)
+
+
+def declare(size):
+    """Understates an entry's unpacked size in the central header."""
+
+    def edit(content):
+        place = content.index(b"PK\x01\x02") + 24
+        return content[:place] + struct.pack("<I", size) + content[place + 4 :]
+
+    return edit
+
+
+def single(content, resolution=4, name="images"):
+    """A single idx file."""
+    return {"kind": "idx", "resolution": resolution}, name, lambda path: path.write_bytes(content)
+
+
+class Opens:
+    """What a foreign pickle may do: anything."""
+
+    def __reduce__(self):
+        return (open, ("written_by_the_pickle", "w"))
+
+
+GOOD_BATCH = batch(4, 0)
+WIDE = np.zeros((2, 3073), np.uint8)
+BOMB = b"\0" * (300 << 20)
+IMAGES = noise(3, 4, 4)
+LARGE_PNG = io.BytesIO()
+Image.new("1", (8000, 8000)).save(LARGE_PNG, "PNG")
+DEEP_PNG = io.BytesIO()
+Image.fromarray(np.zeros((4, 4), np.uint16)).save(DEEP_PNG, "PNG")
+GIF = io.BytesIO()
+Image.new("L", (4, 4)).save(GIF, "GIF")
+
+CASES = {
+    "tar cut in the middle": (changed(cifar(cifar_members()), cut(0.5)), ["x.tar.gz", "a whole tar.gz", "cannot"]),
+    "tar cut at its very end": (changed(cifar(cifar_members()), lambda c: c[:-4]), ["a whole tar.gz archive"]),
+    "tar with a changed byte": (
+        changed(cifar(cifar_members()), lambda c: c[:-3000] + bytes([c[-3000] ^ 9]) + c[-2999:]),
+        ["x.tar.gz"],
+    ),
+    "a zip as tar": (({"kind": "cifar10"}, "x", lambda p: write_zip(p, {"a": b"b"})), ["a whole tar.gz archive"]),
+    "an empty tar": (cifar({}), ["data_batch_1", "without data_batch_1"]),
+    "a batch missing": (cifar({n: c for n, c in cifar_members().items() if n != BATCH}), ["without data_batch_3"]),
+    "a tar that leads out": (cifar(cifar_members() | {"../evil": b"x"}), ["relative names", "../evil", "leads out"]),
+    "a tar with absolute names": (cifar(cifar_members() | {"/evil": b"x"}), ["relative names", "/evil"]),
+    "a symbolic link in a tar": (cifar_link(tarfile.SYMTYPE, "/etc/passwd"), ["plain files", BATCH, "a link"]),
+    "a hard link in a tar": (cifar_link(tarfile.LNKTYPE, "a"), ["plain files", "a link"]),
+    "a device in a tar": (cifar_link(tarfile.CHRTYPE, ""), ["plain files", "device"]),
+    "a tar bomb": (cifar({"bomb": BOMB} | cifar_members()), ["plausible sizes", '"bomb" of 314572800 bytes']),
+    "a pickle that runs code": (cifar_pickle(pickle.dumps(Opens())), ["data_batch_3", "one that calls for", "open"]),
+    "a pickle that names os.system": (cifar_pickle(b"cos\nsystem\n(S'true'\ntR."), ["calls for os.system"]),
+    "a pickle that calls an array": (cifar_pickle(b"cnumpy\nndarray\n(tR."), ["bytes that are not", "numpy.ndarray"]),
+    "a pickle of objects": (
+        cifar_pickle(pickle.dumps(GOOD_BATCH | {b"data": np.array([None])}, protocol=2)),
+        ["uint8 data of shape (n, 3072)"],
+    ),
+    "no pickle": (cifar_pickle(b"data"), ["data_batch_3", "a pickle of arrays", "bytes that are not"]),
+    "an empty batch": (cifar_pickle(b""), ["data_batch_3", "bytes that are not"]),
+    "a cut pickle": (cifar_pickle(pickle.dumps(GOOD_BATCH, 2)[:-500]), ["bytes that are not"]),
+    "a batch of other images": (cifar_pickle(pickle.dumps(GOOD_BATCH | {b"data": WIDE}, 2)), ["shape (2, 3073)"]),
+    "a batch without data": (cifar_pickle(pickle.dumps({b"labels": [1]}, 2)), ["uint8 data", "NoneType"]),
+    "a batch of numbers with fractions": (
+        cifar_pickle(pickle.dumps(GOOD_BATCH | {b"data": np.zeros((4, 3072))}, 2)),
+        ["uint8 data"],
+    ),
+    "labels that lack one": (
+        cifar_pickle(pickle.dumps(GOOD_BATCH | {b"labels": [0, 1, 2]}, 2)),
+        ["4 labels", "3 others"],
+    ),
+    "labels beyond the classes": (cifar_pickle(pickle.dumps(GOOD_BATCH | {b"labels": [0, 1, 2, 10]}, 2)), ["0 to 9"]),
+    "zip cut": (changed(afhq(afhq_members()), cut(0.7)), ["x.zip", "a whole zip archive", "cannot be read"]),
+    "zip with a changed byte": (
+        changed(pictures({"a.png": png(noise(40, 40))}), lambda c: c[:300] + bytes([c[300] ^ 9]) + c[301:]),
+        ["x.zip"],
+    ),
+    "a tar as zip": (({**afhq({})[0]}, "x", lambda p: write_tar(p, {"a": b"b"})), ["a whole zip archive"]),
+    "a zip that leads out": (pictures({"../a.png": b"x"}), ["relative names", "../a.png", "leads out"]),
+    "a zip that leads out on Windows": (pictures({"..\\a.png": b"x"}), ["relative names"]),
+    "a zip with absolute names": (pictures({"/a.png": b"x"}), ["relative names", "/a.png"]),
+    "a zip with a drive": (pictures({"c:/a.png": b"x"}), ["relative names", "c:/a.png"]),
+    "a link in a zip": (zip_with(link), ["plain files", '"a.png", a link']),
+    "an encrypted zip": (changed(zip_with(lambda info: None), encrypt), ["plain files", "encrypted"]),
+    "a zip bomb": (pictures({"a.png": BOMB[: 40 << 20]}), ["plausible sizes", '"a.png"', "41943040 bytes packed"]),
+    "a zip bomb that understates": (changed(pictures({"a.png": BOMB[: 1 << 20]}), declare(99)), ["x.zip"]),
+    "a zip of huge members": (pictures({"a.png": BOMB}), ["plausible sizes", '"a.png" of 314572800 bytes']),
+    "a text among pictures": (
+        pictures({"a.png": png(noise(4, 4)), "b/notes.txt": b"x"}),
+        ["pictures only", "notes.txt"],
+    ),
+    "a text called a picture": (pictures({"b/a.png": b"hello"}), ["x.zip, b/a.png", "a whole PNG or JPEG picture"]),
+    "another format called a picture": (pictures({"a.png": GIF.getvalue()}), ["x.zip, a.png", "a whole PNG or JPEG"]),
+    "a cut picture": (pictures({"a.png": png(noise(40, 40))[:-900]}), ["x.zip, a.png", "a whole PNG or JPEG picture"]),
+    "a picture bomb": (pictures({"a.png": LARGE_PNG.getvalue()}), ["a.png", "at most 50000000 pixels", "8000 x 8000"]),
+    "a picture of 16 bits": (pictures({"a.png": DEEP_PNG.getvalue()}), ["a.png", "8 bits a channel", "I;16"]),
+    "no pictures": (pictures({"__MACOSX/a.png": b"x", ".b.png": b"x"}), ["x.zip", "pictures", "none"]),
+    "another class in AFHQ": (afhq(afhq_members() | {"train/bird/0.png": png(noise(4, 4))}), ["cat|dog|wild", "bird"]),
+    "AFHQ without a test part": (
+        afhq({n: c for n, c in afhq_members().items() if n.startswith("train")}),
+        ["pictures in", "x.zip"],
+    ),
+    "idx of labels for images": (single(idx(noise(9))), ["an idx file of images", "0x00000803", "0x00000801"]),
+    "idx of floats": (single(idx(IMAGES, kind=0x0D)), ["0x00000803", "0x00000d03"]),
+    "an empty file": (single(b""), ["0x00000803", "0x"]),
+    "idx cut": (single(idx(IMAGES)[:-1]), ["3 x 4 x 4 bytes after the header", "fewer"]),
+    "idx cut in its header": (single(idx(IMAGES)[:9]), ["bytes after the header", "fewer"]),
+    "idx with more": (single(idx(IMAGES) + b"\0"), ["3 x 4 x 4 bytes after the header", "more"]),
+    "idx without images": (single(idx(IMAGES[:0])), ["at least 1"]),
+    "gzipped idx cut": (single(gzip.compress(idx(IMAGES))[:-9]), ["a whole idx file", "cannot be read"]),
+    "a gzip bomb": (single(gzip.compress(idx(IMAGES) + BOMB)), ["3 x 4 x 4 bytes", "more"]),
+    "idx of another size": (single(idx(IMAGES), 5), ["images of 5 x 5", "4 x 4", "resolution: 4"]),
+    "oblong idx": (single(idx(noise(3, 4, 5))), ["images of 4 x 4", "4 x 5", "only square"]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_archive_gives_one_clear_message(tmp_path, monkeypatch, name):
+    (settings, file, write), says = CASES[name]
+    monkeypatch.chdir(tmp_path)
+    write(Path(file))
+    before = contents(tmp_path)
+    fractions = {"train": 0.5, "validation": 0.25, "test": 0.25}
+    with pytest.raises(DataError) as caught:
+        make_splits({"seed": 0, "fractions": fractions, "path": file, **settings})
+    message = str(caught.value)
+    assert len(message.splitlines()) == 2, message
+    for part in says:
+        assert part in message
+    assert contents(tmp_path) == before
+
+
+def contents(directory):
+    """Every file below a directory and its digest."""
+    files = (path for path in sorted(directory.rglob("*")) if path.is_file())
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("kind", ["cifar10", "afhqv2", "image_folder", "idx"])
+def test_missing_file_is_named(tmp_path, kind):
+    settings = {"kind": kind, "path": str(tmp_path / "none"), "resolution": 4, "resize": "box", "channels": 3}
+    with pytest.raises(DataError, match="none"):
+        read_images(settings)
+
+
+def test_idx_labels_must_match_their_images(tmp_path):
+    folder = write_idx(tmp_path / "idx", suffix="")
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(noise(9)))
+    with pytest.raises(DataError, match="expected 10 labels, one for each image of t10k-images-idx3-ubyte, got 9"):
+        read_images({"kind": "idx", "path": str(folder), "resolution": 6})
+
+
+def test_folder_of_other_files_has_no_idx_images(tmp_path):
+    (tmp_path / "images").write_bytes(idx(IMAGES))
+    with pytest.raises(DataError, match="expected a file train-images-idx3-ubyte"):
+        read_images({"kind": "idx", "path": str(tmp_path), "resolution": 4})
+
+
+def test_link_out_of_a_folder_is_refused(tmp_path):
+    (tmp_path / "outside.png").write_bytes(png(noise(4, 4)))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/a.png").symlink_to(tmp_path / "outside.png")
+    settings = {"kind": "image_folder", "path": str(tmp_path / "folder"), "resolution": 4, "resize": "box"}
+    with pytest.raises(DataError, match="a link out of it"):
+        read_images(settings | {"channels": 3})
+
+
+def test_total_size_counts_however_small_the_members(tmp_path, monkeypatch):
+    tar = write_tar(tmp_path / "x.tar.gz", {f"{n}": bytes(1000) for n in range(100)})
+    with pytest.raises(DataError, match="plausible sizes, got more"):
+        list(archives.tar_members(tar, archives.Limits(2000, 50_000)))
+    assert len(list(archives.tar_members(tar, archives.Limits(2000, 500_000)))) == 100
+    packed = write_zip(tmp_path / "x.zip", {f"{n}.png": bytes(1000) for n in range(100)})
+    monkeypatch.setattr(picture_files, "_LIMITS", archives.Limits(2000, 50_000))
+    with pytest.raises(DataError, match="100000 bytes unpacked"):
+        picture_files.read_image_folder(packed, 4, "box", 3)
+
+
+def test_headers_that_swell_count_too(tmp_path):
+    """The long names and comments of a tar are read before its members are seen."""
+    info = tarfile.TarInfo("a")
+    info.pax_headers = {"comment": "x" * (4 << 20)}
+    path = tmp_path / "x.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info)
+    with pytest.raises(DataError, match="plausible sizes, got more"):
+        list(archives.tar_members(path, archives.Limits(1 << 20, 1 << 20)))
+
+
+def test_too_few_images_to_split(tmp_path):
+    path = write_zip(tmp_path / "x.zip", {f"{n}.png": png(noise(4, 4)) for n in range(5)})
+    settings = {"kind": "image_folder", "path": str(path), "resolution": 4, "resize": "box", "channels": 1, "seed": 0}
+    with pytest.raises(DataError, match="validation split: expected at least 2 rows, got 1 of 5"):
+        make_splits(settings | {"fractions": {"train": 0.6, "validation": 0.2, "test": 0.2}})
+
+
+# ---------------------------------------------------------------------------------------------
+# Downloads
+
+CONTENT = noise(100_000).tobytes()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT, whole or cut, or an error; `server.failures` tries fail first."""
+
+    def do_GET(self):
+        self.server.requests += 1
+        failing = self.server.requests <= self.server.failures
+        if self.path == "/missing.zip" or (failing and self.path == "/busy.zip"):
+            self.send_error(404 if self.path == "/missing.zip" else 503)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[: len(CONTENT) // 2] if failing else CONTENT)
+
+    def log_message(self, *arguments):
+        """Keeps quiet."""
+
+
+@pytest.fixture
+def server():
+    """A server on this machine, for the time of one test."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.requests = server.failures = 0
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def url_of(server, name):
+    """Address of a file of the server."""
+    return f"http://127.0.0.1:{server.server_port}/{name}"
+
+
+@pytest.mark.parametrize("checksum", [f"sha256:{SHA256}", f"md5:{MD5}", "record"])
+@pytest.mark.parametrize("failures", [0, 2])
+@pytest.mark.parametrize("name", ["whole.zip", "busy.zip"])
+def test_download_is_whole_after_at_most_three_tries(tmp_path, server, checksum, failures, name):
+    server.failures = failures
+    path = tmp_path / "deep" / "x.zip"
+    assert fetch(url_of(server, name), path, checksum, LOGGER, first_wait=0.01) == SHA256
+    assert path.read_bytes() == CONTENT
+    assert os.listdir(path.parent) == ["x.zip"]
+    assert server.requests == failures + 1
+
+
+@pytest.mark.parametrize(("name", "got"), [("cut.zip", "50000 of 100000 bytes"), ("busy.zip", "HTTP status 503")])
+def test_transfer_that_breaks_off_each_time_leaves_nothing(tmp_path, server, name, got):
+    server.failures = 99
+    with pytest.raises(DataError, match=f"succeeds within 3 tries, got {got}"):
+        fetch(url_of(server, name), tmp_path / "x.zip", "record", LOGGER, first_wait=0.01)
+    assert server.requests == 3
+    assert os.listdir(tmp_path) == []
+
+
+def test_wrong_checksum_names_both_and_leaves_the_old_file(tmp_path, server):
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"old")
+    with pytest.raises(DataError, match=f"expected sha256:{'0' * 64}, got sha256:{SHA256}"):
+        fetch(url_of(server, "whole.zip"), path, f"sha256:{'0' * 64}", LOGGER)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["x.zip"]
+    assert server.requests == 1
+
+
+def test_missing_files_are_not_asked_for_again(tmp_path, server):
+    with pytest.raises(DataError, match="HTTP status 404"):
+        fetch(url_of(server, "missing.zip"), tmp_path / "x.zip", "record", LOGGER)
+    assert server.requests == 1
+    with pytest.raises(DataError, match="an existing file"):
+        fetch((tmp_path / "none.zip").as_uri(), tmp_path / "x.zip", "record", LOGGER)
+    assert os.listdir(tmp_path) == []
+
+
+def test_nobody_there_is_one_message(tmp_path, server):
+    url = url_of(server, "x.zip")
+    server.server_close()
+    with pytest.raises(DataError, match="within 3 tries"):
+        fetch(url, tmp_path / "x.zip", "record", LOGGER, first_wait=0.01, timeout=2)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://host/folder/a-b_1.0.tar.gz", "a-b_1.0.tar.gz"),
+        ("https://host/x.zip?dl=1#part", "x.zip"),
+        ("file:///data/x.zip", "x.zip"),
+        ("https://host/a%20b.zip", None),
+        ("https://host/", None),
+        ("https://host/..", None),
+        ("https://host/%2e%2e", None),
+        ("https://host/x.sha256", None),
+        ("https:///x.zip", None),
+        ("ftp://host/x.zip", None),
+        ("/data/x.zip", None),
+        ("http://[x.zip", None),
+    ],
+)
+def test_names_of_downloads_are_plain(url, name):
+    assert file_name(url) == name
+
+
+# ---------------------------------------------------------------------------------------------
+# The workflow
+
+
+def configuration(archive: Path, checksum: str) -> str:
+    """A tiny CIFAR-10 that is fetched, beside a set that is there."""
+    download = [{"url": archive.as_uri(), "checksum": checksum}]
+    content = {
+        "datasets": {
+            "cifar": {"kind": "cifar10", "download": download, "schedules": ["prp"]},
+            "circles": {"schedules": ["prp"], "sizes": {"train": 50, "validation": 10, "test": 10}},
+        },
+        "schedules": {"prp": {"signal_left": 1e-2}},
+        "networks": {"toy": {"kind": "mlp"}},
+        "training": {"toy": {"steps": 300}},
+    }
+    return yaml.safe_dump(content)
+
+
+@pytest.mark.slow
+def test_workflow_fetches_prepares_and_draws_spectra(tmp_path):
+    archive = write_tar(tmp_path / "tiny.tar.gz", cifar_members(8))
+    config = tmp_path / "config.yaml"
+    run = tmp_path / "run"
+    config.write_text(configuration(archive, "sha256:" + "0" * 64))
+    refused = run_workflow(run, "fetch", config=config)
+    assert refused.code != 0
+    assert "expected sha256:0000" in refused.text
+    assert "Traceback" not in refused.text
+    assert not list((run / "results/downloads").rglob("*.*"))
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    config.write_text(configuration(archive, f"sha256:{sha256}"))
+    assert run_workflow(run, "fetch", config=config).code == 0
+    folder = run / "results/downloads/cifar"
+    assert (folder / "tiny.tar.gz").read_bytes() == archive.read_bytes()
+    assert (folder / "tiny.tar.gz.sha256").read_text() == f"{sha256}  tiny.tar.gz\n"
+    # Compute nodes need no network: what was fetched is not looked for again.
+    archive.unlink()
+    outcome = run_workflow(run, "data", "results/figures/spectra.png", config=config)
+    assert outcome.code == 0, outcome.text
+    rows = (run / "results/tables/spectra.csv").read_text().splitlines()
+    assert rows[0] == "dataset,index,eigenvalue,cumulative_share"
+    assert len(rows) == 1 + 3072
+    assert not run_workflow(run, "-n", "data", "results/figures/spectra.png", config=config).jobs

@@ -1,0 +1,151 @@
+"""Fetches files that the configuration names by address, so that no later job needs a network.
+
+A file is hashed as it arrives under a temporary name, and gets its own name only if it is whole and is the right one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import logging
+import os
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.data.checksums import require_checksum
+from inflationary_flows.errors import DataError, shorten
+
+SCHEMES = ("https", "http", "file")
+
+_TRIES = 3
+_FIRST_WAIT = 5.0
+_TIMEOUT = 60.0
+_CHUNK = 1 << 20
+_SECONDS_BETWEEN_LINES = 10.0
+# Answers that another try may turn into success; others will not change.
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+
+
+class _Interrupted(Exception):
+    """A transfer that ended early or never began, for a reason that may pass."""
+
+
+def file_name(url: str) -> str | None:
+    """Name under which an address is kept, or None if it is no address of a file that could be fetched."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return None
+    name = urllib.parse.unquote(parts.path.rpartition("/")[2])
+    if parts.scheme not in SCHEMES or not (parts.netloc or parts.scheme == "file"):
+        return None
+    return name if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]*", name) and not name.endswith(".sha256") else None
+
+
+def fetch(
+    url: str,
+    path: str | os.PathLike[str],
+    checksum: str,
+    logger: logging.Logger,
+    *,
+    first_wait: float = _FIRST_WAIT,
+    timeout: float = _TIMEOUT,
+) -> str:
+    """Fetches a file, three times at most, waiting longer each time.
+
+    Arguments:
+        url: Address: https, http or file.
+        path: Where to write; replaced only by a whole, right file.
+        checksum: What the file must hash to, or `record`.
+        logger: Told how far the transfer is.
+        first_wait: Seconds before the second try; the third waits four times as long.
+        timeout: Seconds without a byte after which a try ends.
+
+    Returns:
+        The sha256 of the file, in hexadecimal.
+
+    Raises:
+        DataError: if the address is unfit or unreachable, the transfer breaks off each time, or the file is another
+            one than the checksum names.
+    """
+    if file_name(url) is None:
+        raise DataError(url, "an address of a file (https, http, file)", "another one", "correct `url`.")
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return _fetch_once(url, path, checksum, logger, timeout)
+        except _Interrupted as problem:
+            if attempt == _TRIES:
+                raise DataError(
+                    url,
+                    f"a transfer that succeeds within {_TRIES} tries",
+                    str(problem),
+                    "check the address and the network; a file fetched by hand can be named by `path`.",
+                ) from problem
+            wait = first_wait * 4 ** (attempt - 1)
+            logger.info("%s: %s; next try in %g s", url, problem, wait)
+            time.sleep(wait)
+    raise AssertionError("the last try returns or raises")
+
+
+def _fetch_once(url: str, path: str | os.PathLike[str], checksum: str, logger: logging.Logger, timeout: float) -> str:
+    digests = {name: hashlib.new(name) for name in ("sha256", "md5")}
+    with atomic_write(path) as temporary, _opened(url, timeout) as answer, open(temporary, "wb") as file:
+        expected = _length(answer)
+        received = 0
+        reported = time.monotonic()
+        for chunk in _chunks(answer):
+            file.write(chunk)
+            for digest in digests.values():
+                digest.update(chunk)
+            received += len(chunk)
+            if time.monotonic() - reported > _SECONDS_BETWEEN_LINES:
+                reported = time.monotonic()
+                logger.info("%s: %.1f of %s MB", Path(path).name, received / 1e6, _megabytes(expected))
+        if expected is not None and received != expected:
+            raise _Interrupted(f"{received} of {expected} bytes")
+        found = {name: digest.hexdigest() for name, digest in digests.items()}
+        hint = "the file changed at its source or on the way: look there what its checksum is, and correct `checksum`."
+        require_checksum(url, checksum, found, hint)
+    logger.info("%s: %.1f MB, sha256 %s", Path(path).name, received / 1e6, found["sha256"])
+    return found["sha256"]
+
+
+def _opened(url: str, timeout: float) -> Any:
+    """The answer to a request; what may pass is `_Interrupted`, what will not is `DataError`."""
+    request = urllib.request.Request(url, headers={"User-Agent": "inflationary-flows"})
+    try:
+        return urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError as problem:
+        problem.close()
+        if problem.code in _TEMPORARY:
+            raise _Interrupted(f"HTTP status {problem.code}") from problem
+        raise DataError(url, "a file", f"HTTP status {problem.code}", "correct `url`.") from problem
+    except (OSError, http.client.HTTPException) as problem:
+        reason = getattr(problem, "reason", problem)
+        if isinstance(reason, FileNotFoundError | IsADirectoryError | PermissionError):
+            raise DataError(url, "an existing file", shorten(str(reason)), "correct `url`.") from problem
+        raise _Interrupted(shorten(str(reason) or type(reason).__name__, 90)) from problem
+
+
+def _chunks(answer: Any) -> Iterator[bytes]:
+    try:
+        while chunk := answer.read(_CHUNK):
+            yield chunk
+    except (OSError, http.client.HTTPException) as problem:
+        raise _Interrupted(shorten(str(problem) or type(problem).__name__, 90)) from problem
+
+
+def _length(answer: Any) -> int | None:
+    text = str(answer.headers.get("Content-Length") or "")
+    return int(text) if text.isdecimal() else None
+
+
+def _megabytes(size: int | None) -> str:
+    return "?" if size is None else f"{size / 1e6:.1f}"

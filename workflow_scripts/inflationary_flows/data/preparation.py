@@ -1,0 +1,163 @@
+"""Splits of a data set: toys drawn anew for each, finite sets shuffled once and cut.
+
+Toys are drawn from streams of random numbers of their own, so that the size of one split does not change another.
+Images whose source sets a test part aside keep it, unless `fractions` ask for a cut of everything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from inflationary_flows.artifacts.files import sha256_of, sha256_of_array
+from inflationary_flows.data.images import ImageSource, read_images
+from inflationary_flows.data.oracles import find_toy
+from inflationary_flows.data.pixels import Pixels, find_image_format
+from inflationary_flows.data.sources import Table, read_table, require_varying
+from inflationary_flows.data.splits import SPLITS, Splits
+from inflationary_flows.errors import DataError
+
+_SHUFFLE_STREAM = 4
+_TEST_STREAM = 6
+_LEAST_ROWS = 2
+
+# Points and a label of each.
+Part = tuple[np.ndarray, np.ndarray]
+
+
+def make_splits(dataset: Mapping[str, Any]) -> Splits:
+    """Draws or reads a data set and splits it; equal settings give equal splits.
+
+    Arguments:
+        dataset: Its resolved settings: `kind`, `seed`, then `sizes` (toys; with `base` and
+            `dimension` if embedded), `fractions` (tables, with what `read_table` takes and
+            `standardise`), or what `read_images` takes with `fractions` or `validation_share`.
+
+    Raises:
+        DataError: if the source is unfit, or a split has too few rows.
+    """
+    if find_image_format(dataset) is not None:
+        return _image_splits(dataset)
+    toy = find_toy(dataset)
+    seed = int(dataset["seed"])
+    source: dict[str, Any] = {}
+    if toy is not None:
+        drawn = {
+            split: toy.sample(int(dataset["sizes"][split]), np.random.default_rng([seed, stream]))
+            for stream, split in enumerate(SPLITS)
+        }
+        scale = np.ones(toy.dimension)
+    else:
+        table = read_table(dataset)
+        drawn = _cut_table(table, dataset["fractions"], seed)
+        scale = np.ones(len(table.columns))
+        if dataset.get("standardise", False):
+            scale = drawn["train"][0].std(axis=0, ddof=1)
+        if table.path is not None:
+            source = {"source_sha256": sha256_of(table.path), "columns": list(table.columns)}
+    return Splits(**_named(drawn), scale=scale, provenance=_provenance(dataset, drawn, source))
+
+
+def _image_splits(dataset: Mapping[str, Any]) -> Splits:
+    source = read_images(dataset)
+    drawn = _cut_images(source, dataset)
+    image = source.image
+    record = {**source.record, "image": image.describe(), "order": "shuffled with the seed"}
+    tensors: dict[str, Any] = {
+        name: Pixels(array, image) if name in SPLITS else array for name, array in _named(drawn).items()
+    }
+    return Splits(
+        **tensors,
+        scale=np.ones(image.dimension),
+        provenance=_provenance(dataset, drawn, record),
+        image=image,
+    )
+
+
+def _named(drawn: Mapping[str, Part]) -> dict[str, Any]:
+    """The tensors of the splits by name."""
+    return {split: drawn[split][0] for split in SPLITS} | {f"{split}_labels": drawn[split][1] for split in SPLITS}
+
+
+def _provenance(dataset: Mapping[str, Any], drawn: Mapping[str, Part], source: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "settings": json.loads(json.dumps(dict(dataset))),
+        **source,
+        "dimension": int(drawn["train"][0].shape[1]),
+        "sizes": {split: len(drawn[split][0]) for split in SPLITS},
+        "sha256": {name: sha256_of_array(array) for name, array in _named(drawn).items()},
+        "versions": _versions(dataset["kind"]),
+    }
+
+
+def _cut_table(table: Table, fractions: Mapping[str, float], seed: int) -> dict[str, Part]:
+    where = str(table.path)
+    n, dimension = table.points.shape
+    parts = _shuffled(n, fractions, seed)
+    hint = f"add rows, choose fewer columns (now D = {dimension}), or change `fractions`."
+    _require_rows(where, parts, n, dimension + 1, hint)
+    require_varying(f"{where}, train split", table.points[parts["train"]], table.columns)
+    return {split: (table.points[rows], table.labels[rows]) for split, rows in parts.items()}
+
+
+def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Part]:
+    """Splits of images: those the source has, its own test part kept, or a cut of everything."""
+    if set(source.parts) == set(SPLITS):
+        return dict(source.parts)
+    seed = int(dataset["seed"])
+    if "fractions" in dataset:
+        values, labels = (np.concatenate(arrays) for arrays in zip(*source.parts.values(), strict=True))
+        parts = _shuffled(len(values), dataset["fractions"], seed)
+        _require_rows(source.where, parts, len(values), _LEAST_ROWS, "add images, or change `fractions`.")
+        return {split: (values[rows], labels[rows]) for split, rows in parts.items()}
+    if "test" not in source.parts:
+        raise DataError(
+            source.where,
+            "images for testing, or `fractions` in the data set's settings",
+            "images for training only",
+            "give the shares of the splits, such as `fractions: {train: 0.7, validation: 0.15, test: 0.15}`.",
+        )
+    n, held_out = len(source.parts["train"][0]), len(source.parts["test"][0])
+    order = np.random.default_rng([seed, _SHUFFLE_STREAM]).permutation(n)
+    validation = max(_LEAST_ROWS, round(dataset["validation_share"] * n))
+    rows = {
+        "train": order[validation:],
+        "validation": order[:validation],
+        # Archives are sorted by class: the first images would be of one.
+        "test": np.random.default_rng([seed, _TEST_STREAM]).permutation(held_out),
+    }
+    _require_rows(source.where, rows, n, _LEAST_ROWS, "add images, or change `validation_share`.")
+    chosen = {split: source.parts["test" if split == "test" else "train"] for split in SPLITS}
+    return {split: (chosen[split][0][rows[split]], chosen[split][1][rows[split]]) for split in SPLITS}
+
+
+def _shuffled(n: int, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
+    """Numbers of the rows of each split."""
+    order = np.random.default_rng([seed, _SHUFFLE_STREAM]).permutation(n)
+    validation, test = (round(fractions[split] * n) for split in ("validation", "test"))
+    train = n - validation - test
+    return dict(zip(SPLITS, np.split(order, [train, train + validation]), strict=True))
+
+
+def _require_rows(where: str, parts: Mapping[str, np.ndarray], n: int, train: int, hint: str) -> None:
+    for split, rows in parts.items():
+        least = train if split == "train" else _LEAST_ROWS
+        if len(rows) < least:
+            raise DataError(f"{where}, {split} split", f"at least {least} rows", f"{len(rows)} of {n}", hint)
+
+
+def _versions(kind: str) -> dict[str, str]:
+    from importlib.metadata import version
+
+    packages = {
+        "digits": ("numpy", "scikit-learn"),
+        "csv": ("numpy", "pandas"),
+        "parquet": ("numpy", "pyarrow"),
+        "afhqv2": ("numpy", "pillow"),
+        "image_folder": ("numpy", "pillow"),
+        "photo_patches": ("numpy", "pillow", "scikit-image"),
+    }
+    return {name: version(name) for name in packages.get(kind, ("numpy",))}

@@ -1,0 +1,14 @@
+"""Draws the eigenvalues of images against their number."""
+
+import pandas as pd
+
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.plotting.spectra import plot_spectra
+from inflationary_flows.plotting.style import save_figure
+
+with job(snakemake.log[0], snakemake.threads):
+    labels = Labels.read(snakemake.params.labels)
+    table = pd.read_csv(snakemake.input.table)
+    table["dataset"] = table["dataset"].map(labels.dataset)
+    save_figure(plot_spectra(table), snakemake.output.pdf, snakemake.output.png)
