@@ -18,7 +18,8 @@ from inflationary_flows.__main__ import main
 from inflationary_flows.artifacts.files import load_tensors, save_tensors, sha256_of
 from inflationary_flows.artifacts.flows import load_basis, load_network, save_flow, save_network
 from inflationary_flows.config import load_config
-from inflationary_flows.data.splits import load_splits, make_splits
+from inflationary_flows.data.preparation import make_splits
+from inflationary_flows.data.splits import load_splits
 from inflationary_flows.errors import (
     ArtifactError,
     ConfigError,
@@ -29,7 +30,7 @@ from inflationary_flows.errors import (
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
-from inflationary_flows.networks import build_network
+from inflationary_flows.networks.build import build_network
 
 BASE: dict[str, Any] = {
     "datasets": {

@@ -10,25 +10,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inflationary_flows.config.image_checks import check_images
+from inflationary_flows.config.image_sources import check_image_source, image_format
 from inflationary_flows.config.inference_checks import check_inference
 from inflationary_flows.config.messages import listing
 from inflationary_flows.config.models import Config, Dataset, Schedule
 from inflationary_flows.config.requirements import require_known, require_unique
-from inflationary_flows.data.sources import DIGITS_DIMENSION, table_dimension
+from inflationary_flows.data.sources import table_dimension
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError, DataError
 
 COMMON_KEYS = ("kind", "schedules", "network", "training", "label", "seed")
+_FILES = ("path", "checksum", "download")
 OWN_KEYS = {
     **{name: ("sizes",) for name in TOYS},
     "embedded": ("base", "dimension", "sizes"),
     "digits": ("fractions",),
+    "cifar10": (*_FILES, "validation_share", "fractions"),
+    "afhqv2": (*_FILES, "resolution", "resize", "validation_share", "fractions"),
+    "idx": (*_FILES, "resolution", "validation_share", "fractions"),
+    "image_folder": (*_FILES, "resolution", "resize", "channels", "fractions"),
+    "photo_patches": ("resolution", "resize", "sizes"),
     "npz": ("path", "array", "standardise", "fractions"),
     "csv": ("path", "columns", "label_column", "standardise", "fractions"),
     "parquet": ("path", "columns", "label_column", "standardise", "fractions"),
 }
 REQUIRED_KEYS = {
     "embedded": ("base", "dimension"),
+    "image_folder": ("resolution",),
     "npz": ("path",),
     "csv": ("path",),
     "parquet": ("path",),
@@ -63,6 +72,7 @@ def check(config: Config) -> None:
             check_fit(config.schedules[schedule_name], schedule_name, name, dimension)
         _check_rows(dataset, f"datasets.{name}", dimension)
     check_inference(config, {name: _dimension(d, f"datasets.{name}") for name, d in config.datasets.items()})
+    check_images(config)
 
 
 def check_fit(schedule: Schedule, schedule_name: str, dataset: str, dimension: int) -> None:
@@ -171,7 +181,9 @@ def _check_dataset(config: Config, dataset: Dataset, where: str) -> None:
         require_known(name, config.schedules, f"{where}.schedules[{index}]", "schedules")
     require_known(dataset.network, config.networks, f"{where}.network", "networks")
     require_known(dataset.training, config.training, f"{where}.training", "training settings")
-    if config.networks[dataset.network].kind == "unet" and dataset.kind != "digits":
+    if image_format(dataset) is not None:
+        check_image_source(dataset, where)
+    elif config.networks[dataset.network].kind == "unet":
         raise ConfigError(
             f"{where}.network",
             f"a network for points without an image grid (kind {dataset.kind})",
@@ -192,8 +204,9 @@ def _check_dataset(config: Config, dataset: Dataset, where: str) -> None:
 def _dimension(dataset: Dataset, where: str) -> int:
     if dataset.kind in TOYS:
         return TOYS[dataset.kind].dimension
-    if dataset.kind == "digits":
-        return DIGITS_DIMENSION
+    image = image_format(dataset)
+    if image is not None:
+        return image.dimension
     if dataset.kind == "embedded":
         base = TOYS[str(dataset.base)]
         dimension = int(dataset.dimension or 0)
@@ -220,7 +233,8 @@ def _dimension(dataset: Dataset, where: str) -> int:
 
 
 def _check_rows(dataset: Dataset, where: str, dimension: int) -> None:
-    if dataset.sizes is not None and dataset.sizes.train <= dimension:
+    # Directions that images do not span have the variance of rounding to grey levels; those of points have none.
+    if dataset.sizes is not None and image_format(dataset) is None and dataset.sizes.train <= dimension:
         raise ConfigError(
             f"{where}.sizes.train",
             f"an integer of at least {dimension + 1} (D = {dimension})",

@@ -20,6 +20,7 @@ from inflationary_flows.config.fields import (
     SolverName,
     Text,
 )
+from inflationary_flows.config.images import ImageExperiment
 
 
 class FlowQuality(Section):
@@ -331,3 +332,6 @@ class Experiments(Section):
     )
     coverage: Coverage = Field(default_factory=Coverage, description="Shells of latents carried through the flow.")
     residuals: Residuals = Field(default_factory=Residuals, description="Auto-correlation of denoising residuals.")
+    images: dict[Name, ImageExperiment] = Field(
+        default_factory=dict, description="Generated images, Frechet distances and round trips, by data set."
+    )

@@ -34,6 +34,9 @@ ScheduleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]*
 Text = Annotated[str, StringConstraints(min_length=1)]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
 Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(MB|GB)$")]
+# The same, or an estimate from the size of the network.
+EstimatedDuration = Annotated[str, StringConstraints(pattern=r"^(auto|[1-9][0-9]*(s|m|h|d))$")]
+EstimatedMemory = Annotated[str, StringConstraints(pattern=r"^(auto|[1-9][0-9]*(MB|GB))$")]
 
 # What the patterns above ask for, in words.
 PATTERNS = {
@@ -41,6 +44,8 @@ PATTERNS = {
     r"^[a-z0-9_][a-z0-9_.-]*$": "a name of lower-case letters, digits, underscores, dots, hyphens",
     r"^[1-9][0-9]*(s|m|h|d)$": 'a duration such as "30m" or "2h"',
     r"^[1-9][0-9]*(MB|GB)$": 'an amount of memory such as "2GB" or "500MB"',
+    r"^(auto|[1-9][0-9]*(s|m|h|d))$": 'a duration such as "30m" or "2h", or auto',
+    r"^(auto|[1-9][0-9]*(MB|GB))$": 'an amount of memory such as "2GB" or "500MB", or auto',
 }
 
 SolverName = Literal[
@@ -52,7 +57,10 @@ SolverName = Literal[
     "adams_bashforth6",
     "dopri5",
     "euler_scaled",
+    "heun_scaled",
 ]
+
+ExtractorName = Literal["inception", "efficientnet_lite0", "digits_classifier"]
 
 
 class Section(BaseModel):

@@ -111,7 +111,7 @@ def _check_hmc(config: Config, dimensions: Mapping[str, int]) -> None:
                 "draw more, or lower gate.ess.",
             )
     for key, solver in ((f"{where}.solver", hmc.solver), (f"{where}.joint.solver", hmc.joint.solver)):
-        if solver in ("dopri5", "euler_scaled"):
+        if solver in ("dopri5", "euler_scaled", "heun_scaled"):
             raise ConfigError(
                 key, "a fixed-step solver in whitened coordinates", solver, "adams_bashforth6 is precise and cheap."
             )

@@ -11,11 +11,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from inflationary_flows.config import checks
+from inflationary_flows.config.image_sources import DEFAULTS, image_defaults, keeps_test_part
 from inflationary_flows.config.messages import translate
-from inflationary_flows.config.models import Config, Fractions, Sizes, Training
+from inflationary_flows.config.models import Config, Dataset, Fractions, Sizes, Training
 from inflationary_flows.config.reading import read_yaml, require_mapping
+from inflationary_flows.data.pixels import EIGHT_BITS, find_image_format
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError
+from inflationary_flows.networks.presets import AUGMENTATION_LABELS, PRESETS
 
 _DATA_KEYS = ("kind", "seed")
 
@@ -67,7 +70,7 @@ def resolve(config: Config) -> dict[str, Any]:
     """Returns a configuration with every default written out, in plain types; it can be loaded."""
     resolved = config.model_dump(mode="json", exclude_none=True)
     for name, dataset in config.datasets.items():
-        resolved["datasets"][name] = _resolved_dataset(name, dataset.model_dump(exclude_none=True))
+        resolved["datasets"][name] = _resolved_dataset(name, dataset)
     for name, schedule in config.schedules.items():
         entry = resolved["schedules"][name]
         entry.setdefault("label", name)
@@ -78,17 +81,25 @@ def resolve(config: Config) -> dict[str, Any]:
     return resolved
 
 
-def _resolved_dataset(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
-    own = checks.OWN_KEYS[dataset["kind"]]
-    resolved = {key: dataset[key] for key in checks.COMMON_KEYS if key in dataset}
+def _resolved_dataset(name: str, dataset: Dataset) -> dict[str, Any]:
+    own = checks.OWN_KEYS[dataset.kind]
+    given = dataset.model_dump(exclude_none=True)
+    resolved = {key: given[key] for key in checks.COMMON_KEYS if key in given}
     resolved.setdefault("label", name)
-    if "sizes" in own:
-        resolved["sizes"] = dataset.get("sizes", Sizes().model_dump())
-    if "fractions" in own:
-        resolved["fractions"] = dataset.get("fractions", Fractions().model_dump())
+    defaults: dict[str, Any] = {}
+    if dataset.kind in DEFAULTS:
+        defaults = image_defaults(dataset)
+    elif "sizes" in own:
+        defaults["sizes"] = Sizes().model_dump()
+    if "fractions" in own and not keeps_test_part(dataset):
+        defaults["fractions"] = Fractions().model_dump()
     if "standardise" in own:
-        resolved["standardise"] = dataset.get("standardise", True)
-    return resolved | {key: dataset[key] for key in own if key in dataset}
+        defaults["standardise"] = True
+    chosen = defaults | {key: given[key] for key in own if key in given}
+    if dataset.sizes is not None:
+        # Sizes that are left out differ from kind to kind.
+        chosen["sizes"] = defaults["sizes"] | dataset.sizes.model_dump(exclude_unset=True)
+    return resolved | chosen
 
 
 def dataset_settings(config: Config, dataset: str) -> dict[str, Any]:
@@ -98,8 +109,8 @@ def dataset_settings(config: Config, dataset: str) -> dict[str, Any]:
     return {key: resolved[key] for key in own if key in resolved}
 
 
-def schedule_settings(config: Config, schedule: str) -> dict[str, Any]:
-    """Returns the keyword arguments of `make_schedule` for a schedule."""
+def schedule_settings(config: Config, schedule: str, dataset: str | None = None) -> dict[str, Any]:
+    """Returns the keyword arguments of `make_schedule` for a schedule, as it is used with a data set."""
     keys = (
         "kernel",
         "kept_dims",
@@ -112,7 +123,12 @@ def schedule_settings(config: Config, schedule: str) -> dict[str, Any]:
         "signal_left",
     )
     resolved = resolve(config)["schedules"][schedule]
-    return {key: resolved[key] for key in keys if key in resolved}
+    settings = {key: resolved[key] for key in keys if key in resolved}
+    image = find_image_format(dataset_settings(config, dataset)) if dataset else None
+    # Nothing is known of images below the rounding to 8 bits; the few levels of the digits are coarser than any kernel.
+    if image and image.levels == EIGHT_BITS:
+        settings["least_variance"] = image.least_variance
+    return settings
 
 
 def solver_settings(config: Config, schedule: str) -> dict[str, Any]:
@@ -129,9 +145,16 @@ def solver_settings(config: Config, schedule: str) -> dict[str, Any]:
 
 
 def network_settings(config: Config, dataset: str, variant: str | None = None) -> dict[str, Any]:
-    """Returns the network of a data set, or of a variant of its flows."""
+    """Returns the network of a data set, or of a variant of its flows, as `build_network` takes it."""
     other = config.variants[variant].network if variant else None
-    return config.networks[other or config.datasets[dataset].network].model_dump()
+    network = config.networks[other or config.datasets[dataset].network]
+    settings = network.model_dump(exclude_none=True)
+    if network.kind != "unet":
+        return settings
+    image = find_image_format(dataset_settings(config, dataset))
+    labels = AUGMENTATION_LABELS if training_of(config, dataset, variant).augment > 0 else 0
+    chosen = {**PRESETS[settings.pop("preset")], **settings, "labels": labels}
+    return chosen | ({"image": list(image.shape)} if image else {})
 
 
 def training_of(config: Config, dataset: str, variant: str | None = None) -> Training:

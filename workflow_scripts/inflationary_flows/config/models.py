@@ -9,9 +9,9 @@ from pydantic import Field
 from inflationary_flows.config.experiments import Experiments
 from inflationary_flows.config.fields import (
     Count,
-    Duration,
+    EstimatedDuration,
+    EstimatedMemory,
     Fraction,
-    Memory,
     Name,
     NonNegativeNumber,
     Number,
@@ -22,6 +22,7 @@ from inflationary_flows.config.fields import (
     SolverName,
     Text,
 )
+from inflationary_flows.config.images import CHECKSUM, Download, Extractors
 
 ToyName = Literal["circles", "moons", "sine", "s_curve", "swirl", "alt_s_curve", "alt_swirl"]
 Kind = Literal[
@@ -34,10 +35,16 @@ Kind = Literal[
     "alt_swirl",
     "embedded",
     "digits",
+    "cifar10",
+    "afhqv2",
+    "idx",
+    "image_folder",
+    "photo_patches",
     "npz",
     "csv",
     "parquet",
 ]
+ResizeFilter = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
 
 
 class Sizes(Section):
@@ -61,7 +68,8 @@ class Dataset(Section):
 
     kind: Kind = Field(
         ...,
-        description="A toy, an embedded toy, the 8x8 digits, or a table of your own. "
+        description="A toy, an embedded toy, a set of images (the 8x8 digits, patches of photographs, an archive, "
+        "a folder of your own), or a table of your own. "
         "May be left out where the data set is named like a toy or digits.",
     )
     schedules: list[str] = Field(..., min_length=1, description="Names of the schedules to fit a flow for.")
@@ -69,13 +77,39 @@ class Dataset(Section):
     training: str = Field("toy", description="Name of the training settings.")
     label: Text | None = Field(None, description="How figures call the data set; changes nothing else.")
     seed: Seed = Field(0, description="Seed of the data: sampling, embedding and splitting.")
-    sizes: Sizes | None = Field(None, description="Toys: numbers of points of the splits.")
-    fractions: Fractions | None = Field(None, description="Digits and own tables: shares of rows of the splits.")
+    sizes: Sizes | None = Field(None, description="Toys, photo_patches: numbers of points of the splits.")
+    fractions: Fractions | None = Field(
+        None,
+        description="Finite data sets: shares of rows of the splits; an archive's own test part is then pooled with "
+        "the rest.",
+    )
+    validation_share: Fraction | None = Field(
+        None, description="cifar10, afhqv2, idx: share of the training part that is kept for validation (default 0.02)."
+    )
     base: ToyName | None = Field(None, description="embedded: the toy that is embedded.")
     dimension: Annotated[int, Field(ge=3)] | None = Field(
         None, description="embedded: the number of coordinates D it is put into."
     )
-    path: Text | None = Field(None, description="Own tables: the file, relative to the working directory.")
+    path: Text | None = Field(
+        None,
+        description="Own tables and images: the file (image_folder and idx: or the folder), relative to the working "
+        "directory.",
+    )
+    checksum: Text | None = Field(
+        None,
+        description="Images: what the file at path must hash to, sha256:... or md5:...",
+        json_schema_extra=CHECKSUM,
+    )
+    download: Annotated[list[Download], Field(min_length=1)] | None = Field(
+        None, description="Images: files to fetch instead of a path; one, but for idx."
+    )
+    resolution: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Images of any size: pixels a side after resizing. idx: what the file has (default 28)."
+    )
+    resize: ResizeFilter | None = Field(
+        None, description="Images of any size: the filter that resizes them (default lanczos; photo_patches box)."
+    )
+    channels: Literal[1, 3] | None = Field(None, description="image_folder: 3 for colour (default), 1 for grey.")
     array: Text | None = Field(None, description="npz: the array to take; needed if the file holds several.")
     columns: Annotated[list[Text], Field(min_length=1)] | None = Field(
         None, description="csv, parquet: the columns to take; by default all but the label column."
@@ -162,16 +196,31 @@ class Mlp(Section):
 
 
 class Unet(Section):
-    """A small convolutional U-Net for square images."""
+    """A convolutional U-Net for images."""
 
     kind: Literal["unet"] = Field(..., description="Kind of network.")
-    channels: Annotated[list[Count], Field(min_length=1)] = Field(
-        default_factory=lambda: [32, 64],
-        description="Channels, one number a resolution, each half the one before.",
+    preset: Literal["ddpmpp", "small_32", "small_28", "small_8"] = Field(
+        "small_8",
+        description="Where the keys below come from if left out: ddpmpp is the paper's, of 55 M parameters for 32x32; "
+        "small_ are for a CPU and images of that many pixels a side.",
     )
-    layers: Count = Field(1, description="Residual layers a resolution.")
-    dropout: Annotated[NonNegativeNumber, Field(lt=1)] = Field(0.0, description="Share of units dropped in training.")
-    space: Literal["ambient"] = Field("ambient", description="Coordinates the network works in: pixels.")
+    channels: Annotated[list[Count], Field(min_length=1)] | None = Field(
+        None, description="Channels, one number a resolution, each half the one before."
+    )
+    layers: Count | None = Field(None, description="Residual blocks a resolution.")
+    attention: list[Count] | None = Field(
+        None, description="Resolutions with self-attention, in pixels a side after patch."
+    )
+    dropout: Annotated[NonNegativeNumber, Field(lt=1)] | None = Field(
+        None, description="Share of units dropped in training."
+    )
+    patch: Count | None = Field(
+        None, description="Side of the squares of pixels that are folded into channels: 2 costs a quarter of 1."
+    )
+    channels_last: bool = Field(False, description="Memory layout of convolutions; a matter of speed alone.")
+    space: Literal["ambient", "eigen"] = Field(
+        "ambient", description="Coordinates the network works in: pixels, or those of the eigenbasis."
+    )
 
 
 Network = Annotated[Mlp | Unet, Field(discriminator="kind")]
@@ -195,11 +244,34 @@ class Training(Section):
     gradient_clip: PositiveNumber = Field(1.0, description="Largest norm of the gradient.")
     weight_decay: NonNegativeNumber = Field(0.0, description="Decoupled weight decay; 0 is plain Adam.")
     validate_every: Count = Field(500, description="Steps between validation losses.")
+    validation_points: Count = Field(4_096, description="Noisy held-out points of a validation loss.")
+    weighting: Literal["uniform", "flow"] = Field(
+        "uniform",
+        description="Weight of a direction's error at a time: uniform, or flow: by how far the flow moves along it "
+        "then, which teaches images of a wide spectrum faster.",
+    )
+    flip: bool = Field(False, description="Images: mirror every second example at random.")
+    augment: Annotated[NonNegativeNumber, Field(le=1)] = Field(
+        0.0,
+        description="Images: probability of each geometric augmentation, which the network is told of (paper: 0.12).",
+    )
+    accumulate: Count = Field(1, description="Parts that a process takes its share of a batch in, to save memory.")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        "32-true", description="Precision of the network's layers."
+    )
+    tf32: bool = Field(False, description="GPUs: let the network's products round to TF32.")
+    compile: bool = Field(False, description="Compile the network by torch.compile.")
     checkpoint_seconds: NonNegativeNumber = Field(20.0, description="Seconds between saved states to resume from.")
     threads: Count = Field(1, description="Threads of a training job.")
-    runtime: Duration = Field("30m", description="Time limit of a training job.")
-    mem: Memory = Field("2GB", description="Memory of a training job.")
-    gpu: Annotated[int, Field(ge=0)] = Field(0, description="GPUs of a training job.")
+    runtime: EstimatedDuration = Field(
+        "30m", description="Time limit of a training job; auto estimates it from the network. Grows with each attempt."
+    )
+    mem: EstimatedMemory = Field(
+        "2GB", description="Memory of a training job; auto estimates it. Grows with each attempt."
+    )
+    gpu: Annotated[int, Field(ge=0)] = Field(
+        0, description="GPUs of a training job; several share each batch, one process a GPU."
+    )
 
 
 class Variant(Section):
@@ -207,6 +279,13 @@ class Variant(Section):
 
     network: str | None = Field(None, description="Name of another network.")
     training: str | None = Field(None, description="Name of other training settings.")
+
+
+class Hardware(Section):
+    """Sustained speeds, from which time limits are estimated; they change no result."""
+
+    gpu_tflops: PositiveNumber = Field(60.0, description="Arithmetic of one GPU, in 10^12 operations a second.")
+    cpu_gflops: PositiveNumber = Field(30.0, description="Arithmetic of one CPU core, in 10^9 operations a second.")
 
 
 class Config(Section):
@@ -227,6 +306,10 @@ class Config(Section):
     )
     solver: Solver = Field(default_factory=Solver, description="How flows are integrated.")
     experiments: Experiments = Field(default_factory=Experiments, description="Settings of the experiments.")
+    extractors: Extractors = Field(
+        default_factory=Extractors, description="Networks whose features tell how far images are apart."
+    )
+    hardware: Hardware = Field(default_factory=Hardware, description="Speeds that time limits are estimated from.")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
         default_factory=lambda: [0], description="Training seeds; one flow each."
     )
