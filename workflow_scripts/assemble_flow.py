@@ -10,8 +10,8 @@ from inflationary_flows.artifacts.flows import load_network, save_flow, solver_s
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 
-# Enough to resample from; more would only make the file larger.
-COMPRESSED_LATENTS = 20_000
+# Enough to resample from, and a file that is not mostly these: 20,000 points of a toy, 700 colour images.
+COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 20_000, 2**21
 
 with job(snakemake.log[0], snakemake.threads):
     denoiser, metadata = load_network(Path(snakemake.input.network))
@@ -23,7 +23,8 @@ with job(snakemake.log[0], snakemake.threads):
     ).to(device_for(snakemake.resources.gpu))
     kept = flow.schedule.kept_dims
     if kept < flow.dimension:
-        points = torch.from_numpy(load_splits(snakemake.input.splits).train[:COMPRESSED_LATENTS])
+        wanted = min(COMPRESSED_LATENTS, COMPRESSED_NUMBERS // (flow.dimension - kept))
+        points = torch.from_numpy(load_splits(snakemake.input.splits).train[:wanted])
         # The seed is part of the flow, not of a user's draw: it only smooths the data by the first kernel.
         noised = flow.noised_data(points, seed=0)
         flow.compressed_latents = flow.inflate(noised)[:, kept:].clone()

@@ -1,0 +1,23 @@
+"""Puts published values and ours beside each other."""
+
+import pandas as pd
+
+from inflationary_flows.artifacts.files import write_csv
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.experiments.paper_comparison import compare_with_paper
+
+with job(snakemake.log[0], snakemake.threads):
+    # A configuration without image flows has no tables of them: all is then "not run".
+    frechet, roundtrip, participation = (
+        pd.read_csv(paths) if isinstance(paths, str) else pd.DataFrame()
+        for paths in (snakemake.input.frechet, snakemake.input.roundtrip, snakemake.input.participation)
+    )
+    table = compare_with_paper(
+        pd.read_csv(snakemake.input.published),
+        frechet,
+        roundtrip,
+        participation,
+        schedules=snakemake.params.schedules,
+        kinds=snakemake.params.kinds,
+    )
+    write_csv(snakemake.output.table, table)

@@ -1,0 +1,68 @@
+"""Images that a flow generates, and the two baselines they are held against."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.flow import Flow, SolverSettings
+from inflationary_flows.mathematics.points import standard_normal
+from inflationary_flows.seeding import derive_seed
+
+
+def as_images(points: np.ndarray, image: ImageFormat) -> np.ndarray:
+    """Points, shape (n, D), as grey levels, uint8 of shape (n, C, H, W)."""
+    return image.to_levels(points).reshape(len(points), *image.shape)
+
+
+@torch.no_grad()
+def generate_images(
+    flow: Flow, image: ImageFormat, *, first: int, count: int, draw: int, settings: SolverSettings | None = None
+) -> tuple[np.ndarray, int]:
+    """Generates the images number `first` ... `first + count - 1` of a draw.
+
+    Each image has a latent from a seed of its own, so that parts and batches do not matter.
+
+    Arguments:
+        flow: Trained flow.
+        image: Format of its images.
+        first, count: Which ones.
+        draw: Seed of the draw.
+        settings: Integration other than the flow's own.
+
+    Returns:
+        Images, uint8 of shape (count, C, H, W), and network evaluations of each.
+    """
+    chosen = settings or flow.settings()
+    images, evaluations = [], 0
+    # Batch by batch, so that latents of 50,000 images are never in memory together.
+    for start in range(first, first + count, flow.batch_size):
+        size = min(flow.batch_size, first + count - start)
+        y = flow.prior().sample_numbered(start, size, draw) / flow.schedule.latent_std
+        y, _, evaluations = flow.carry(y, "generate", chosen)
+        images.append(as_images(flow.unwhiten_data(y).numpy(), image))
+    return np.concatenate(images), evaluations
+
+
+def sample_gaussian(basis: Eigenbasis, image: ImageFormat, *, first: int, count: int, draw: int) -> np.ndarray:
+    """Draws images from the Gaussian with the mean and covariance of the data.
+
+    This is what a flow makes whose network knows nothing, and hence what a trained one has to beat.
+
+    Arguments:
+        basis: Eigenbasis of the data.
+        image: Format of its images.
+        first, count: Which ones of the draw.
+        draw: Seed of the draw.
+
+    Returns:
+        Images, uint8 of shape (count, C, H, W).
+    """
+    std = basis.eigenvalues.sqrt()
+    rows = [
+        standard_normal(1, basis.dimension, derive_seed("gaussian image", draw, number)) * std
+        for number in range(first, first + count)
+    ]
+    return as_images(basis.from_eigen(torch.cat(rows)).numpy(), image)

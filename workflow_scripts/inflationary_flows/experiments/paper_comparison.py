@@ -1,0 +1,155 @@
+"""Published numbers beside ours: tables 1 to 4 of de Albuquerque and Pearson (2024), and ratios from their site.
+
+Every published row appears, and no cell is empty: what was not run says so.  A number of ours stands beside a published
+one only if it measures the same thing: a data set of the same images at 32x32, a flow of the kernel that the published
+numbers come from with the same kept dimensions and gap, and for FID the network that alone may be called so, with as
+many images as published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+COMPARISON_COLUMNS = (
+    *("table", "dataset", "method", "dims", "inflation_gap", "metric", "published", "published_two_sigma"),
+    *("ours", "ours_two_sigma", "draws", "difference", "in_two_sigmas", "status", "evaluations", "flow"),
+)
+COMPARED, NOT_RUN = "compared", "not run"
+NONE, NO_SIGMA, ONE_DRAW = "none", "no sigma published", "one draw"
+
+METHOD = "inflationary_flow"
+# What the published images are: 32 x 32 x 3.
+PUBLISHED_DIMENSION = 3072
+# FID depends on the number of images, the other measurements do not.
+PUBLISHED_FID_IMAGES = 50_000
+# Formats that hold any images, so that only the name of the data set tells which.
+_NAMED_KINDS = ("idx", "image_folder")
+
+
+def compare_with_paper(
+    published: pd.DataFrame,
+    frechet: pd.DataFrame,
+    roundtrip: pd.DataFrame,
+    participation: pd.DataFrame,
+    schedules: Mapping[str, Mapping[str, Any]],
+    kinds: Mapping[str, str],
+) -> pd.DataFrame:
+    """Puts published values beside ours.
+
+    If several flows of ours fit a row, a data set of the published name goes before others, and the flow first in
+    alphabetical order of data set and schedule is taken, whatever its value; the column `flow` says which.
+
+    Arguments:
+        published: Columns table, dataset, method, dims, inflation_gap, metric, mean, two_sigma.
+        frechet: Columns dataset, schedule, seed, extractor, metric, value, n, evaluations, the seed being that of the
+            generated images; may be empty, as the next may.
+        roundtrip: Columns dataset, schedule, seed, mse_uint8_wrapped, evaluations among others; grey levels squared.
+        participation: Columns dataset, dimension, participation_ratio.
+        schedules: Keyword arguments of `make_schedule` by schedule.
+        kinds: Kind of each data set.
+
+    Returns:
+        A row for every published one, in their order, of columns `COMPARISON_COLUMNS`.  `ours` is the mean over draws,
+        `ours_two_sigma` twice their standard deviation; `in_two_sigmas` is the difference in units of the published
+        two sigma.  Cells without a number hold a text that says why.
+    """
+    rows = []
+    for record in published.to_dict("records"):
+        row = {str(column): value for column, value in record.items()}
+        names = _named_like(str(row["dataset"]), kinds)
+        measured = pd.DataFrame()
+        if row["metric"] == "participation_ratio":
+            measured = _of_data(participation, names)
+        elif row["method"] == METHOD:
+            candidates = [name for name in names if _dimension(participation, name) in (None, PUBLISHED_DIMENSION)]
+            chosen = [name for name, settings in sorted(schedules.items()) if _is_schedule_of(row, settings)]
+            measured = _of_flows(_values(row["metric"], frechet, roundtrip), candidates, chosen)
+        rows.append({**_published_cells(row), **_our_cells(row, measured)})
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS), dtype=object)
+
+
+def _named_like(published: str, kinds: Mapping[str, str]) -> list[str]:
+    """Data sets of ours with the published images, that of the published name first."""
+    fitting = [n for n, kind in kinds.items() if kind == published or (n == published and kind in _NAMED_KINDS)]
+    return sorted(fitting, key=lambda name: (name != published, name))
+
+
+def _dimension(participation: pd.DataFrame, dataset: str) -> int | None:
+    """Number of coordinates of a data set, if the table has it."""
+    if not len(participation):
+        return None
+    found = participation["dimension"][participation["dataset"] == dataset]
+    return int(found.iloc[0]) if len(found) else None
+
+
+def _is_schedule_of(row: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether a schedule keeps the published dimensions at the published gap, with the kernel of those numbers."""
+    if settings.get("kernel", "floor") != "floor":
+        return False
+    kept, gap = settings.get("kept_dims"), row["inflation_gap"]
+    if pd.isna(gap):
+        return kept is None and row["dims"] == PUBLISHED_DIMENSION
+    ours = settings.get("inflation_gap")
+    return kept == row["dims"] and settings.get("gap") == "constant" and ours is not None and abs(ours - gap) < 1e-9
+
+
+def _values(metric: str, frechet: pd.DataFrame, roundtrip: pd.DataFrame) -> pd.DataFrame:
+    """Our measurements of a metric: dataset, schedule, seed, value, evaluations."""
+    if metric == "fid" and len(frechet):
+        is_fid = (frechet["extractor"] == "inception") & (frechet["metric"] == "fid")
+        return frechet[is_fid & (frechet["n"] == PUBLISHED_FID_IMAGES)]
+    if metric == "roundtrip_mse_uint8" and len(roundtrip):
+        return roundtrip.assign(value=roundtrip["mse_uint8_wrapped"])
+    # The best FID of three sets of 10,000 images is not measured here.
+    return pd.DataFrame()
+
+
+def _of_data(participation: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    for name in names:
+        found = participation[participation["dataset"] == name] if len(participation) else participation
+        if len(found):
+            return found.assign(value=found["participation_ratio"], flow=name, evaluations=NONE)
+    return pd.DataFrame()
+
+
+def _of_flows(measured: pd.DataFrame, datasets: list[str], schedules: list[str]) -> pd.DataFrame:
+    """The draws of the first flow that has any."""
+    for dataset, schedule in ((d, s) for d in datasets for s in schedules if len(measured)):
+        found = measured[(measured["dataset"] == dataset) & (measured["schedule"] == schedule)]
+        if len(found):
+            return found.assign(flow=f"{dataset}/{schedule}")
+    return pd.DataFrame()
+
+
+def _published_cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: row[key] for key in ("table", "dataset", "method", "metric")},
+        "dims": NONE if pd.isna(row["dims"]) else int(row["dims"]),
+        "inflation_gap": NONE if pd.isna(row["inflation_gap"]) else float(row["inflation_gap"]),
+        "published": float(row["mean"]),
+        "published_two_sigma": NO_SIGMA if pd.isna(row["two_sigma"]) else float(row["two_sigma"]),
+    }
+
+
+def _our_cells(row: Mapping[str, Any], measured: pd.DataFrame) -> dict[str, Any]:
+    if not len(measured):
+        names = ("ours", "ours_two_sigma", "draws", "difference", "in_two_sigmas", "evaluations", "flow")
+        return {**dict.fromkeys(names, NOT_RUN), "status": NOT_RUN}
+    values = measured["value"].to_numpy(dtype=np.float64)
+    ours, draws = float(values.mean()), len(values)
+    difference = ours - float(row["mean"])
+    return {
+        "ours": ours,
+        "ours_two_sigma": 2 * float(values.std(ddof=1)) if draws > 1 else ONE_DRAW,
+        "draws": draws,
+        "difference": difference,
+        "in_two_sigmas": NO_SIGMA if pd.isna(row["two_sigma"]) else difference / float(row["two_sigma"]),
+        "status": COMPARED,
+        # Draws of one flow are integrated alike; if not, every number is named.
+        "evaluations": "/".join(dict.fromkeys(str(count) for count in measured["evaluations"])),
+        "flow": measured["flow"].iloc[0],
+    }

@@ -1,0 +1,23 @@
+"""Measures the round-trip error of images in grey levels."""
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.experiments.acceleration import accelerate
+from inflationary_flows.experiments.image_roundtrip import images_of_split, measure_image_roundtrip
+
+with job(snakemake.log[0], snakemake.threads):
+    params, wildcards = snakemake.params, snakemake.wildcards
+    flow = accelerate(
+        Flow.load(snakemake.input.flow),
+        device_for(snakemake.resources.gpu),
+        batch_size=params.batch_size,
+        tf32=params.tf32,
+        compiled=params.compile,
+    )
+    draw = int(wildcards.draw)
+    images = images_of_split(load_splits(snakemake.input.splits), params.split)
+    row = measure_image_roundtrip(flow, images, samples=params.samples, draw=draw)
+    write_rows(snakemake.output.table, [row], dataset=wildcards.dataset, schedule=wildcards.schedule, seed=draw)

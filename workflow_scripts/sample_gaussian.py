@@ -1,0 +1,25 @@
+"""Draws one part of the images of a Gaussian with the mean and covariance of the data."""
+
+from pathlib import Path
+
+from inflationary_flows.artifacts.features import save_images
+from inflationary_flows.artifacts.flows import load_basis
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.experiments.generation import sample_gaussian
+
+with job(snakemake.log[0], snakemake.threads):
+    params, wildcards = snakemake.params, snakemake.wildcards
+    image = ImageFormat(**params.image)
+    basis = load_basis(Path(snakemake.input.eigenbasis))
+    images = sample_gaussian(basis, image, first=params.first, count=params.size, draw=int(wildcards.draw))
+    described = {
+        "dataset": wildcards.dataset,
+        "schedule": "gaussian",
+        "seed": wildcards.seed,
+        "draw": int(wildcards.draw),
+        "first": params.first,
+        "levels": image.levels,
+        "evaluations": 0,
+    }
+    save_images(snakemake.output.images, images, described)

@@ -1,0 +1,44 @@
+"""Measures Frechet distance and round-trip error of images at one number of solver steps."""
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.features import load_extractor, load_reference
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.experiments.acceleration import accelerate
+from inflationary_flows.experiments.evaluation_sweep import measure_evaluations
+from inflationary_flows.experiments.image_roundtrip import images_of_split
+
+with job(snakemake.log[0], snakemake.threads):
+    params, wildcards = snakemake.params, snakemake.wildcards
+    device = device_for(snakemake.resources.gpu)
+    flow = accelerate(
+        Flow.load(snakemake.input.flow),
+        device,
+        batch_size=params.batch_size,
+        tf32=params.tf32,
+        compiled=params.compile,
+    )
+    splits = load_splits(snakemake.input.splits)
+    reference, _ = load_reference(snakemake.input.reference)
+    extractor = load_extractor(
+        params.extractor,
+        str(snakemake.input.weights) or None,
+        sha256=params.sha256,
+        layer=params.layer,
+        device=device,
+    )
+    rows = measure_evaluations(
+        flow,
+        images_of_split(splits, params.split),
+        splits.image,
+        solver=wildcards.solver,
+        steps=int(wildcards.steps),
+        samples=params.samples,
+        roundtrip=params.roundtrip,
+        draw=params.draw,
+        extractor=extractor,
+        reference=reference,
+    )
+    write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule, seed=params.draw)

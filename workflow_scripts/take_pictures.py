@@ -1,0 +1,19 @@
+"""Takes pictures of images, their latents, and what is recovered from these."""
+
+import numpy as np
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.experiments.acceleration import accelerate
+from inflationary_flows.experiments.pictures import take_pictures
+
+with job(snakemake.log[0], snakemake.threads):
+    params = snakemake.params
+    splits = load_splits(snakemake.input.splits)
+    flow = accelerate(Flow.load(snakemake.input.flow), device_for(snakemake.resources.gpu))
+    pictures = take_pictures(flow, splits.test, splits.image, pictures=params.pictures, draw=params.draw)
+    with atomic_write(snakemake.output.pictures) as path:
+        np.savez_compressed(path, **pictures)
