@@ -28,6 +28,7 @@ _SOLVER_NAMES = {
     "adams_bashforth6": "Adams-Bashforth 6",
     "dopri5": "Dormand-Prince, adaptive",
     "euler_scaled": "Euler, scaled (the paper's)",
+    "heun_scaled": "Heun, scaled (the paper's)",
 }
 _REFERENCE = "reference"
 
