@@ -1,7 +1,9 @@
 # Inflationary flows: from data to trained flows, tables and figures.
 #
 #   snakemake                             everything but what is measured on demand, for config.yaml
-#   snakemake metrics                     one stage: data, train, flows, metrics, figures, inference, calibration
+#   snakemake metrics                     one stage: fetch, data, train, flows, metrics, figures, inference, calibration,
+#                                         generate, images, reporting
+#   snakemake plan                        jobs and hours of each stage, before anything runs
 #   snakemake scaling sampler_efficiency  what is measured on demand
 #   snakemake --configfile my.yaml        another configuration, instead of config.yaml
 #   snakemake --directory elsewhere ...   results below another folder
@@ -22,14 +24,21 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
 include: "rules/experiments.smk"
 include: "rules/data.smk"
+include: "rules/image_runs.smk"
 include: "rules/train.smk"
 include: "rules/flow.smk"
 include: "rules/inference.smk"
 include: "rules/calibration.smk"
+include: "rules/images.smk"
+include: "rules/frechet.smk"
 include: "rules/metrics.smk"
 include: "rules/figures.smk"
+include: "rules/reported.smk"
+include: "rules/reporting.smk"
+include: "rules/plan.smk"
 
 
 wildcard_constraints:
@@ -51,3 +60,5 @@ rule all:
         rules.figures.input,
         rules.inference.input,
         rules.calibration.input,
+        rules.images.input,
+        rules.reporting.input,

@@ -73,7 +73,7 @@ rule calibrate_weights:
     resources:
         mem="4GB",
         runtime="2h",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         mixture=HMC["mixture"],
         noise_std=HMC["noise_std"],
@@ -164,7 +164,7 @@ rule measure_tarp:
     resources:
         mem="4GB",
         runtime="1h",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         dataset=dataset_of,
         noise_stds=TARP["noise_stds"],
@@ -252,7 +252,7 @@ rule measure_identifiability:
     resources:
         mem="2GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         dataset=dataset_of,
         members=[f"seed{member}" for member in MEMBERS],
@@ -305,7 +305,7 @@ rule measure_coverage:
     resources:
         mem="4GB",
         runtime="1h",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         latents=COVERAGE["latents"],
         radii=COVERAGE["radii"],
@@ -365,7 +365,7 @@ rule measure_residuals:
     resources:
         mem="2GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         dataset=dataset_of,
         samples=RESIDUALS["samples"],

@@ -27,13 +27,15 @@ envvars:
 from inflationary_flows import config as settings
 from inflationary_flows.artifacts.digest import source_digest
 from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.data.download import file_name
 from inflationary_flows.data.oracles import find_toy
-from inflationary_flows.data.sources import DIGITS_DIMENSION, table_dimension
+from inflationary_flows.data.pixels import find_image_format
+from inflationary_flows.data.sources import table_dimension
 from inflationary_flows.errors import InflationaryFlowsError
 
 
 def locate_tables(raw):
-    """Own tables are looked for in the working directory, then beside the Snakefile."""
+    """Own tables and images are looked for in the working directory, then beside the Snakefile."""
 
     def entries(*keys):
         section = raw
@@ -46,6 +48,9 @@ def locate_tables(raw):
         (examples, "file")
         for examples in entries("experiments", "propagation", "examples")
     ]
+    extractors = raw.get("extractors")
+    inception = extractors.get("inception") if isinstance(extractors, dict) else None
+    named += [(inception, "path")]
     for entry, key in named:
         path = entry.get(key) if isinstance(entry, dict) else None
         if isinstance(path, str) and not Path(path).exists() and (ROOT / path).exists():
@@ -80,6 +85,14 @@ ANY_DATASET = "|".join(DATASETS)
 ANY_SCHEDULE = "|".join(re.escape(name) for name in SCHEDULES)
 
 
+# Files to fetch: (data set or other owner, file name) -> its url and checksum. Each file of rules may add its own.
+DOWNLOADS = {
+    (name, file_name(item.url)): {"url": item.url, "checksum": item.checksum}
+    for name in DATASETS
+    for item in CONFIG.datasets[name].download or []
+}
+
+
 # Tables of results/tables that are merged from small ones: name -> small tables. Each file of rules adds its own.
 PARTS = {}
 
@@ -94,13 +107,19 @@ def per_dataset(pattern):
     return [pattern.format(dataset=d) for d in DATASETS]
 
 
+def image_of(dataset):
+    """Format of a data set's images, from its settings alone; None for toys and tables."""
+    return find_image_format(settings.dataset_settings(CONFIG, dataset))
+
+
 def dimension_of(dataset):
     """Number of coordinates D of a data set, from names and headers alone."""
     chosen = settings.dataset_settings(CONFIG, dataset)
     toy = find_toy(chosen)
     if toy is not None:
         return toy.dimension
-    return DIGITS_DIMENSION if chosen["kind"] == "digits" else table_dimension(chosen)
+    image = image_of(dataset)
+    return table_dimension(chosen) if image is None else image.dimension
 
 
 def is_reducing(schedule):
@@ -109,20 +128,39 @@ def is_reducing(schedule):
 
 
 def dataset_of(wildcards):
-    """What the points of a data set depend on; the path of an own table is an input instead."""
+    """What the points of a data set depend on; files that they are read from are inputs instead."""
     chosen = settings.dataset_settings(CONFIG, wildcards.dataset)
-    return {key: value for key, value in chosen.items() if key != "path"}
+    return {
+        key: value
+        for key, value in chosen.items()
+        if key not in ("path", "checksum", "download")
+    }
 
 
-def table_of(wildcards):
-    """The file of an own table; toys and digits have none."""
-    path = CONFIG.datasets[wildcards.dataset].path
-    return [path] if path else []
+def files_of(wildcards):
+    """Files that a data set is read from, fetched or the user's own; toys and digits have none."""
+    dataset = CONFIG.datasets[wildcards.dataset]
+    if dataset.download:
+        return [
+            downloaded(wildcards.dataset, file_name(item.url))
+            for item in dataset.download
+        ]
+    return [dataset.path] if dataset.path else []
+
+
+def checksum_of(wildcards):
+    """Checksum of the user's own file; those of fetched ones are checked as they arrive."""
+    return CONFIG.datasets[wildcards.dataset].checksum
+
+
+def downloaded(owner, file):
+    """Where the rule fetch_file puts a file."""
+    return f"results/downloads/{owner}/{file}"
 
 
 def schedule_of(wildcards):
     """Keyword arguments of `make_schedule`."""
-    return settings.schedule_settings(CONFIG, wildcards.schedule)
+    return settings.schedule_settings(CONFIG, wildcards.schedule, wildcards.dataset)
 
 
 def solver_of(wildcards):
@@ -158,6 +196,11 @@ def training_of(wildcards):
 def job_of(wildcards):
     """Training settings that do not: the resources of the job, and how often it saves its state."""
     return settings.training_of(CONFIG, wildcards.dataset, variant_of(wildcards))
+
+
+def one_gpu_of(wildcards):
+    """One GPU for what evaluates a network that was trained on any."""
+    return min(1, job_of(wildcards).gpu)
 
 
 @cache

@@ -14,7 +14,8 @@ PRP_TOYS = [flow for flow in DRAWN if not is_reducing(flow[1])]
 PRR_TOYS = [flow for flow in DRAWN if is_reducing(flow[1])]
 DIGITS = [(d, s, SEEDS[0]) for d, s in PAIRS if CONFIG.datasets[d].kind == "digits"]
 
-FIGURES = ["training_curves", "solver_comparison", "pr_over_time", "flow_quality"]
+FIGURES = ["training_curves", "pr_over_time"]
+FIGURES += ["solver_comparison", "flow_quality"] if POINT_FLOWS else []
 FIGURES += ["fig02"] if PRP_TOYS else []
 FIGURES += ["fig03"] if PRR_TOYS else []
 FIGURES += ["digits_samples", "digits_roundtrip"] if DIGITS else []
@@ -28,6 +29,7 @@ rule figures:
             figure=sorted(FIGURES),
             suffix=["pdf", "png"],
         ),
+        IMAGE_FIGURES,
 
 
 rule plot_prp_toys:

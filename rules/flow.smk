@@ -28,7 +28,7 @@ rule assemble_flow:
     resources:
         mem="2GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         solver=solver_of,
         compressed_prior=compressed_prior_of,
@@ -54,7 +54,7 @@ rule trace_flow:
     resources:
         mem="2GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         samples=EXPERIMENTS["snapshots"]["samples"],
         frames=EXPERIMENTS["snapshots"]["frames"],

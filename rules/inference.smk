@@ -63,7 +63,7 @@ rule propagate:
     resources:
         mem="2GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         indices=lambda wildcards: examples_of(wildcards)["indices"],
         noise_std=EXPERIMENTS["propagation"]["noise_std"],
@@ -119,7 +119,7 @@ rule draw_observations:
     resources:
         mem="2GB",
         runtime="15m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         mixture=HMC["mixture"],
         noise_std=HMC["noise_std"],
@@ -147,7 +147,7 @@ rule check_convergence:
     resources:
         mem="2GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         steps=tried_steps(HMC),
         samples=HMC["convergence_samples"],
@@ -173,7 +173,7 @@ rule linearise_observations:
     resources:
         mem="4GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         solver=HMC["solver"],
         steps=HMC["steps"],
@@ -202,7 +202,7 @@ rule integrate_latents:
     resources:
         mem="4GB",
         runtime="1h",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         observations=HMC["collapsed"]["observations"],
         particles=HMC["particles"],
@@ -232,7 +232,7 @@ rule sample_joint:
     resources:
         mem=HMC["joint"]["mem"],
         runtime=HMC["joint"]["runtime"],
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         coordinates=HMC["joint"]["coordinates"],
         solver=HMC["joint"]["solver"],

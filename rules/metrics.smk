@@ -4,18 +4,25 @@ Needs results/data and results/flows; makes results/metrics and results/tables, 
 scaling study, whose times stand in results/benchmarks like all others.
 """
 
+# Images of more coordinates are compared by features and in grey levels instead: rules/images.smk.
+MOST_COORDINATES = 100
+POINT_SETS = [
+    name
+    for name in DATASETS
+    if name not in IMAGE_DATASETS or dimension_of(name) <= MOST_COORDINATES
+]
+POINT_FLOWS = [flow for flow in FLOWS if flow[0] in POINT_SETS]
 METRICS = {
-    "flow_quality": per_flow(
-        "results/metrics/{dataset}/{schedule}/seed{seed}/flow_quality.csv"
-    ),
-    "roundtrip": per_flow(
-        "results/metrics/{dataset}/{schedule}/seed{seed}/roundtrip.csv"
-    ),
-    "solver_comparison": per_flow(
-        "results/metrics/{dataset}/{schedule}/seed{seed}/solver_comparison.csv"
-    ),
-    "two_sample_floor": per_dataset("results/metrics/{dataset}/two_sample_floor.csv"),
+    name: per_flow(
+        f"results/metrics/{{dataset}}/{{schedule}}/seed{{seed}}/{name}.csv", POINT_FLOWS
+    )
+    for name in ("flow_quality", "roundtrip", "solver_comparison")
+    if POINT_FLOWS
 }
+if POINT_SETS:
+    METRICS["two_sample_floor"] = [
+        f"results/metrics/{dataset}/two_sample_floor.csv" for dataset in POINT_SETS
+    ]
 
 
 PARTS.update(METRICS)
@@ -83,7 +90,7 @@ rule measure_quality:
     resources:
         mem="4GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         dataset=dataset_of,
         samples=EXPERIMENTS["flow_quality"]["samples"],
@@ -113,7 +120,7 @@ rule measure_roundtrip:
     resources:
         mem="2GB",
         runtime="30m",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         samples=EXPERIMENTS["roundtrip"]["samples"],
         paper_steps=EXPERIMENTS["roundtrip"]["paper_steps"],
@@ -139,7 +146,7 @@ rule compare_solvers:
     resources:
         mem="2GB",
         runtime="1h",
-        gpu=lambda wildcards: job_of(wildcards).gpu,
+        gpu=one_gpu_of,
     params:
         samples=EXPERIMENTS["solver_comparison"]["samples"],
         seed=EXPERIMENTS["solver_comparison"]["seed"],

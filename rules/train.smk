@@ -28,8 +28,8 @@ rule train_network:
         "../envs/train.yaml"
     threads: lambda wildcards: job_of(wildcards).threads
     resources:
-        mem=lambda wildcards: job_of(wildcards).mem,
-        runtime=lambda wildcards: job_of(wildcards).runtime,
+        mem=training_mem,
+        runtime=training_runtime,
         gpu=lambda wildcards: job_of(wildcards).gpu,
         checkpoint_seconds=lambda wildcards: str(job_of(wildcards).checkpoint_seconds),
     params:

@@ -20,10 +20,12 @@ REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = REPOSITORY / "workflow_scripts"
 ENVIRONMENTS = sorted(REPOSITORY.glob("envs/*.yaml"))
 DISTRIBUTIONS = {
+    "PIL": "pillow",
     "igl": "libigl",
     "mpl_toolkits": "matplotlib",
     "ot": "POT",
     "pyro": "pyro-ppl",
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "PyYAML",
 }

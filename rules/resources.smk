@@ -1,0 +1,144 @@
+"""Time limits and memory of jobs that run a network: as configured or, for `auto`, estimated from its size.
+
+Needs common.smk; makes nothing. Both grow with each attempt. Speeds stand under `hardware` of the configuration; they
+change no result and are no params. Settings of images (`images_of`) are those of images.smk, looked up when a job asks.
+"""
+
+import math
+
+from inflationary_flows.networks.costs import (
+    evaluations_of,
+    generation_hours,
+    generation_memory_gb,
+    network_cost,
+    training_hours,
+    training_memory_gb,
+)
+
+# Estimates are of arithmetic alone: reading, validation, compilation and slow moments come on top.
+SLACK, OVERHEAD_MINUTES = 1.5, 15
+# Memory of a process without its network: libraries and, with a GPU, its runtime.
+PROCESS_GB, GPU_PROCESS_GB = 2.0, 5.0
+MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}
+MEGABYTES = {"MB": 1, "GB": 1000}
+
+
+def minutes(hours, attempt):
+    """Estimated hours as a time limit."""
+    return f"{attempt * math.ceil(OVERHEAD_MINUTES + 60 * SLACK * hours)}m"
+
+
+def megabytes(gigabytes, attempt):
+    """Estimated memory as a limit."""
+    return f"{attempt * math.ceil(1000 * SLACK * gigabytes)}MB"
+
+
+def grown(configured, units, smallest, attempt):
+    """A configured limit, such as 2h or 4GB, in the smallest unit and grown."""
+    number, unit = re.fullmatch(r"(\d+)([a-zA-Z]+)", configured).groups()
+    return f"{attempt * math.ceil(int(number) * units[unit])}{smallest}"
+
+
+@cache
+def cost_of(dataset, variant=None):
+    """Cost of the network of a data set, or of a variant of its flows."""
+    network = settings.network_settings(CONFIG, dataset, variant)
+    return network_cost(network, dimension_of(dataset))
+
+
+def tflops_of(gpus, threads):
+    """Sustained speed of a job."""
+    if gpus:
+        return gpus * CONFIG.hardware.gpu_tflops
+    return threads * CONFIG.hardware.cpu_gflops / 1000
+
+
+def device_hours_of_training(dataset, variant=None):
+    """Hours that one device of a training computes."""
+    job = settings.training_of(CONFIG, dataset, variant)
+    return training_hours(
+        cost_of(dataset, variant),
+        job.steps * job.batch_size,
+        tflops_of(job.gpu, job.threads),
+    )
+
+
+def device_hours_of_passes(dataset, passes):
+    """Hours that one device takes for so many evaluations of single images."""
+    threads = settings.training_of(CONFIG, dataset).threads
+    speed = tflops_of(images_of(dataset)["gpu"], threads)
+    return generation_hours(cost_of(dataset), passes, 1, speed)
+
+
+def points_gb(dataset):
+    """Memory of a data set's points as numbers of four bytes; archives hold at most 70,000 of them."""
+    return 4e-9 * 70_000 * dimension_of(dataset)
+
+
+def training_runtime(wildcards, attempt):
+    """Time limit of a training."""
+    configured = job_of(wildcards).runtime
+    if configured != "auto":
+        return grown(configured, MINUTES, "m", attempt)
+    hours = device_hours_of_training(wildcards.dataset, variant_of(wildcards))
+    return minutes(hours, attempt)
+
+
+def training_mem(wildcards, attempt):
+    """Memory of a training: of the host, where GPUs hold the network."""
+    job = job_of(wildcards)
+    if job.mem != "auto":
+        return grown(job.mem, MEGABYTES, "MB", attempt)
+    points = points_gb(wildcards.dataset)
+    if job.gpu:
+        return megabytes(job.gpu * (GPU_PROCESS_GB + points), attempt)
+    cost = cost_of(wildcards.dataset, variant_of(wildcards))
+    network = training_memory_gb(cost, job.batch_size // job.accumulate)
+    return megabytes(PROCESS_GB + points + network, attempt)
+
+
+def evaluations_of_flow(wildcards):
+    """Evaluations of the network that one way through a flow costs; a Gaussian and real images need none."""
+    if wildcards.schedule not in CONFIG.schedules:
+        return 0
+    solver = solver_of(wildcards)
+    return evaluations_of(solver["method"], solver["steps"])
+
+
+def passes_of(wildcards):
+    """Evaluations of single images that a job makes; its wildcards tell which job it is."""
+    chosen, way = images_of(wildcards.dataset), evaluations_of_flow(wildcards)
+    if hasattr(wildcards, "steps"):
+        # One solver of the sweep: samples, and a round trip.
+        sweep = chosen["sweep"]
+        images = sweep["samples"] + 2 * sweep["roundtrip"]
+        return images * evaluations_of(wildcards.solver, int(wildcards.steps))
+    if hasattr(wildcards, "part"):
+        return count_of(wildcards) * way
+    if hasattr(wildcards, "draw"):
+        return 2 * chosen["roundtrip"] * way
+    # Pictures: there, back, and new ones.
+    return 3 * chosen["pictures"] * way
+
+
+def generation_runtime(wildcards, attempt):
+    """Time limit of a job that carries images through a flow."""
+    configured = images_of(wildcards.dataset)["runtime"]
+    if configured != "auto":
+        return grown(configured, MINUTES, "m", attempt)
+    hours = device_hours_of_passes(wildcards.dataset, passes_of(wildcards))
+    return minutes(hours, attempt)
+
+
+def generation_mem(wildcards, attempt):
+    """Memory of a job that carries images: of the host, where a GPU holds the network."""
+    chosen = images_of(wildcards.dataset)
+    if chosen["mem"] != "auto":
+        return grown(chosen["mem"], MEGABYTES, "MB", attempt)
+    points = points_gb(wildcards.dataset)
+    if chosen["gpu"]:
+        return megabytes(GPU_PROCESS_GB + points, attempt)
+    network = generation_memory_gb(
+        cost_of(wildcards.dataset), chosen.get("batch_size") or 64
+    )
+    return megabytes(PROCESS_GB + points + network, attempt)
