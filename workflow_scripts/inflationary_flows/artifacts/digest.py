@@ -73,8 +73,13 @@ def source_closure(script: str | Path, root: str | Path) -> dict[str, bool]:
     return passed_through
 
 
-def _imports(path: Path, module: str, root: Path) -> Iterator[str]:
+@cache
+def _imports(path: Path, module: str, root: Path) -> tuple[str, ...]:
     """Modules of this package that one file imports; `module` is its name, "" for scripts."""
+    return tuple(dict.fromkeys(_walk_imports(path, module, root)))
+
+
+def _walk_imports(path: Path, module: str, root: Path) -> Iterator[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
