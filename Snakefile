@@ -4,7 +4,8 @@
 #   snakemake metrics                     one stage: fetch, data, train, flows, metrics, figures, inference, calibration,
 #                                         generate, images, reporting
 #   snakemake plan                        jobs and hours of each stage, before anything runs
-#   snakemake scaling sampler_efficiency  what is measured on demand
+#   snakemake scaling image_speed sampler_efficiency
+#                                         what is measured on demand
 #   snakemake --configfile my.yaml        another configuration, instead of config.yaml
 #   snakemake --directory elsewhere ...   results below another folder
 

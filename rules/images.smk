@@ -25,6 +25,12 @@ rule images:
         expand(f"{IMAGES}contact_sheet.png", zip, **columns_of(IMAGE_RUNS)),
 
 
+rule image_speed:
+    """Makes the table of the image path's speed beside the bare network's."""
+    input:
+        "results/benchmarks/image_speed.csv",
+
+
 rule generate_images:
     """Generates one part of a draw. Makes images as grey levels."""
     input:
@@ -228,3 +234,27 @@ rule take_pictures:
         source=digest_of("take_pictures"),
     script:
         "../workflow_scripts/take_pictures.py"
+
+
+rule measure_image_speed:
+    """Times evaluations, generation and training of images beside the bare network, in turns."""
+    output:
+        table="results/benchmarks/image_speed.csv",
+    log:
+        "results/logs/measure_image_speed.log",
+    benchmark:
+        "results/benchmarks/measure_image_speed.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: EXPERIMENTS["image_speed"]["threads"]
+    resources:
+        mem="8GB",
+        runtime="1h",
+        gpu=EXPERIMENTS["image_speed"]["gpu"],
+    params:
+        presets=EXPERIMENTS["image_speed"]["presets"],
+        batch_size=EXPERIMENTS["image_speed"]["batch_size"],
+        repeats=EXPERIMENTS["image_speed"]["repeats"],
+        source=digest_of("measure_image_speed"),
+    script:
+        "../workflow_scripts/measure_image_speed.py"

@@ -15,6 +15,7 @@ from inflationary_flows.config.fields import (
     NonNegativeNumber,
     Number,
     PositiveNumber,
+    PresetName,
     Section,
     Seed,
     SolverName,
@@ -304,6 +305,22 @@ class Residuals(Section):
     seed: Seed = Field(0, description="Seed of the noise.")
 
 
+def _speed_presets() -> list[PresetName]:
+    return ["ddpmpp", "small_32"]
+
+
+class ImageSpeed(Section):
+    """Speed of the image path beside the bare network, at 32x32x3."""
+
+    presets: Annotated[list[PresetName], Field(min_length=1)] = Field(
+        default_factory=_speed_presets, description="Sizes of the network."
+    )
+    batch_size: Count = Field(8, description="Images at once.")
+    repeats: Count = Field(5, description="Turns of each side.")
+    threads: Count = Field(1, description="Threads.")
+    gpu: Annotated[int, Field(ge=0, le=1)] = Field(0, description="GPUs.")
+
+
 class Experiments(Section):
     """Settings of the experiments; those that list data sets run for these, scaling on demand."""
 
@@ -334,4 +351,7 @@ class Experiments(Section):
     residuals: Residuals = Field(default_factory=Residuals, description="Auto-correlation of denoising residuals.")
     images: dict[Name, ImageExperiment] = Field(
         default_factory=dict, description="Generated images, Frechet distances and round trips, by data set."
+    )
+    image_speed: ImageSpeed = Field(
+        default_factory=ImageSpeed, description="The image path beside the bare network (target `image_speed`)."
     )

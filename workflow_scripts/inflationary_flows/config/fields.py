@@ -60,6 +60,7 @@ SolverName = Literal[
     "heun_scaled",
 ]
 
+PresetName = Literal["ddpmpp", "small_32", "small_28", "small_8"]
 ExtractorName = Literal["inception", "efficientnet_lite0", "digits_classifier"]
 
 

@@ -16,6 +16,7 @@ from inflationary_flows.config.fields import (
     NonNegativeNumber,
     Number,
     PositiveNumber,
+    PresetName,
     ScheduleName,
     Section,
     Seed,
@@ -199,9 +200,9 @@ class Unet(Section):
     """A convolutional U-Net for images."""
 
     kind: Literal["unet"] = Field(..., description="Kind of network.")
-    preset: Literal["ddpmpp", "small_32", "small_28", "small_8"] = Field(
+    preset: PresetName = Field(
         "small_8",
-        description="Where the keys below come from if left out: ddpmpp is the paper's, of 55 M parameters for 32x32; "
+        description="Where the keys below come from if left out: ddpmpp is the paper's, of 54 M parameters for 32x32; "
         "small_ are for a CPU and images of that many pixels a side.",
     )
     channels: Annotated[list[Count], Field(min_length=1)] | None = Field(

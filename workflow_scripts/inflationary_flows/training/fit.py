@@ -110,7 +110,7 @@ def _part_loss(denoiser: NetworkDenoiser, batch: Batch, rows: slice, settings: T
     return squared.mean()
 
 
-def _advance(
+def advance(
     state: TrainingState,
     compute: Compute,
     denoiser: NetworkDenoiser,
@@ -234,7 +234,7 @@ def fit(
             network.train()
             batch = batches.take(state.step, settings.steps)
             try:
-                value = _advance(state, compute, denoiser, batch, settings, seed)
+                value = advance(state, compute, denoiser, batch, settings, seed)
             except TrainingError as problem:
                 problem.hint += f"; the last good state is kept in {store.name}"
                 raise

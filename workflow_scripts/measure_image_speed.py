@@ -1,0 +1,20 @@
+"""Times the image path beside the bare network."""
+
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.experiments.image_speed import measure_image_speed
+
+with job(snakemake.log[0], snakemake.threads):
+    params = snakemake.params
+    rows = [
+        row
+        for preset in params.presets
+        for row in measure_image_speed(
+            preset,
+            batch_size=params.batch_size,
+            repeats=params.repeats,
+            device=device_for(snakemake.resources.gpu),
+        )
+    ]
+    write_rows(snakemake.output.table, rows)
