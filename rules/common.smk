@@ -198,6 +198,14 @@ def job_of(wildcards):
     return settings.training_of(CONFIG, wildcards.dataset, variant_of(wildcards))
 
 
+def parts_of_batch(wildcards):
+    """Parts that a batch is cut into, where the result depends on it: dropout is drawn part by part."""
+    job = job_of(wildcards)
+    return (
+        max(1, job.gpu) * job.accumulate if network_of(wildcards).get("dropout") else 1
+    )
+
+
 def one_gpu_of(wildcards):
     """One GPU for what evaluates a network that was trained on any."""
     return min(1, job_of(wildcards).gpu)

@@ -171,7 +171,7 @@ def passes_on_points(name, schedule):
 def planned_metrics():
     """Small tables of flows themselves, of which each is a job."""
     for table in RUN_BY_METRICS:
-        for path in METRICS[table]:
+        for path in METRICS.get(table, []):
             dataset, schedule = path.split("/")[2:4]
             gpus = min(1, settings.training_of(CONFIG, dataset).gpu)
             passes = passes_on_points(MEASURED_BY[table], schedule)

@@ -199,6 +199,6 @@ rule plan:
     params:
         counts=lambda wildcards: planned_jobs(),
         table="results/plan.csv",
-        source=digest_of("print_plan"),
+        source=digest_of("plan"),
     script:
-        "../workflow_scripts/print_plan.py"
+        "../workflow_scripts/plan.py"

@@ -37,6 +37,7 @@ rule train_network:
         schedule=schedule_of,
         network=network_of,
         training=training_of,
+        parts=parts_of_batch,
         seed=seed_of,
         state="results/.training",
         source=digest_of("train_network"),

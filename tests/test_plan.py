@@ -15,6 +15,7 @@ from inflationary_flows.experiments.plan import PLAN_COLUMNS, plan_rows, plan_te
 from inflationary_flows.networks.costs import network_cost, training_hours
 
 PAPER = REPOSITORY / "configs/paper.yaml"
+PATCHES = REPOSITORY / "configs/photo_patches.yaml"
 COUNTS = [
     {"stage": "train", "rule": "train_network", "jobs": 2, "gpus": 4, "hours": 10.0, "threads": 8},
     {"stage": "train", "rule": "train_network", "jobs": 3, "gpus": 0, "hours": 0.5, "threads": 2},
@@ -49,7 +50,7 @@ def test_text_is_a_table_with_aligned_columns() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", [SMOKE, PAPER], ids=["smoke", "paper"])
+@pytest.mark.parametrize("config", [SMOKE, PAPER, PATCHES], ids=["smoke", "paper", "photo_patches"])
 def test_planned_jobs_are_those_of_a_dry_run(config: Path, tmp_path: Path) -> None:
     planned = run_workflow(tmp_path, "plan", config=config)
     assert planned.code == 0, planned.text

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,14 @@ COLUMNS = {
         "participation_ratio",
         "largest_variance",
         "smallest_variance",
+    ],
+    "spectra": ["dataset", "index", "eigenvalue", "cumulative_share"],
+    "frechet": [*FLOW, "extractor", "metric", "value", "n", "evaluations"],
+    "image_roundtrip": [*FLOW, "mse", "mse_uint8_wrapped", "max_error", "n", "evaluations"],
+    "evaluation_sweep": [*FLOW, "solver", "evaluations", "extractor", "metric", "value", "n"],
+    "paper_comparison": [
+        *("table", "dataset", "method", "dims", "inflation_gap", "metric", "published", "published_two_sigma"),
+        *("ours", "ours_two_sigma", "draws", "difference", "in_two_sigmas", "status", "evaluations", "flow"),
     ],
     "propagation": [*FLOW, "example", "coordinate", "kept", "mean", "sd", "level", "lower", "upper"],
     "hmc_weights": [
@@ -97,6 +106,13 @@ FIGURES = {
     "coverage",
     "coverage_schematic",
     "residual_correlation",
+    "spectra",
+    "paper_comparison",
+    "evaluation_sweep",
+    "samples_digits",
+    "samples_photo_patches",
+    "fig05_digits",
+    "fig05_photo_patches",
 }
 PER_FLOW = {
     "trace_flow",
@@ -114,6 +130,11 @@ def flows_of(config: Path) -> set[tuple[str, str, int]]:
         for schedule in entry["schedules"]
         for seed in content["seeds"]
     }
+
+
+def point_flows_of(config: Path) -> set[tuple[str, str, int]]:
+    """Flows that are measured point by point: images of many coordinates are measured as images."""
+    return {flow for flow in flows_of(config) if flow[0] != "photo_patches"}
 
 
 def members_of(config: Path) -> set[tuple[str, str, str]]:
@@ -159,7 +180,7 @@ def test_tables_have_the_columns_of_the_contract(smoke_run: Path, table: str) ->
 @pytest.mark.parametrize("table", ["flow_quality", "roundtrip", "solver_comparison"])
 def test_tables_cover_every_flow(smoke_run: Path, table: str) -> None:
     frame = pd.read_csv(smoke_run / f"results/tables/{table}.csv")
-    assert set(frame[FLOW].itertuples(index=False, name=None)) == flows_of(SMOKE)
+    assert set(frame[FLOW].itertuples(index=False, name=None)) == point_flows_of(SMOKE)
 
 
 @pytest.mark.slow
@@ -209,7 +230,8 @@ def test_resolved_configuration_loads_as_the_same_configuration(
 def test_training_curves_are_json_lines(smoke_run: Path) -> None:
     for path in (smoke_run / "results/networks").rglob("training.jsonl"):
         rows = [json.loads(line) for line in path.read_text().splitlines()]
-        assert rows[-1]["step"] == (10 if "early" in str(path) else 60)
+        steps = 20 if "photo_patches" in path.parts else 60
+        assert rows[-1]["step"] == (10 if "early" in str(path) else steps)
         assert all(np.isfinite(row["validation_loss"]) for row in rows)
 
 
@@ -233,13 +255,17 @@ def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
 @pytest.mark.slow
 def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
     # The second run finds the own table elsewhere, beside the Snakefile.
-    chosen = [f"results/tables/{table}.csv" for table in ("hmc_weights", "sbc", "coverage")]
+    tables = ("hmc_weights", "sbc", "coverage", "frechet", "image_roundtrip", "evaluation_sweep")
+    chosen = [f"results/tables/{table}.csv" for table in tables]
     outcome = run_workflow(tmp_path, "metrics", *chosen)
     assert outcome.code == 0, outcome.text
     patterns = (
         "networks/**/*.safetensors",
         "flows/**/*.safetensors",
         "inference/**/chain*.safetensors",
+        "images/**/*.safetensors",
+        "references/**/*",
+        "extractors/*",
         "tables/*.csv",
     )
     first, second = digests(smoke_run, *patterns), digests(tmp_path, *patterns)
@@ -262,6 +288,43 @@ def test_scaling_study_is_made_on_demand(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.text
     table = pd.read_csv(tmp_path / "results/benchmarks/scaling.csv")
     assert {"n", "dimension", "seconds", "peak_memory_mb"} <= set(table.columns)
+
+
+@pytest.mark.slow
+def test_images_have_baselines_and_a_protocol_beside_every_number(smoke_run: Path) -> None:
+    frame = pd.read_csv(smoke_run / "results/tables/frechet.csv")
+    for dataset, extractor, metric in (
+        ("digits", "digits_classifier", "fd_digits"),
+        ("photo_patches", "efficientnet_lite0", "fd_effnetlite0"),
+    ):
+        rows = frame[frame.dataset == dataset]
+        schedules = {schedule for name, schedule, _ in flows_of(SMOKE) if name == dataset}
+        assert set(rows.schedule) == schedules | {"gaussian", "held_out"}
+        assert set(rows.metric) == {metric, "kid", "precision", "recall"}
+        assert set(rows.extractor) == {extractor}
+    protocols = list((smoke_run / "results/metrics").rglob("frechet_*.json"))
+    assert len(protocols) == len(frame) // 4
+    for path in protocols:
+        protocol = json.loads(path.read_text())
+        assert len(protocol["sha256"]) == 64
+        assert {"extractor", "n", "split", "resize"} <= set(protocol)
+
+
+@pytest.mark.slow
+def test_sheets_show_each_draw(smoke_run: Path) -> None:
+    sheets = list((smoke_run / "results/images").rglob("contact_sheet.png"))
+    draws = {path.parent for path in (smoke_run / "results/images").rglob("part*.safetensors")}
+    assert {path.parent for path in sheets} == draws
+
+
+@pytest.mark.slow
+def test_report_holds_the_comparison_with_the_paper(smoke_run: Path, tmp_path: Path) -> None:
+    outcome = run_workflow(smoke_run, "reporting", "--report", str(tmp_path / "report.zip"))
+    assert outcome.code == 0, outcome.text
+    with zipfile.ZipFile(tmp_path / "report.zip") as report:
+        content = b"".join(report.read(name) for name in report.namelist())
+    assert b"paper_comparison.csv" in content
+    assert b"not run" in content
 
 
 # ---------------------------------------------------------------------------------------------
@@ -288,8 +351,9 @@ def test_learning_rate_retrains_and_keeps_the_data(smoke_run: Path, edited_confi
 
     jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
     # Flows that were stopped early have training settings of their own.
-    assert jobs["train_network"] == len([name for _, _, name in members_of(SMOKE) if not name.endswith("early")])
-    assert all(jobs[rule] == len(flows_of(SMOKE)) for rule in PER_FLOW)
+    members = [name for dataset, _, name in members_of(SMOKE) if dataset != "photo_patches"]
+    assert jobs["train_network"] == len([name for name in members if not name.endswith("early")])
+    assert all(jobs[rule] == len(point_flows_of(SMOKE)) for rule in PER_FLOW)
     untouched = {"prepare_splits", "fit_eigenbasis", "measure_two_sample_floor"}
     assert not untouched & set(jobs)
 
@@ -310,7 +374,7 @@ def test_experiment_setting_reruns_that_experiment(smoke_run: Path, edited_confi
         content["experiments"]["roundtrip"]["samples"] = 90
 
     jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
-    assert jobs == {"measure_roundtrip": len(flows_of(SMOKE)), "merge_table": 1}
+    assert jobs == {"measure_roundtrip": len(point_flows_of(SMOKE)), "merge_table": 1}
 
 
 @pytest.mark.slow
@@ -364,6 +428,17 @@ def test_sampler_edit_samples_again_and_integrates_nothing_anew(smoke_run: Path,
 
 
 @pytest.mark.slow
+def test_another_number_of_images_generates_and_trains_nothing_else(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["experiments"]["images"]["digits"]["draws"] = [0, 1, 2]
+
+    jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
+    assert jobs["generate_images"] == 2
+    assert jobs["measure_frechet"] == 2
+    assert not {"train_network", "assemble_flow", "fit_reference", "train_digits_classifier"} & set(jobs)
+
+
+@pytest.mark.slow
 def test_comment_edit_reruns_nothing(smoke_run: Path, copied_repository: Path) -> None:
     for path in (copied_repository / "workflow_scripts").rglob("*.py"):
         path.write_text(path.read_text() + "\n# A remark.\n")
@@ -400,7 +475,7 @@ def test_default_configuration_is_read_without_configfile(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("target", "rules"),
     [
-        ("data", {"prepare_splits", "fit_eigenbasis", "tabulate_participation_ratio"}),
+        ("data", {"prepare_splits", "fit_eigenbasis", "tabulate_participation_ratio", "tabulate_spectra"}),
         ("train", {"prepare_splits", "fit_eigenbasis", "train_network"}),
         ("flows", {"prepare_splits", "fit_eigenbasis", "train_network", "assemble_flow"}),
         ("scaling", {"measure_scaling"}),

@@ -34,6 +34,7 @@ with job(snakemake.log[0], snakemake.threads), join_processes(device_for(resourc
         schedule=params.schedule,
         network=params.network,
         training=params.training,
+        parts=params.parts,
         seed=params.seed,
         source=params.source,
     )

@@ -19,7 +19,7 @@ def take_pictures(flow: Flow, images: Rows, image: ImageFormat, *, pictures: int
     """Takes pictures of a flow.
 
     A latent is rotated from the eigenbasis back to pixels, where a reduced one shows the few patterns that are left of
-    its image, and a preserved one noise of the spectrum of the data.
+    its image, and a preserved one something that looks like noise.
 
     Arguments:
         flow: Trained flow.

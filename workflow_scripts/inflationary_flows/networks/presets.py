@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# The settings of de Albuquerque and Pearson (2024): DDPM++ of Song et al. (2021), about 55 M parameters at 32x32x3.
+# The settings of de Albuquerque and Pearson (2024): DDPM++ of Song et al. (2021), 54 M parameters at 32x32x3.
 PAPER = "ddpmpp"
 
 PRESETS: dict[str, dict[str, Any]] = {
