@@ -1,9 +1,15 @@
-"""A training run as a program, alone or as one of several processes: `python ddp_driver.py FOLDER PROCESSES PARTS`."""
+"""A training run as a program, alone or as one of several processes: `python ddp_driver.py FOLDER PROCESSES PARTS`.
+
+Every state is kept under its step, so that a test can go on from any.
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +32,14 @@ NETWORK = {
     "dropout": 0.1,
     "labels": 9,
 }
+
+
+class KeptStates(StateFile):
+    """A state file that leaves a copy of each state behind."""
+
+    def write(self, tensors: Mapping[str, torch.Tensor], metadata: dict[str, Any]) -> None:
+        super().write(tensors, metadata)
+        shutil.copy(self.path, self.path.with_stem(f"step{metadata['step']}"))
 
 
 def main(folder: Path, processes: int, parts: int) -> int:
@@ -54,7 +68,7 @@ def main(folder: Path, processes: int, parts: int) -> int:
             NETWORK,
             settings,
             seed=0,
-            store=StateFile(folder / "state.safetensors"),
+            store=KeptStates(folder / "state.safetensors"),
             digest="shared",
             checkpoint_seconds=0.0,
             device=device,

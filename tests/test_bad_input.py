@@ -142,10 +142,19 @@ def artifact(name: str, damage: Callable[[Path], object], read: Callable[[Path],
     return Case(name, arrange, ArtifactError, parts)
 
 
+def small_basis() -> Eigenbasis:
+    """The eigenbasis of the small files below."""
+    return Eigenbasis.fit(np.random.default_rng(0).normal(size=(50, 2)))
+
+
+def read_network(path: Path) -> object:
+    """Reads a network of the small eigenbasis."""
+    return load_network(path, small_basis())
+
+
 def _finished_file(read: Callable[[Path], object]) -> Path:
     """A small file of the kind that `read` reads."""
-    points = np.random.default_rng(0).normal(size=(50, 2))
-    basis = Eigenbasis.fit(points)
+    basis = small_basis()
     settings = {"kernel": "floor", "signal_left": 1e-3}
     network_settings = {"kind": "mlp", "space": "eigen", "width": 8, "blocks": 1, "frequencies": 4}
     network = build_network(network_settings, 2, seed=0)
@@ -158,7 +167,7 @@ def _finished_file(read: Callable[[Path], object]) -> Path:
     elif read == Flow.load:
         metadata = {"schedule": settings, "network": network_settings, "provenance": {}}
         save_flow(path, Flow(denoiser, basis), metadata)
-    elif read is load_network:
+    elif read is read_network:
         save_network(path, denoiser, settings, network_settings, {})
     else:
         save_tensors(path, {"a": np.arange(8.0)}, {"kind": "test"})
@@ -189,6 +198,12 @@ def drop_a_weight(path: Path) -> None:
     arrays, metadata = load_tensors(path)
     arrays.pop("network.last.weight")
     save_tensors(path, arrays, metadata)
+
+
+def change_the_basis(path: Path) -> None:
+    """Writes the file anew, whole and signed, as if the network were of other data."""
+    arrays, metadata = load_tensors(path)
+    save_tensors(path, arrays, metadata | {"eigenbasis": "0" * 64})
 
 
 def drop_the_basis(path: Path) -> None:
@@ -396,11 +411,11 @@ CASES = [
         "exponents >= 0",
         "-1",
     ),
-    artifact("network missing", Path.unlink, load_network, "file.safetensors", "an existing file", "none"),
+    artifact("network missing", Path.unlink, read_network, "file.safetensors", "an existing file", "none"),
     artifact(
         "network truncated",
         cut(0.6),
-        load_network,
+        read_network,
         "file.safetensors",
         "a whole safetensors file",
         "cannot be read",
@@ -408,7 +423,7 @@ CASES = [
     artifact(
         "network empty",
         cut(0),
-        load_network,
+        read_network,
         "file.safetensors",
         "a whole safetensors file",
         "0 bytes",
@@ -416,7 +431,7 @@ CASES = [
     artifact(
         "network tampered with",
         flip,
-        load_network,
+        read_network,
         "file.safetensors",
         "contents whose sha256",
         "altered",
@@ -424,7 +439,7 @@ CASES = [
     artifact(
         "network description tampered with",
         edit_metadata,
-        load_network,
+        read_network,
         "file.safetensors",
         "sha256",
         "altered",
@@ -432,7 +447,7 @@ CASES = [
     artifact(
         "network of somebody else",
         foreign,
-        load_network,
+        read_network,
         "file.safetensors",
         "written by inflationary_flows",
         "without its checksum",
@@ -440,7 +455,7 @@ CASES = [
     artifact(
         "a pickle as network",
         pickled,
-        load_network,
+        read_network,
         "file.safetensors",
         "a whole safetensors file",
         "cannot be read",
@@ -448,15 +463,23 @@ CASES = [
     artifact(
         "network without a weight",
         drop_a_weight,
-        load_network,
+        read_network,
         "file.safetensors",
         "weights that fit",
         "last.weight",
     ),
     artifact(
-        "network without its basis",
+        "network of another basis",
+        change_the_basis,
+        read_network,
+        "file.safetensors",
+        "trained in the eigenbasis",
+        "000000000000",
+    ),
+    artifact(
+        "flow without its basis",
         drop_the_basis,
-        load_network,
+        Flow.load,
         "file.safetensors",
         "an eigenbasis",
         "vectors",

@@ -6,7 +6,7 @@ import torch
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.flows import load_network, save_flow, solver_settings
+from inflationary_flows.artifacts.flows import load_basis, load_network, save_flow, solver_settings
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 
@@ -14,7 +14,7 @@ from inflationary_flows.data.splits import load_splits
 COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 20_000, 2**21
 
 with job(snakemake.log[0], snakemake.threads):
-    denoiser, metadata = load_network(Path(snakemake.input.network))
+    denoiser, metadata = load_network(Path(snakemake.input.network), load_basis(Path(snakemake.input.eigenbasis)))
     flow = Flow(
         denoiser,
         denoiser.basis,

@@ -1,11 +1,13 @@
 """Trained networks and flows as files: safetensors with a description in JSON, no pickle.
 
-A network file holds what training made: weights, eigenbasis, and how schedule and architecture were set.  A flow file
-is that with the integration and the prior, all that a user needs to inflate and generate.
+A network file holds what training made: weights, how schedule and architecture were set, and which eigenbasis it
+belongs to, whose matrix is large for images and has a file of its own.  A flow file is all that a user needs to inflate
+and generate, the eigenbasis included.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from inflationary_flows.artifacts.files import load_tensors, save_tensors
+from inflationary_flows.artifacts.files import load_tensors, save_tensors, sha256_of_array
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
@@ -40,6 +42,12 @@ def _basis_tensors(basis: Eigenbasis) -> dict[str, Any]:
 def save_basis(path: Path, basis: Eigenbasis) -> None:
     """Writes an eigenbasis."""
     save_tensors(path, _basis_tensors(basis), {"kind": _BASIS, "dimension": basis.dimension})
+
+
+def basis_fingerprint(basis: Eigenbasis) -> str:
+    """Names an eigenbasis by the sha256 of its numbers."""
+    parts = [sha256_of_array(tensor.numpy()) for _, tensor in sorted(_basis_tensors(basis.to("cpu")).items())]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def load_basis(path: Path) -> Eigenbasis:
@@ -78,9 +86,9 @@ def save_network(
         provenance: What else to note: seed, digest of the training run, ...
     """
     tensors = {f"network.{k}": v for k, v in denoiser.network.state_dict().items()}
-    tensors |= {f"eigenbasis.{k}": v for k, v in _basis_tensors(denoiser.basis).items()}
     metadata = {
         "kind": _NETWORK,
+        "eigenbasis": basis_fingerprint(denoiser.basis),
         "schedule": schedule_settings,
         "network": network_settings,
         "provenance": provenance,
@@ -88,8 +96,9 @@ def save_network(
     save_tensors(path, tensors, metadata)
 
 
-def _denoiser(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> NetworkDenoiser:
-    basis = _basis(path, arrays, "eigenbasis.")
+def _denoiser(
+    path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any], basis: Eigenbasis
+) -> NetworkDenoiser:
     try:
         schedule = make_schedule(basis.eigenvalues, **metadata["schedule"])
         settings = metadata["network"]
@@ -107,20 +116,29 @@ def _denoiser(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any
     return NetworkDenoiser(schedule, network, basis, settings["space"])
 
 
-def load_network(path: Path) -> tuple[NetworkDenoiser, dict[str, Any]]:
+def load_network(path: Path, basis: Eigenbasis) -> tuple[NetworkDenoiser, dict[str, Any]]:
     """Reads a trained network.
 
     Arguments:
         path: File of `save_network`.
+        basis: The eigenbasis that it was trained in.
 
     Returns:
         The denoiser, in evaluation mode, and the file's metadata.
 
     Raises:
-        ArtifactError: if the file is missing, truncated, altered, or not a network.
+        ArtifactError: if the file is missing, truncated, altered, or not a network, or of another eigenbasis.
     """
     arrays, metadata = load_tensors(path, _NETWORK)
-    return _denoiser(path, arrays, metadata), metadata
+    found = basis_fingerprint(basis)
+    if metadata.get("eigenbasis") != found:
+        raise ArtifactError(
+            str(path),
+            f"a network trained in the eigenbasis {found[:12]}",
+            f"one of {str(metadata.get('eigenbasis'))[:12]}",
+            "delete the network and run the workflow again: the data have changed since it was trained",
+        )
+    return _denoiser(path, arrays, metadata, basis), metadata
 
 
 def save_flow(path: Path, flow: Flow, network_metadata: dict[str, Any]) -> None:
@@ -166,7 +184,7 @@ def load_flow(path: Path) -> Flow:
     """
     file = path / "flow.safetensors" if path.is_dir() else path
     arrays, metadata = load_tensors(file, _FLOW)
-    denoiser = _denoiser(file, arrays, metadata)
+    denoiser = _denoiser(file, arrays, metadata, _basis(file, arrays, "eigenbasis."))
     latents = arrays.get("compressed_latents")
     return Flow(
         denoiser,
