@@ -26,7 +26,7 @@ envvars:
 
 from inflationary_flows import config as settings
 from inflationary_flows.artifacts.digest import source_digest
-from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.artifacts.files import atomic_write, sha256_of
 from inflationary_flows.data.download import file_name
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import find_image_format

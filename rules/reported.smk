@@ -3,6 +3,9 @@
 Needs images.smk; makes nothing.
 """
 
+# Part of the sources: known by what is in it, wherever the repository lies.
+PAPER_TABLES = ROOT / "configs/paper_tables.csv"
+
 PICTURES = "results/images/{dataset}/{schedule}/seed{seed}/pictures.npz"
 CAPTIONS = "../docs/captions"
 

@@ -23,7 +23,6 @@ rule reporting:
 rule compare_with_paper:
     """Puts published values beside ours. Makes a row for each published one, also where nothing was run."""
     input:
-        published=str(ROOT / "configs/paper_tables.csv"),
         participation="results/tables/participation_ratio.csv",
         frechet=merged_table("frechet"),
         roundtrip=merged_table("image_roundtrip"),
@@ -45,6 +44,7 @@ rule compare_with_paper:
         runtime="10m",
         gpu=0,
     params:
+        published=sha256_of(PAPER_TABLES),
         schedules=SCHEDULES,
         kinds={name: CONFIG.datasets[name].kind for name in DATASETS},
         source=digest_of("compare_with_paper"),

@@ -10,6 +10,8 @@ Replacing w by its posterior mean over a reference batch keeps the minimiser and
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -56,17 +58,33 @@ def time_angles(schedule: Schedule, clock: Tensor) -> Tensor:
     return schedule.angle(schedule.time_at(clock))
 
 
+# Points on the clock that weights are averaged over.
+_CLOCK_POINTS = 65
+
+
 def flow_weights(schedule: Schedule, t: Tensor) -> Tensor:
-    """Weights of squared errors by how far the flow moves along each direction, shape (n, D), mean 1 over directions.
+    """Weights of squared errors by how far the flow moves along each direction, shape (n, D).
 
     An error of F moves a point by |d tau_i / dt|.  Where the spectrum is wide, only the directions whose variance is
-    near that of the kernel move at a time: the others would fill the loss with noise that no flow ever sees.  A floor
-    of a tenth keeps every direction learned at all times.
+    near that of the kernel move at a time: the others would fill the loss with noise that no flow ever sees.  The
+    average is 1 over directions and the whole clock, not at each time: late times, when few directions are left to
+    move, would otherwise be all about these few.  A floor of a tenth keeps every direction learned at all times.
 
     Arguments:
         schedule: Kernel.
         t: Times, shape (n,).
     """
-    speed = 1 / torch.cosh(schedule.log_noise_ratio(t) / 2)
-    relative = speed / speed.mean(1, keepdim=True)
-    return 0.1 + 0.9 * relative
+
+    return 0.1 + 0.9 * _speed(schedule, t) / _mean_speed(schedule)
+
+
+def _speed(schedule: Schedule, t: Tensor) -> Tensor:
+    """How far the flow moves along each direction while the clock runs, up to a factor, shape (n, D)."""
+    return 1 / torch.cosh(schedule.log_noise_ratio(t) / 2)
+
+
+# The same number at every step of a training.
+@lru_cache(maxsize=8)
+def _mean_speed(schedule: Schedule) -> float:
+    """Average over directions and the clock."""
+    return float(_speed(schedule, schedule.time_at(torch.linspace(0, 1, _CLOCK_POINTS, dtype=torch.float64))).mean())
