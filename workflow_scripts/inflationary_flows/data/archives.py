@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from inflationary_flows.data.sources import require_file
 from inflationary_flows.errors import DataError, shorten
 
 # Compression beyond this is a bomb: photographs do not compress in a zip, plain tables ten- to fiftyfold.
@@ -61,7 +62,7 @@ def tar_members(path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
     Raises:
         DataError: if the archive is missing, truncated, unsafe, or another kind of file.
     """
-    _require_file(path)
+    require_file(path)
     with _explained(path, "tar.gz"), gzip.open(path) as unpacked:
         counted = _Counted(unpacked, limits.total, path)
         with tarfile.open(fileobj=counted, mode="r|") as archive:  # type: ignore[call-overload]
@@ -97,7 +98,7 @@ class ZipFiles:
         Raises:
             DataError: if the archive is missing, truncated, unsafe, or another kind of file.
         """
-        _require_file(path)
+        require_file(path)
         self.path = path
         with _explained(path, "zip"):
             self._archive = zipfile.ZipFile(path)
@@ -160,16 +161,6 @@ class _Counted:
         if self._left < 0:
             raise _bomb(self._path, "more")
         return content
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        raise DataError(
-            str(path),
-            "an existing file",
-            "a directory" if path.is_dir() else "none",
-            "check `path` of the data set; it starts at the working directory.",
-        )
 
 
 def _require_plain_name(path: Path, name: str) -> None:

@@ -119,8 +119,8 @@ def table_dimension(dataset: Mapping[str, Any]) -> int:
     return len(_chosen_columns(path, names, dataset))
 
 
-def _existing(dataset: Mapping[str, Any]) -> Path:
-    path = Path(dataset["path"])
+def require_file(path: Path) -> None:
+    """Raises `DataError` if there is no such file."""
     if not path.is_file():
         raise DataError(
             str(path),
@@ -128,6 +128,11 @@ def _existing(dataset: Mapping[str, Any]) -> Path:
             "a directory" if path.is_dir() else "none",
             "check `path` of the data set; it starts at the working directory.",
         )
+
+
+def _existing(dataset: Mapping[str, Any]) -> Path:
+    path = Path(dataset["path"])
+    require_file(path)
     if path.stat().st_size == 0:
         raise DataError(str(path), "a table", "an empty file", "write the table anew.")
     return path

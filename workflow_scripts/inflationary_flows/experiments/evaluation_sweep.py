@@ -9,8 +9,8 @@ from inflationary_flows.experiments.features import Extractor
 from inflationary_flows.experiments.frechet import FeatureStatistics, frechet_of
 from inflationary_flows.experiments.generation import generate_images
 from inflationary_flows.experiments.image_roundtrip import measure_image_roundtrip
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.training.examples import Rows
 
 SWEEP_COLUMNS = ("solver", "evaluations", "extractor", "metric", "value", "n")
 

@@ -17,9 +17,9 @@ from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.data.splits import Splits
 from inflationary_flows.experiments.frechet import Reference, reference_images
 from inflationary_flows.experiments.integration import carry_data, carry_latents
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.seeding import derive_seed
-from inflationary_flows.training.examples import Rows
 
 # Grey levels of 8 bits in a unit of x, whose range is [-1, 1].
 GREY_LEVELS = 127.5

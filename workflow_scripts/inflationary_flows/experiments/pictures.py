@@ -8,8 +8,8 @@ import torch
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.generation import as_images, generate_images
 from inflationary_flows.experiments.image_roundtrip import choose_images
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.training.examples import Rows
 
 # Latents are shown from minus to plus as many standard deviations over all their pixels.
 _SHOWN_DEVIATIONS = 2.5

@@ -28,9 +28,6 @@ class Rows(Protocol):
     @property
     def shape(self) -> Any: ...
 
-    @property
-    def ndim(self) -> int: ...
-
     def __len__(self) -> int: ...
 
     def __getitem__(self, key: Any, /) -> Any: ...
@@ -76,7 +73,7 @@ class Eigenbasis:
         Raises:
             DataError: if x is not a finite matrix with more than one row, or a scale is not positive.
         """
-        if x.ndim != 2 or len(x) < 2:
+        if len(x.shape) != 2 or len(x) < 2:
             raise _unfit(x)
         units = torch.ones(x.shape[1], dtype=torch.float64)
         if scale is not None:

@@ -46,6 +46,8 @@ EULER_SCALED, HEUN_SCALED = "euler_scaled", "heun_scaled"
 SCALED: dict[str, FixedStepSolver] = {EULER_SCALED: EULER, HEUN_SCALED: HEUN_THEN_EULER}
 ADAPTIVE = "dopri5"
 SOLVERS = (*FIXED_STEP, ADAPTIVE, *SCALED)
+# Every solver but the adaptive one, in whatever coordinates.
+_METHODS = {**FIXED_STEP, **SCALED}
 # Numbers of a batch: 4,096 points of the digits, 85 of colour images.
 _BATCH_NUMBERS = 2**18
 
@@ -173,7 +175,7 @@ class Flow:
         chosen = self.settings(solver, steps)
         if chosen.method == ADAPTIVE:
             raise DataError("solver", "a fixed-step solver", ADAPTIVE, "use carry(), which counts as it goes")
-        return _fixed_step(chosen.method).evaluations(chosen.steps)
+        return _METHODS[chosen.method].evaluations(chosen.steps)
 
     def carry(
         self,
@@ -209,7 +211,7 @@ class Flow:
             if settings.method == ADAPTIVE:
                 y, seen = solve_adaptive(velocity, y, start, end, tolerance=settings.tolerance, at=at)
             else:
-                method = _fixed_step(settings.method)
+                method = _METHODS[settings.method]
                 y, seen = solve(velocity, y, start, end, solver=method, steps=settings.steps, at=at)
             ends.append(convert(y, schedule, grid.time(end), coordinates, "whitened").to(points.device))
             snapshots: list[Tensor] = [y] * len(order)
@@ -400,8 +402,3 @@ class Flow:
             values.append(latent + log_volume - start_factor)
         result = torch.cat(values) if values else points.new_empty(0)
         return like(result, x)
-
-
-def _fixed_step(method: str) -> FixedStepSolver:
-    """The solver of a name that is not `dopri5`, in whatever coordinates."""
-    return SCALED[method] if method in SCALED else FIXED_STEP[method]

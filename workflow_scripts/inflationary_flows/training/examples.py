@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.training.augmentation import augment
 from inflationary_flows.training.settings import TrainingSettings
@@ -22,20 +21,6 @@ from inflationary_flows.training.settings import TrainingSettings
 # Whitened data up to this size are kept: all of CIFAR-10 and its mirror images.
 KEPT_BYTES = 2**31
 _ROWS = 4096
-
-
-class Rows(Protocol):
-    """Data, shape (n, D), read where it is looked at: an array, or images in a memory map."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, D)."""
-
-    def __len__(self) -> int:
-        """Number of rows n."""
-
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Rows as float64, data units."""
 
 
 def whitened_data(x: Rows, basis: Eigenbasis, schedule: Schedule) -> Tensor:

@@ -23,12 +23,12 @@ from tqdm import tqdm
 
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.networks.build import build_network
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.compute import Compute, Processes
-from inflationary_flows.training.examples import Examples, Rows, make_examples, whitened_data
+from inflationary_flows.training.examples import Examples, make_examples, whitened_data
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.state import StateStore, TrainingState
 from inflationary_flows.training.targets import (
