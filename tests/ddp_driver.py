@@ -18,6 +18,7 @@ from inflationary_flows.artifacts.flows import save_network
 from inflationary_flows.artifacts.states import StateFile
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.progress import Progress
 from inflationary_flows.training.compute import join_processes, launched, run_in_processes
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
@@ -68,9 +69,7 @@ def main(folder: Path, processes: int, parts: int) -> int:
             NETWORK,
             settings,
             seed=0,
-            store=KeptStates(folder / "state.safetensors"),
-            digest="shared",
-            checkpoint_seconds=0.0,
+            progress=Progress(KeptStates(folder / "state.safetensors"), "shared", seconds=0.0),
             device=device,
             processes=group,
         )

@@ -25,6 +25,7 @@ from inflationary_flows.training.examples import KeptExamples, StreamedExamples,
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.targets import flow_weights
+from stores import Memory, kept
 
 DRIVER = Path(__file__).with_name("ddp_driver.py")
 IMAGE = ImageFormat(1, 8, 8)
@@ -38,22 +39,6 @@ TINY = TrainingSettings(
     validate_every=10,
     validation_points=64,
 )
-
-
-class Memory:
-    """A store that keeps every state."""
-
-    name = "memory"
-
-    def __init__(self) -> None:
-        self.states: list = []
-
-    def read(self):
-        return self.states[-1] if self.states else None
-
-    def write(self, tensors, metadata):
-        copies = {k: v.detach().numpy().copy() for k, v in tensors.items()}
-        self.states.append((copies, {**metadata, "history": list(metadata["history"])}))
 
 
 def pixels(n: int = 240, image: ImageFormat = IMAGE, seed: int = 0) -> Pixels:
@@ -71,10 +56,9 @@ def setting(x: Pixels | None = None) -> tuple[Pixels, Eigenbasis, Schedule]:
     return x, basis, make_schedule(basis.eigenvalues, signal_left=1e-2, least_variance=x.image.least_variance)
 
 
-def train(settings: TrainingSettings = TINY, network=UNET, store=None, **options):
+def train(settings: TrainingSettings = TINY, network=UNET, progress=None, **options):
     x, basis, schedule = setting()
-    store = store or Memory()
-    return fit(x, x[:60], basis, schedule, network, settings, seed=0, store=store, digest="d", **options)
+    return fit(x, x[:60], basis, schedule, network, settings, seed=0, progress=progress or kept(), **options)
 
 
 def weights(denoiser) -> dict[str, torch.Tensor]:
@@ -148,10 +132,10 @@ def test_an_interrupted_run_of_images_ends_with_the_same_bits(change):
     settings = dataclasses.replace(TINY, **change)
     network = UNET | {"dropout": 0.2, "labels": 9 if "augment" in change else 0}
     store = Memory()
-    whole, history = train(settings, network, store, checkpoint_seconds=0.0)
+    whole, history = train(settings, network, kept(store, 0.0))
     part = Memory()
     part.states = store.states[:7]
-    resumed, resumed_history = train(settings, network, part)
+    resumed, resumed_history = train(settings, network, kept(part))
     assert resumed_history == history
     assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
 
@@ -284,7 +268,7 @@ def test_augmentation_does_not_leak_into_what_the_network_denoises():
         TINY, steps=500, batch_size=64, validate_every=250, augment=0.9, learning_rate=3e-3, ema_half_life=2000.0
     )
     network = UNET | {"labels": 9, "channels": [16, 32]}
-    denoiser, _ = fit(x, x[:60], basis, schedule, network, settings, seed=0, store=Memory(), digest="d")
+    denoiser, _ = fit(x, x[:60], basis, schedule, network, settings, seed=0, progress=kept())
     held_out = oriented(400, seed=1)
     w = basis.to_eigen(torch.from_numpy(held_out[:])) / schedule.eigenvalues.sqrt()
     noise = torch.from_numpy(np.random.default_rng(2).standard_normal(w.shape))

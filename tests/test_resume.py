@@ -9,23 +9,23 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from inflationary_flows.artifacts.files import load_tensors, sha256_of
+from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.states import StateFile
-from inflationary_flows.errors import ArtifactError
 
 DRIVER = Path(__file__).with_name("training_driver.py")
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, str(DRIVER), str(folder / "state.safetensors"), str(folder / "network.safetensors")]
+    command = [sys.executable, str(DRIVER), str(folder), str(folder / "network.safetensors")]
     return subprocess.Popen(command, stderr=subprocess.PIPE)
 
 
 def saved_step(folder: Path) -> int:
-    state = folder / "state.safetensors"
-    return int(load_tensors(state)[1]["step"]) if state.exists() else 0
+    kept = StateFile(folder / "killed/state.safetensors").read()
+    return int(kept[1]["step"]) if kept else 0
 
 
 @pytest.mark.slow
@@ -53,18 +53,21 @@ def test_ten_kills_leave_no_trace_in_the_network(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])
-def test_a_damaged_state_is_refused(tmp_path, damage):
-    import numpy as np
-
+def test_a_damaged_state_is_put_aside_and_the_one_before_it_read(tmp_path, damage):
     store = StateFile(tmp_path / "state.safetensors")
-    store.write({"network.weight": np.arange(100.0)}, {"digest": "d", "step": 3, "history": []})
+    for step in (3, 4):
+        store.write({"network.weight": np.arange(100.0)}, {"step": step})
     content = bytearray(store.path.read_bytes())
     if damage == "flipped":
         content[-5] ^= 1
     store.path.write_bytes(bytes(content[: {"truncated": -9, "flipped": None, "emptied": 0}[damage]]))
-    with pytest.raises(ArtifactError):
-        store.read()
+    assert store.read()[1]["step"] == 3
+    assert not store.path.exists()
+    assert (tmp_path / "state.safetensors.damaged").exists()
 
 
-def test_no_state_is_no_error(tmp_path):
-    assert StateFile(tmp_path / "none.safetensors").read() is None
+def test_without_a_whole_state_the_run_begins_anew(tmp_path):
+    store = StateFile(tmp_path / "state.safetensors")
+    assert store.read() is None
+    store.path.write_bytes(b"")
+    assert store.read() is None

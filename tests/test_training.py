@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from inflationary_flows.data.toys import TOYS, EmbeddedToy
-from inflationary_flows.errors import TrainingError
+from inflationary_flows.errors import Interrupted, ProgressError, TrainingError
 from inflationary_flows.mathematics.denoisers import MixtureDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow
@@ -27,27 +27,12 @@ from inflationary_flows.training.targets import (
 )
 from inflationary_flows.training.validation import excess_denoising_error, excess_times, mean_excess
 from oracles import SCHEDULES, mixture_data
+from stores import Memory, kept, stopping_after
 
 MLP = {"kind": "mlp", "space": "eigen", "width": 32, "blocks": 2, "frequencies": 16}
 TINY = TrainingSettings(
     steps=60, batch_size=64, learning_rate=5e-3, warmup_steps=5, reference_size=128, validate_every=20
 )
-
-
-class Memory:
-    """A store in memory that remembers every state it was handed."""
-
-    name = "memory"
-
-    def __init__(self) -> None:
-        self.states: list[tuple[dict[str, np.ndarray], dict[str, Any]]] = []
-
-    def read(self):
-        return self.states[-1] if self.states else None
-
-    def write(self, tensors, metadata):
-        copies = {k: v.detach().numpy().copy() for k, v in tensors.items()}
-        self.states.append((copies, {**metadata, "history": list(metadata["history"])}))
 
 
 def setting(settings: dict[str, Any]) -> tuple[np.ndarray, Eigenbasis, Schedule]:
@@ -56,10 +41,9 @@ def setting(settings: dict[str, Any]) -> tuple[np.ndarray, Eigenbasis, Schedule]
     return x, basis, make_schedule(basis.eigenvalues, **settings)
 
 
-def train(settings: TrainingSettings = TINY, store=None, schedule="floor prp", network=MLP, seed=0, **options):
+def train(settings: TrainingSettings = TINY, progress=None, schedule="floor prp", network=MLP, seed=0, **options):
     x, basis, fitted = setting(SCHEDULES[schedule])
-    store = store or Memory()
-    return fit(x[:4000], x[4000:], basis, fitted, network, settings, seed=seed, store=store, digest="d", **options)
+    return fit(x[:4000], x[4000:], basis, fitted, network, settings, seed=seed, progress=progress or kept(), **options)
 
 
 def weights(denoiser) -> dict[str, torch.Tensor]:
@@ -164,34 +148,44 @@ class TestInterruption:
     def test_a_resumed_run_ends_with_the_same_bits(self):
         whole, history = train()
         store = Memory()
-        train(store=store, checkpoint_seconds=0.0)
+        train(progress=kept(store, 0.0))
         for states in (1, 17, 40):
             part = Memory()
             part.states = store.states[:states]
-            resumed, resumed_history = train(store=part)
+            resumed, resumed_history = train(progress=kept(part))
             assert resumed_history == history
             for name, weight in weights(whole).items():
                 assert torch.equal(weight, weights(resumed)[name]), name
 
+    def test_a_run_that_is_asked_to_stop_keeps_its_last_step_and_ends_with_the_same_bits(self):
+        whole, _ = train()
+        store = Memory()
+        for stops in (1, 23):
+            with pytest.raises(Interrupted, match="SIGTERM"):
+                train(progress=kept(store, stop=stopping_after(stops)))
+        assert [metadata["step"] for _, metadata in store.states] == [1, 24]
+        resumed, _ = train(progress=kept(store))
+        assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
+
     def test_a_state_of_another_run_is_refused(self):
         store = Memory()
-        train(store=store)
+        train(progress=kept(store))
         arrays, metadata = store.states[-1]
         store.states.append((arrays, {**metadata, "digest": "other"}))
-        with pytest.raises(TrainingError, match="state of the training run d"):
-            train(store=store)
+        with pytest.raises(ProgressError, match="progress of the run d"):
+            train(progress=kept(store))
 
     def test_divergence_is_reported_and_the_last_good_state_kept(self):
         store = Memory()
         wild = dataclasses.replace(TINY, learning_rate=1e6, gradient_clip=1e9, warmup_steps=1)
         with pytest.raises(TrainingError, match="learning_rate"):
-            train(wild, store=store, checkpoint_seconds=0.0)
+            train(wild, progress=kept(store, 0.0))
         arrays, _ = store.states[-1]
         assert all(np.isfinite(array).all() for array in arrays.values())
 
     def test_checkpoints_do_not_change_the_result(self):
-        often, _ = train(checkpoint_seconds=0.0)
-        never, _ = train(checkpoint_seconds=1e9)
+        often, _ = train(progress=kept(seconds=0.0))
+        never, _ = train(progress=kept())
         assert all(torch.equal(a, b) for a, b in zip(weights(often).values(), weights(never).values(), strict=True))
 
 
@@ -214,7 +208,7 @@ def test_posterior_mean_targets_need_noise_everywhere():
     x, basis, _ = setting(SCHEDULES["floor prp"])
     schedule = make_schedule(basis.eigenvalues, kernel="proportional", kept_dims=1, signal_left=1e-3)
     with pytest.raises(TrainingError, match="targets"):
-        fit(x, x, basis, schedule, MLP, TINY, seed=0, store=Memory(), digest="d")
+        fit(x, x, basis, schedule, MLP, TINY, seed=0, progress=kept())
 
 
 @pytest.mark.parametrize(
@@ -258,7 +252,7 @@ def test_embedded_data_train_with_finite_loss_in_their_null_directions():
     assert float(basis.eigenvalues[2]) < 1e-12
     schedule = make_schedule(basis.eigenvalues, kept_dims=2, signal_left=1e-3)
     settings = dataclasses.replace(TINY, steps=200, batch_size=128)
-    denoiser, history = fit(x[:2500], x[2500:], basis, schedule, MLP, settings, seed=0, store=Memory(), digest="d")
+    denoiser, history = fit(x[:2500], x[2500:], basis, schedule, MLP, settings, seed=0, progress=kept())
     assert all(np.isfinite(row["loss"]) and row["validation_loss"] < 2 for row in history)
     flow = Flow(denoiser, basis)
     held_out = x[2500:]

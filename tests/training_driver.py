@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from inflationary_flows.artifacts.flows import save_network
-from inflationary_flows.artifacts.states import StateFile
+from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.training.fit import fit
@@ -19,23 +19,13 @@ NETWORK = {"kind": "mlp", "space": "eigen", "width": 32, "blocks": 2, "frequenci
 SETTINGS = TrainingSettings(steps=1500, batch_size=64, reference_size=64, warmup_steps=10, validate_every=100)
 
 
-def main(state: Path, network: Path) -> None:
+def main(folder: Path, network: Path) -> None:
     torch.set_num_threads(1)
     x = mixture_data()[0]
     basis = Eigenbasis.fit(x)
     schedule = make_schedule(basis.eigenvalues, **PRP)
-    denoiser, _ = fit(
-        x[:4000],
-        x[4000:],
-        basis,
-        schedule,
-        NETWORK,
-        SETTINGS,
-        seed=0,
-        store=StateFile(state),
-        digest="killed",
-        checkpoint_seconds=0.05,
-    )
+    with keep_progress(folder, "killed", 0.05) as progress:
+        denoiser, _ = fit(x[:4000], x[4000:], basis, schedule, NETWORK, SETTINGS, seed=0, progress=progress)
     save_network(network, denoiser, PRP, NETWORK, {})
 
 

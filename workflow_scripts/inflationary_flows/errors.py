@@ -53,6 +53,14 @@ class TrainingError(InflationaryFlowsError):
     """Training cannot start, go on or be resumed."""
 
 
+class ProgressError(InflationaryFlowsError):
+    """What a long job kept belongs to another run, or another job writes it."""
+
+
+class Interrupted(InflationaryFlowsError):
+    """A long job was asked to stop before its end; what it did is kept, and it can be resumed."""
+
+
 class InferenceError(InflationaryFlowsError):
     """A posterior cannot be computed, or its sampler has not converged."""
 

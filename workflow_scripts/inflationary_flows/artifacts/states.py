@@ -1,39 +1,118 @@
-"""The file that keeps the state of a training run, outside of what the workflow declares."""
+"""Where long jobs keep their progress: files outside of what the workflow declares, in a folder of each run.
+
+The folder is named by the digest of the run.  It holds the last state, the one before, and the claim of the job that
+writes them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
+from inflationary_flows.artifacts import host
+from inflationary_flows.artifacts.claims import Claim
 from inflationary_flows.artifacts.files import load_tensors, save_tensors
+from inflationary_flows.artifacts.interruption import Interruption
+from inflationary_flows.errors import ArtifactError
+from inflationary_flows.progress import Progress
 
 _KIND = "training state"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class StateFile:
-    """One safetensors file, replaced atomically: a run killed at any moment finds the old state or the new one.
+    """The last state and the one before, each replaced atomically: a damaged one costs little.
 
     Attributes:
-        path: The file, in a folder named by the digest of its run.
+        path: File of the last state.
+        claim: What keeps other writers out; None for a reader, and where there can be no others.
     """
 
     path: Path
+    claim: Claim | None = None
 
     @property
     def name(self) -> str:
         """The file's path."""
         return str(self.path)
 
-    def read(self) -> tuple[Mapping[str, np.ndarray], dict[str, Any]] | None:
-        """Tensors and metadata, or None if there is no file; ArtifactError if it is truncated or altered."""
-        return load_tensors(self.path, _KIND) if self.path.exists() else None
+    @property
+    def previous(self) -> Path:
+        """File of the state before the last."""
+        return self.path.with_name(f"{self.path.stem}.previous{self.path.suffix}")
 
-    def write(self, tensors: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Replaces the file atomically."""
-        save_tensors(self.path, tensors, {"kind": _KIND, **metadata})
+    def read(self) -> tuple[Mapping[str, np.ndarray], dict[str, Any]] | None:
+        """Tensors and metadata of the newest state that is whole; None if there is none.
+
+        A damaged one is put aside, with a warning.
+        """
+        for path in (self.path, self.previous):
+            try:
+                if path.exists():
+                    return load_tensors(path, _KIND)
+            except ArtifactError as problem:
+                aside = path.with_name(f"{path.name}.damaged")
+                logger.warning("%s\nIt is put aside as %s; the job goes on from an earlier state.", problem, aside.name)
+                os.replace(path, aside)
+        return None
+
+    def write(self, tensors: Mapping[str, Any], metadata: dict[str, Any]) -> None:
+        """Replaces the last state, which becomes the one before.
+
+        Raises:
+            ProgressError: if another job has taken this run over.
+        """
+        new = self.path.with_name(f"{self.path.stem}.new{self.path.suffix}")
+        save_tensors(new, tensors, {"kind": _KIND, **metadata})
+        if self.claim is not None:
+            self.claim.check()
+        if self.path.exists():
+            os.replace(self.path, self.previous)
+        os.replace(new, self.path)
+
+    def part(self, name: str) -> StateFile:
+        """A file of its own, in the same folder."""
+        return replace(self, path=self.path.with_name(f"{name}{self.path.suffix}"))
+
+
+@contextmanager
+def keep_progress(
+    folder: str | os.PathLike[str], digest: str, seconds: float, *, writes: bool = True, discards: bool = False
+) -> Iterator[Progress]:
+    """Keeps the progress of a run while a block runs, as its only writer, and stops the run when its time is over.
+
+    Arguments:
+        folder: Where the folders of runs are.
+        digest: Name of the run.
+        seconds: Time between two saves.
+        writes: Whether this process is the one that writes; others of the same job only read.
+        discards: Whether to delete the progress when the block has ended well.
+
+    Raises:
+        ProgressError: if another job writes this run.
+    """
+    own = Path(folder) / digest
+    path = own / "state.safetensors"
+    with Interruption(host.time_left()) as interruption:
+        if not writes:
+            yield Progress(StateFile(path), digest, seconds=seconds, stop=interruption.reason)
+            return
+        with Claim(own) as claim:
+            yield Progress(
+                StateFile(path, claim), digest, seconds=seconds, stop=lambda: claim.lost() or interruption.reason()
+            )
+            if discards:
+                for file in own.glob("*.safetensors*"):
+                    file.unlink(missing_ok=True)
+    if discards:
+        with contextlib.suppress(OSError):
+            own.rmdir()

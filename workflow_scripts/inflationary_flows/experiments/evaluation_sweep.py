@@ -11,6 +11,7 @@ from inflationary_flows.experiments.generation import generate_images
 from inflationary_flows.experiments.image_roundtrip import measure_image_roundtrip
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.progress import Progress
 
 SWEEP_COLUMNS = ("solver", "evaluations", "extractor", "metric", "value", "n")
 
@@ -27,6 +28,7 @@ def measure_evaluations(
     draw: int,
     extractor: Extractor,
     reference: FeatureStatistics,
+    progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Measures one solver at one number of steps.
 
@@ -39,17 +41,24 @@ def measure_evaluations(
         roundtrip: Images carried.
         draw: Seed of latents and of the choice of images.
         extractor, reference: What generated images are compared by, and with.
+        progress: Where images, and then errors, are kept meanwhile.
 
     Returns:
         Rows of `SWEEP_COLUMNS`: the Frechet distance, and `roundtrip_mse` in 8-bit grey levels squared.
 
     Raises:
         ArtifactError: if the reference is another extractor's.
+        Interrupted: if it was asked to stop; what was done is kept.
     """
     settings = flow.settings(solver, steps)
-    generated, evaluations = generate_images(flow, image, first=0, count=samples, draw=draw, settings=settings)
+    kept = progress or Progress.unkept()
+    generated, evaluations = generate_images(
+        flow, image, first=0, count=samples, draw=draw, settings=settings, progress=kept.part("images")
+    )
     distance = frechet_of(generated, image.levels, reference, extractor)
-    there_and_back = measure_image_roundtrip(flow, images, samples=roundtrip, draw=draw, settings=settings)
+    there_and_back = measure_image_roundtrip(
+        flow, images, samples=roundtrip, draw=draw, settings=settings, progress=kept.part("round_trips")
+    )
     identity = extractor.identity
     common = {"solver": solver, "evaluations": evaluations, "extractor": identity.extractor}
     return [

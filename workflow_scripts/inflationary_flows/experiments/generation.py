@@ -9,6 +9,7 @@ from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.points import standard_normal
+from inflationary_flows.progress import Progress, in_batches
 from inflationary_flows.seeding import derive_seed
 
 
@@ -19,7 +20,14 @@ def as_images(points: np.ndarray, image: ImageFormat) -> np.ndarray:
 
 @torch.no_grad()
 def generate_images(
-    flow: Flow, image: ImageFormat, *, first: int, count: int, draw: int, settings: SolverSettings | None = None
+    flow: Flow,
+    image: ImageFormat,
+    *,
+    first: int,
+    count: int,
+    draw: int,
+    settings: SolverSettings | None = None,
+    progress: Progress | None = None,
 ) -> tuple[np.ndarray, int]:
     """Generates the images number `first` ... `first + count - 1` of a draw.
 
@@ -31,19 +39,24 @@ def generate_images(
         first, count: Which ones.
         draw: Seed of the draw.
         settings: Integration other than the flow's own.
+        progress: Where images are kept meanwhile.
 
     Returns:
         Images, uint8 of shape (count, C, H, W), and network evaluations of each.
+
+    Raises:
+        Interrupted: if it was asked to stop; what was done is kept.
     """
     chosen = settings or flow.settings()
-    images, evaluations = [], 0
-    # Batch by batch, so that latents of 50,000 images are never in memory together.
-    for start in range(first, first + count, flow.batch_size):
-        size = min(flow.batch_size, first + count - start)
-        y = flow.prior().sample_numbered(start, size, draw) / flow.schedule.latent_std
+
+    def batch(begin: int, end: int) -> dict[str, np.ndarray]:
+        y = flow.prior().sample_numbered(first + begin, end - begin, draw) / flow.schedule.latent_std
         y, _, evaluations = flow.carry(y, "generate", chosen)
-        images.append(as_images(flow.unwhiten_data(y).numpy(), image))
-    return np.concatenate(images), evaluations
+        images = as_images(flow.unwhiten_data(y).numpy(), image)
+        return {"images": images, "evaluations": np.full(len(images), evaluations)}
+
+    rows = in_batches(batch, count, flow.batch_size, progress or Progress.unkept(), "images")
+    return rows["images"], int(rows["evaluations"][-1])
 
 
 def sample_gaussian(basis: Eigenbasis, image: ImageFormat, *, first: int, count: int, draw: int) -> np.ndarray:

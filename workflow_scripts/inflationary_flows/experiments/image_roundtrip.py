@@ -19,6 +19,7 @@ from inflationary_flows.experiments.frechet import Reference, reference_images
 from inflationary_flows.experiments.integration import carry_data, carry_latents
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
+from inflationary_flows.progress import Progress, in_batches
 from inflationary_flows.seeding import derive_seed
 
 # Grey levels of 8 bits in a unit of x, whose range is [-1, 1].
@@ -55,7 +56,13 @@ def images_of_split(splits: Splits, split: Reference) -> Pixels:
 
 
 def measure_image_roundtrip(
-    flow: Flow, images: Rows, *, samples: int, draw: int, settings: SolverSettings | None = None
+    flow: Flow,
+    images: Rows,
+    *,
+    samples: int,
+    draw: int,
+    settings: SolverSettings | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Carries images to latents and back.
 
@@ -65,29 +72,37 @@ def measure_image_roundtrip(
         samples: How many to carry, chosen at random.
         draw: Seed of the choice.
         settings: Integration other than the flow's own.
+        progress: Where errors of images are kept meanwhile.
 
     Returns:
         `mse`, `mse_uint8_wrapped` (grey levels squared), `max_error` (grey levels), over pixels and images; `n`; and
         `evaluations` of the network, one way.
+
+    Raises:
+        Interrupted: if it was asked to stop; what was done is kept.
     """
     chosen = settings or flow.settings()
     numbers = choose_images(len(images), samples, draw)
     eight_bits = ImageFormat(1, 1, 1)
-    squares = wrapped = largest = 0.0
-    evaluations = 0
-    for start in range(0, len(numbers), flow.batch_size):
-        x = images[numbers[start : start + flow.batch_size]]
+
+    def batch(begin: int, end: int) -> dict[str, np.ndarray]:
+        x = images[numbers[begin:end]]
         latents, evaluations = carry_data(flow, x, chosen)
         back = carry_latents(flow, latents, chosen)[0]
         error = (back - x) * GREY_LEVELS
-        squares += float((error**2).sum(dtype=np.float64))
-        wrapped += wrapped_mse(eight_bits.to_levels(x), eight_bits.to_levels(back)) * error.size
-        largest = max(largest, float(np.abs(error).max()))
-    numbers_of_pixels = len(numbers) * flow.dimension
+        levels = zip(eight_bits.to_levels(x), eight_bits.to_levels(back), strict=True)
+        return {
+            "mse": (error**2).mean(axis=1, dtype=np.float64),
+            "mse_uint8_wrapped": np.array([wrapped_mse(*pair) for pair in levels]),
+            "max_error": np.abs(error).max(axis=1).astype(np.float64),
+            "evaluations": np.full(len(x), evaluations),
+        }
+
+    rows = in_batches(batch, len(numbers), flow.batch_size, progress or Progress.unkept(), "round trips")
     return {
-        "mse": squares / numbers_of_pixels,
-        "mse_uint8_wrapped": wrapped / numbers_of_pixels,
-        "max_error": largest,
+        "mse": float(rows["mse"].mean()),
+        "mse_uint8_wrapped": float(rows["mse_uint8_wrapped"].mean()),
+        "max_error": float(rows["max_error"].max()),
         "n": len(numbers),
-        "evaluations": evaluations,
+        "evaluations": int(rows["evaluations"][-1]),
     }

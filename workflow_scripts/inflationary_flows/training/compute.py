@@ -42,6 +42,15 @@ class Processes:
         """Whether this process writes what the run makes."""
         return self.rank == 0
 
+    @contextlib.contextmanager
+    def first_before_others(self) -> Iterator[None]:
+        """A block that the others enter when the first process has left it."""
+        if self.size > 1 and not self.first:
+            torch.distributed.barrier()
+        yield
+        if self.size > 1 and self.first:
+            torch.distributed.barrier()
+
 
 def launched() -> bool:
     """Whether torchrun started this process as one of several."""
@@ -143,6 +152,12 @@ class Compute:
         for part in range(accumulate):
             number = part * self.processes.size + self.processes.rank
             yield number, slice(number * rows, (number + 1) * rows)
+
+    def any(self, flag: bool) -> bool:
+        """Whether a flag is set in any of the processes."""
+        if self.processes.size == 1:
+            return flag
+        return self.average(torch.tensor(float(flag), device=next(self.network.parameters()).device)) > 0
 
     def average(self, value: Tensor) -> float:
         """Mean of a number over all processes."""

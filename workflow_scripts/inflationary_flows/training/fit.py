@@ -11,7 +11,6 @@ import copy
 import logging
 import math
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,11 +25,12 @@ from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.networks.build import build_network
+from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.compute import Compute, Processes
 from inflationary_flows.training.examples import Examples, make_examples, whitened_data
 from inflationary_flows.training.settings import TrainingSettings
-from inflationary_flows.training.state import StateStore, TrainingState
+from inflationary_flows.training.state import TrainingState
 from inflationary_flows.training.targets import (
     flow_weights,
     noisy_pair,
@@ -166,10 +166,8 @@ def fit(
     settings: TrainingSettings,
     *,
     seed: int,
-    store: StateStore,
-    digest: str,
+    progress: Progress,
     exact: Denoiser | None = None,
-    checkpoint_seconds: float = 30.0,
     device: str = "cpu",
     processes: Processes | None = None,
 ) -> tuple[NetworkDenoiser, list[dict[str, Any]]]:
@@ -182,10 +180,8 @@ def fit(
         network_settings: `kind`, `space` and sizes, as in the configuration.
         settings: Hyper-parameters of the optimisation.
         seed: Seed of initial weights, batches, times and noise.
-        store: Where progress is kept.
-        digest: Name of the run (see `training_digest`); a state of another run is refused.
+        progress: Where the state is kept meanwhile, and why to stop early.
         exact: Exact denoiser to measure the excess error against, where it is known.
-        checkpoint_seconds: Time between saves of the state; does not change the result.
         device: Where the network runs.
         processes: Who shares the batches; all get the same network, the first one keeps the state.
 
@@ -194,7 +190,8 @@ def fit(
 
     Raises:
         TrainingError: if the loss is not finite or diverges; the last good state is kept.
-        ArtifactError: if the saved state is damaged.
+        Interrupted: if it was asked to stop; the state is kept.
+        ProgressError: if the kept state is of another run, or another job writes it.
     """
     noiseless = schedule.kernel == "proportional" and float(schedule.exponents.min()) == 0.0
     if noiseless and settings.targets == "posterior_mean":
@@ -216,7 +213,10 @@ def fit(
         processes=processes,
     )
     state = TrainingState(network, copy.deepcopy(network), optimiser, compute.scaler)
-    if state.resume(store, digest):
+    # The first process mends what it finds; the others read after it, and nobody writes before all of them have.
+    with compute.processes.first_before_others():
+        resumed = state.resume(progress)
+    if resumed:
         logger.info("resumed at step %d of %d", state.step, settings.steps)
     examples = make_examples(train, basis, schedule, settings, network_settings.get("image"), device)
     space = network_settings["space"]
@@ -225,7 +225,6 @@ def fit(
     held_out = whitened_data(validation[: settings.validation_points], basis, schedule)
     monitor = Monitor(held_out, exact, seed, settings.validation_points)
     writes = compute.processes.first
-    saved = time.monotonic()
     silent = not (writes and sys.stderr.isatty())
     bar = tqdm(total=settings.steps, initial=state.step, disable=silent, unit="step", leave=False)
     batches = Batches(lambda step: draw_batch(examples, schedule, settings, seed, step), device)
@@ -236,7 +235,7 @@ def fit(
             try:
                 value = advance(state, compute, denoiser, batch, settings, seed)
             except TrainingError as problem:
-                problem.hint += f"; the last good state is kept in {store.name}"
+                problem.hint += f"; the last good state is kept in {progress.store.name}"
                 raise
             bar.update()
             if state.step % settings.validate_every == 0 or state.step == settings.steps:
@@ -257,11 +256,14 @@ def fit(
                     row["validation_loss"],
                     f"  excess {row['excess_denoising_error']:.5f}" if exact is not None else "",
                 )
-            if writes and time.monotonic() - saved >= checkpoint_seconds:
-                state.save(store, digest)
-                saved = time.monotonic()
+            reason = progress.stop() if state.step < settings.steps else None
+            stopping = compute.any(reason is not None)
+            if writes and (stopping or progress.due()):
+                state.save(progress)
+            if stopping:
+                raise progress.interrupted("training", state.step, settings.steps, reason)
     if writes:
-        state.save(store, digest)
+        state.save(progress)
     state.average.eval()
     return averaged, state.history
 

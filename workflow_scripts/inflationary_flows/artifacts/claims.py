@@ -1,0 +1,206 @@
+"""One writer for each run: a claim on the folder that its progress is kept in.
+
+Jobs that share a file system but nothing else (other nodes, other drivers of the workflow, orphans of one that was
+killed) agree by files alone.  A claim is a file `claim-000001.json` that is created exclusively and says who wrote it;
+its owner rewrites it every few seconds.  Who finds a claim that is no longer rewritten, or whose process is known to
+have ended, creates the next number: of several that try, one succeeds.  The claim with the highest number counts, so
+that an owner that had only been held up finds out and stops.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from inflationary_flows.artifacts import host
+from inflationary_flows.errors import ProgressError
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two rewritings of a claim, and after which a claim that nobody rewrites is void.
+BEAT_SECONDS, PATIENCE_SECONDS = 5.0, 20.0
+
+
+class Claim:
+    """Keeps other writers out of a folder while a block runs.
+
+    Arguments:
+        folder: Folder of a run, made if it is missing.
+        beat: Seconds between two rewritings.
+        patience: Seconds after which a claim that nobody rewrites is void; the same for all jobs.
+    """
+
+    def __init__(self, folder: Path, beat: float = BEAT_SECONDS, patience: float = PATIENCE_SECONDS) -> None:
+        self.folder = folder
+        self.beat = beat
+        self.patience = patience
+        # A token, because a process may claim the same folder twice.
+        self._content = json.dumps({**host.identify(), "token": secrets.token_hex(8)}).encode()
+        self._path: Path | None = None
+        self._ended = threading.Event()
+        self._lost: str | None = None
+
+    def __enter__(self) -> Claim:
+        """Takes the folder.
+
+        Raises:
+            ProgressError: if another job has it, and is alive.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._take()
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._keep_rewriting, name="claim", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Gives the folder back."""
+        self._ended.set()
+        self._thread.join()
+        if self._path is not None and _read(self._path) == self._content:
+            self._path.unlink(missing_ok=True)
+
+    def lost(self) -> str | None:
+        """Who has taken the folder away meanwhile, as a reason to stop; noticed within one beat."""
+        return self._lost
+
+    def check(self) -> None:
+        """Makes sure, on the file system, that the folder is still this job's.
+
+        Raises:
+            ProgressError: if another job has taken it.
+        """
+        self._lost = self._lost or self._find_loss()
+        if self._lost is not None:
+            raise ProgressError(
+                str(self.folder),
+                "this job to be the only one that writes this run",
+                self._lost,
+                "let the other one go on; this job was held up for so long that it seemed to have ended",
+            )
+
+    def _take(self) -> Path:
+        first_seen: dict[Path, float] = {}
+        while True:
+            newest = self._newest()
+            owner = _read(newest) if newest is not None else None
+            if newest is not None and owner is None:
+                continue
+            if newest is not None and owner is not None:
+                if not self._void(newest, owner, first_seen):
+                    time.sleep(min(1.0, self.beat / 4))
+                    continue
+                logger.warning("%s has ended without a word; this job takes over", _describe(owner))
+            path = _numbered(self.folder, 1 + (_number(newest) if newest is not None else 0))
+            try:
+                with open(path, "xb") as file:
+                    file.write(self._content)
+            except FileExistsError:
+                continue
+            if newest is not None:
+                newest.unlink(missing_ok=True)
+            return path
+
+    def _void(self, path: Path, owner: bytes, first_seen: dict[Path, float]) -> bool:
+        """Whether a claim's owner is gone; an error if it shows that it is not."""
+        if host.has_ended(_parse(owner)):
+            return True
+        written = _written(path)
+        if written is None:
+            return False
+        if self._now() - written > self.patience:
+            return True
+        if first_seen.setdefault(path, written) == written:
+            return False
+        raise ProgressError(
+            str(self.folder),
+            "no other job to write this run",
+            f"{_describe(owner)}, which does",
+            f"wait for it, or end it{_by_scancel(owner)}, then run again; a job that is gone is noticed after "
+            f"{self.patience:g} s",
+        )
+
+    def _newest(self) -> Path | None:
+        return max(self.folder.glob("claim-*.json"), default=None)
+
+    def _now(self) -> float:
+        """The time by the clock of the file system: clocks of nodes differ."""
+        probe = self.folder / f".now-{secrets.token_hex(6)}"
+        probe.touch()
+        try:
+            return probe.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def _keep_rewriting(self) -> None:
+        while not self._ended.wait(self.beat):
+            try:
+                self._lost = self._find_loss()
+                if self._lost is not None:
+                    return
+                # The same bytes in place: readers never see half of them, and the file system notes the time.
+                assert self._path is not None
+                with open(self._path, "r+b") as file:
+                    file.write(self._content)
+            except OSError as problem:
+                logger.warning("the claim on %s could not be renewed: %s", self.folder, problem)
+
+    def _find_loss(self) -> str | None:
+        newest = self._newest()
+        content = _read(newest) if newest is not None else None
+        if content == self._content:
+            return None
+        return "another job, which has taken over" if content is None else f"{_describe(content)}, which has taken over"
+
+
+def _numbered(folder: Path, number: int) -> Path:
+    return folder / f"claim-{number:06d}.json"
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.removeprefix("claim-"))
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _written(path: Path) -> float | None:
+    try:
+        # Opened, because network file systems ask the server again then.
+        with open(path, "rb"):
+            return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    """Who wrote a claim; nothing is known of one that is still being written."""
+    try:
+        return dict(json.loads(content))
+    except ValueError:
+        return {}
+
+
+def _describe(content: bytes) -> str:
+    owner = _parse(content)
+    if not owner:
+        return "another job"
+    process = f"process {owner.get('process')} on node {owner.get('node')}"
+    return f"job {owner['job']} ({process})" if owner.get("job") else process
+
+
+def _by_scancel(content: bytes) -> str:
+    job = _parse(content).get("job")
+    return f" (scancel {job})" if job else ""

@@ -1,0 +1,101 @@
+"""Where a job runs: machine, process, and what the scheduler gave to it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+_DURATION = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
+_QUERY_SECONDS = 30
+
+
+def scheduler_job() -> str | None:
+    """Number of the SLURM job that this process belongs to."""
+    return os.environ.get("SLURM_JOB_ID")
+
+
+def node() -> str:
+    """Name of the node, as the scheduler calls it."""
+    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def gpus() -> str | None:
+    """Numbers of the GPUs that this process may use, if it is told any."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def describe() -> str:
+    """This job in words, for logs and messages."""
+    job = scheduler_job()
+    where = f"job {job} on node {node()}" if job else f"process {os.getpid()} on {node()}"
+    return f"{where}, GPU {gpus()}" if gpus() else where
+
+
+def identify() -> dict[str, Any]:
+    """What tells this process from all others, on any machine that sees the same files."""
+    return {
+        "job": scheduler_job(),
+        "node": node(),
+        "process": os.getpid(),
+        "started": _started(os.getpid()),
+        **_kernel(),
+    }
+
+
+def has_ended(identity: dict[str, Any]) -> bool:
+    """Whether a process is known to have ended; False as well where that cannot be known from here.
+
+    Arguments:
+        identity: What `identify` said in that process.
+    """
+    if any(identity.get(key) != value for key, value in _kernel().items()):
+        return False
+    return _started(int(identity["process"])) != identity["started"]
+
+
+def time_left() -> float | None:
+    """Seconds until the scheduler ends this job; None without a limit, or where the scheduler cannot be asked."""
+    job = scheduler_job()
+    if job is None:
+        return None
+    query = ["squeue", "--noheader", "--jobs", job, "--format", "%L"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=_QUERY_SECONDS, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parse_duration(answer.strip())
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds of a duration as SLURM writes it, such as 1-02:03:04 or 03:04; None for UNLIMITED and the like."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(found[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+def _kernel() -> dict[str, str]:
+    # Process numbers mean something within one boot of one machine, and there within one namespace.
+    return {
+        "boot": _read("/proc/sys/kernel/random/boot_id"),
+        "namespace": os.readlink("/proc/self/ns/pid") if os.path.exists("/proc/self/ns/pid") else "",
+    }
+
+
+def _started(process: int) -> str:
+    """When a process started, in ticks since boot: its number may be given anew, this pair not."""
+    # The name in parentheses may hold spaces; a process whose parent has not noticed its end is a zombie.
+    fields = _read(f"/proc/{process}/stat").rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 and fields[0] not in "ZX" else ""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,178 @@
+"""Progress of long computations: kept from time to time, and when a computation is to stop.
+
+A computation that is killed goes on from the progress it kept, to the same bits. Progress belongs to a run that is
+named by a digest of all that determines its result; where and how it is kept is the store's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from inflationary_flows.errors import Interrupted, ProgressError
+
+logger = logging.getLogger(__name__)
+
+
+class StateStore(Protocol):
+    """Keeps one state: replaced as a whole or not at all."""
+
+    def read(self) -> tuple[Mapping[str, np.ndarray], dict[str, Any]] | None:
+        """Arrays and metadata of the last state that is whole, or None."""
+
+    def write(self, tensors: Mapping[str, Any], metadata: dict[str, Any]) -> None:
+        """Replaces the state atomically; raises ProgressError if another job writes this run."""
+
+    def part(self, name: str) -> StateStore:
+        """A store of its own for a part of the run."""
+
+    @property
+    def name(self) -> str:
+        """Where the state is, for messages."""
+
+
+class Nowhere:
+    """Keeps nothing."""
+
+    name = "nowhere"
+
+    def read(self) -> None:
+        """There is no state."""
+
+    def write(self, tensors: Mapping[str, Any], metadata: dict[str, Any]) -> None:
+        """Forgets it."""
+
+    def part(self, name: str) -> Nowhere:
+        """As forgetful."""
+        return self
+
+
+def run_digest(**parts: Any) -> str:
+    """Names a run by everything that determines its result.
+
+    Arguments:
+        parts: Plain values (settings, seeds, sha256 of input files, digests of source).
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def never() -> None:
+    """No reason to stop."""
+
+
+class Progress:
+    """Progress of one run.
+
+    Arguments:
+        store: Where it is kept.
+        digest: Name of the run (see `run_digest`).
+        seconds: Time between two saves; changes no result.
+        stop: Tells why the computation is to stop now, or None; asked after every step.
+    """
+
+    def __init__(
+        self, store: StateStore, digest: str, *, seconds: float = 60.0, stop: Callable[[], str | None] = never
+    ) -> None:
+        self.store = store
+        self.digest = digest
+        self.seconds = seconds
+        self.stop = stop
+        self._saved = time.monotonic()
+
+    @classmethod
+    def unkept(cls) -> Progress:
+        """Progress of a computation that is not interrupted."""
+        return cls(Nowhere(), "", seconds=math.inf)
+
+    def part(self, name: str) -> Progress:
+        """Progress of a part of the run, kept beside that of others."""
+        return Progress(self.store.part(name), self.digest, seconds=self.seconds, stop=self.stop)
+
+    def resume(self) -> tuple[Mapping[str, np.ndarray], dict[str, Any]] | None:
+        """Arrays and metadata to go on from, or None to begin.
+
+        Raises:
+            ProgressError: if they belong to another run.
+        """
+        kept = self.store.read()
+        if kept is not None and kept[1].get("digest") != self.digest:
+            raise ProgressError(
+                self.store.name,
+                f"progress of the run {self.digest}",
+                f"that of {kept[1].get('digest')}",
+                "delete this file to start afresh; data, settings or source have changed since it was written",
+            )
+        return kept
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return time.monotonic() - self._saved >= self.seconds
+
+    def save(self, tensors: Mapping[str, Any], **metadata: Any) -> None:
+        """Keeps what there is now."""
+        self.store.write(tensors, {"digest": self.digest, **metadata})
+        self._saved = time.monotonic()
+
+    def interrupted(self, what: str, done: int, total: int, reason: str | None) -> Interrupted:
+        """The error that ends a computation which is to be resumed, after what is done was saved."""
+        return Interrupted(
+            what,
+            f"to get to the end, {total}",
+            f"{reason or 'another process of this job was asked to stop'} after {done}",
+            f"progress is kept in {self.store.name}: run again, and it goes on from there",
+        )
+
+
+def in_batches(
+    compute: Callable[[int, int], Mapping[str, np.ndarray]], total: int, batch_size: int, progress: Progress, what: str
+) -> dict[str, np.ndarray]:
+    """Computes rows 0 ... total - 1 batch by batch, going on from what an interrupted job kept.
+
+    Batches begin at the same rows in every attempt, so that the result does not depend on interruptions.
+
+    Arguments:
+        compute: Named arrays for the rows from the first number up to the second.
+        total: Number of rows.
+        batch_size: Rows computed at once.
+        progress: Where rows are kept meanwhile.
+        what: What rows are, for the log.
+
+    Returns:
+        The arrays of all rows.
+
+    Raises:
+        Interrupted: if it was asked to stop; what was done is kept.
+        ProgressError: if another job does the same.
+    """
+    done, parts = 0, []
+    kept = progress.resume()
+    if kept is not None:
+        parts.append(dict(kept[0]))
+        done = int(kept[1]["done"])
+        logger.info("resumed at step %d of %d (%s)", done, total, what)
+    while done < total:
+        until = min(done + batch_size, total)
+        parts.append(dict(compute(done, until)))
+        done = until
+        reason = progress.stop() if done < total else None
+        if reason or progress.due():
+            parts = [_joined(parts)]
+            progress.save(parts[0], done=done)
+        if reason:
+            raise progress.interrupted(what, done, total, reason)
+    return _joined(parts)
+
+
+def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
