@@ -71,9 +71,9 @@ rule calibrate_weights:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="2h",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing("4GB"),
+        runtime=growing("2h"),
     params:
         mixture=HMC["mixture"],
         noise_std=HMC["noise_std"],
@@ -104,13 +104,15 @@ rule summarise_sbc:
         "results/logs/summarise_sbc/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/summarise_sbc/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        "report"
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="1GB",
         runtime="15m",
-        gpu=0,
     params:
         noise_std=HMC["noise_std"],
         ranks=SBC["ranks"],
@@ -132,13 +134,15 @@ rule plot_sbc:
         "results/logs/plot_sbc.log",
     benchmark:
         "results/benchmarks/plot_sbc.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_sbc"),
@@ -158,13 +162,16 @@ rule measure_tarp:
         "results/logs/measure_tarp/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/measure_tarp/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="1h",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         dataset=dataset_of,
         noise_stds=TARP["noise_stds"],
@@ -193,13 +200,15 @@ rule plot_tarp:
         "results/logs/plot_tarp.log",
     benchmark:
         "results/benchmarks/plot_tarp.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_tarp"),
@@ -218,13 +227,15 @@ rule plot_posterior_ranks:
         "results/logs/plot_posterior_ranks.log",
     benchmark:
         "results/benchmarks/plot_posterior_ranks.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_posterior_ranks"),
@@ -246,13 +257,16 @@ rule measure_identifiability:
         "results/logs/measure_identifiability/{dataset}/{schedule}.log",
     benchmark:
         "results/benchmarks/measure_identifiability/{dataset}/{schedule}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         dataset=dataset_of,
         members=[f"seed{member}" for member in MEMBERS],
@@ -274,13 +288,15 @@ rule plot_identifiability:
         "results/logs/plot_identifiability.log",
     benchmark:
         "results/benchmarks/plot_identifiability.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_identifiability"),
@@ -299,13 +315,16 @@ rule measure_coverage:
         "results/logs/measure_coverage/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/measure_coverage/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="1h",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         latents=COVERAGE["latents"],
         radii=COVERAGE["radii"],
@@ -333,13 +352,15 @@ rule plot_coverage:
         "results/logs/plot_coverage.log",
     benchmark:
         "results/benchmarks/plot_coverage.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         flows=SHOWN_SHELLS,
         labels=RESOLVED_PATH,
@@ -359,13 +380,16 @@ rule measure_residuals:
         "results/logs/measure_residuals/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/measure_residuals/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         dataset=dataset_of,
         samples=RESIDUALS["samples"],
@@ -387,13 +411,15 @@ rule plot_residuals:
         "results/logs/plot_residuals.log",
     benchmark:
         "results/benchmarks/plot_residuals.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_residuals"),

@@ -206,15 +206,25 @@ def parts_of_batch(wildcards):
     )
 
 
+def gpus_for_training(wildcards):
+    """GPUs of a training."""
+    return job_of(wildcards).gpu
+
+
 def one_gpu_of(wildcards):
     """One GPU for what evaluates a network that was trained on any."""
     return min(1, job_of(wildcards).gpu)
 
 
 @cache
-def digest_of(script):
-    """Digest of a rule's script and of the library modules that it imports."""
+def computed_digest(script):
+    """Digest of a script and of the library modules that it imports."""
     return source_digest(LIBRARY / f"{script}.py", LIBRARY)
+
+
+def digest_of(script):
+    """Digest of a rule's script, computed when a job needs it: one that runs on a cluster needs its own alone."""
+    return lambda wildcards: computed_digest(script)
 
 
 def write_resolved_config():

@@ -46,9 +46,9 @@ rule fetch_file:
         "../envs/data.yaml"
     threads: 1
     resources:
+        **NO_GPU,
         mem="1GB",
         runtime="12h",
-        gpu=0,
     params:
         url=lambda wildcards: DOWNLOADS[wildcards.owner, wildcards.file]["url"],
         checksum=lambda wildcards: DOWNLOADS[wildcards.owner, wildcards.file][
@@ -70,13 +70,15 @@ rule prepare_splits:
         "results/logs/prepare_splits/{dataset}.log",
     benchmark:
         "results/benchmarks/prepare_splits/{dataset}.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/data.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="4GB",
         runtime="1h",
-        gpu=0,
     params:
         dataset=dataset_of,
         checksum=checksum_of,
@@ -95,13 +97,15 @@ rule fit_eigenbasis:
         "results/logs/fit_eigenbasis/{dataset}.log",
     benchmark:
         "results/benchmarks/fit_eigenbasis/{dataset}.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/data.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
         runtime="15m",
-        gpu=0,
     params:
         source=digest_of("fit_eigenbasis"),
     script:
@@ -118,13 +122,15 @@ rule tabulate_participation_ratio:
         "results/logs/tabulate_participation_ratio.log",
     benchmark:
         "results/benchmarks/tabulate_participation_ratio.tsv"
+    group:
+        "report"
     conda:
         "../envs/data.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="1GB",
-        runtime="10m",
-        gpu=0,
+        runtime="5m",
     params:
         datasets=DATASETS,
         source=digest_of("tabulate_participation_ratio"),
@@ -142,13 +148,15 @@ rule tabulate_spectra:
         "results/logs/tabulate_spectra.log",
     benchmark:
         "results/benchmarks/tabulate_spectra.tsv"
+    group:
+        "report"
     conda:
         "../envs/data.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="1GB",
-        runtime="10m",
-        gpu=0,
+        runtime="5m",
     params:
         datasets=IMAGE_SETS,
         source=digest_of("tabulate_spectra"),
@@ -167,13 +175,15 @@ rule plot_spectra:
         "results/logs/plot_spectra.log",
     benchmark:
         "results/benchmarks/plot_spectra.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_spectra"),

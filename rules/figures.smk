@@ -43,13 +43,15 @@ rule plot_prp_toys:
         "results/logs/plot_prp_toys.log",
     benchmark:
         "results/benchmarks/plot_prp_toys.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         flows=PRP_TOYS,
         labels=RESOLVED_PATH,
@@ -69,13 +71,15 @@ rule plot_prr_toys:
         "results/logs/plot_prr_toys.log",
     benchmark:
         "results/benchmarks/plot_prr_toys.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         flows=PRR_TOYS,
         labels=RESOLVED_PATH,
@@ -97,13 +101,15 @@ rule plot_digits:
         "results/logs/plot_digits.log",
     benchmark:
         "results/benchmarks/plot_digits.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         flows=DIGITS,
         labels=RESOLVED_PATH,
@@ -123,13 +129,15 @@ rule plot_training_curves:
         "results/logs/plot_training_curves.log",
     benchmark:
         "results/benchmarks/plot_training_curves.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         flows=FLOWS,
         labels=RESOLVED_PATH,
@@ -149,13 +157,15 @@ rule plot_solver_comparison:
         "results/logs/plot_solver_comparison.log",
     benchmark:
         "results/benchmarks/plot_solver_comparison.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_solver_comparison"),
@@ -174,13 +184,15 @@ rule plot_pr_over_time:
         "results/logs/plot_pr_over_time.log",
     benchmark:
         "results/benchmarks/plot_pr_over_time.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_pr_over_time"),
@@ -199,13 +211,15 @@ rule plot_flow_quality:
         "results/logs/plot_flow_quality.log",
     benchmark:
         "results/benchmarks/plot_flow_quality.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_flow_quality"),

@@ -22,13 +22,16 @@ rule assemble_flow:
         "results/logs/assemble_flow/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/assemble_flow/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/flow.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         solver=solver_of,
         compressed_prior=compressed_prior_of,
@@ -48,13 +51,16 @@ rule trace_flow:
         "results/logs/trace_flow/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/trace_flow/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/flow.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         samples=EXPERIMENTS["snapshots"]["samples"],
         frames=EXPERIMENTS["snapshots"]["frames"],

@@ -15,13 +15,15 @@ rule train_digits_classifier:
         "results/logs/train_digits_classifier.log",
     benchmark:
         "results/benchmarks/train_digits_classifier.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/images.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
         runtime="15m",
-        gpu=0,
     params:
         classifier={name: value for name, value in CLASSIFIER.items() if name != "seed"},
         seed=CLASSIFIER["seed"],
@@ -44,13 +46,16 @@ rule fit_reference:
         "results/benchmarks/fit_reference/{dataset}/{extractor}.tsv"
     wildcard_constraints:
         extractor=ANY_EXTRACTOR,
+    group:
+        features_group
     conda:
         "../envs/images.yaml"
     threads: lambda wildcards: job_of(wildcards).threads
     resources:
-        mem="8GB",
-        runtime="12h",
-        gpu=lambda wildcards: images_of(wildcards.dataset)["gpu"],
+        **on_gpus(gpus_for_images),
+        mem=growing(FEATURES.mem),
+        runtime=growing(FEATURES.runtime),
+        lane=1,
     params:
         reference=lambda wildcards: images_of(wildcards.dataset)["reference"],
         feature_samples=lambda wildcards: images_of(wildcards.dataset)[
@@ -78,13 +83,16 @@ rule measure_frechet:
         "results/benchmarks/measure_frechet/{dataset}/{schedule}/seed{seed}/draw{draw}_{extractor}.tsv"
     wildcard_constraints:
         extractor=ANY_EXTRACTOR,
+    group:
+        features_group
     conda:
         "../envs/images.yaml"
     threads: lambda wildcards: job_of(wildcards).threads
     resources:
-        mem="8GB",
-        runtime="12h",
-        gpu=lambda wildcards: images_of(wildcards.dataset)["gpu"],
+        **on_gpus(gpus_for_images),
+        mem=growing(FEATURES.mem),
+        runtime=growing(FEATURES.runtime),
+        lane=1,
     params:
         feature_samples=lambda wildcards: images_of(wildcards.dataset)[
             "feature_samples"

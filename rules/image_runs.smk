@@ -13,6 +13,11 @@ def images_of(dataset):
     return EXPERIMENTS["images"][dataset]
 
 
+def gpus_for_images(wildcards):
+    """GPUs of a job that runs networks on images."""
+    return images_of(wildcards.dataset)["gpu"]
+
+
 def image_schedules(dataset):
     """Schedules of a data set whose flows generate images."""
     return sorted(CONFIG.datasets[dataset].schedules)

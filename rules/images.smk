@@ -43,13 +43,19 @@ rule generate_images:
         "results/benchmarks/generate_images/{dataset}/{schedule}/seed{seed}/draw{draw}_part{part}.tsv"
     wildcard_constraints:
         schedule=ANY_SCHEDULE,
+    group:
+        carrying_group
     conda:
         "../envs/images.yaml"
     threads: lambda wildcards: job_of(wildcards).threads
     resources:
+        **on_gpus(gpus_for_images),
         mem=generation_mem,
         runtime=generation_runtime,
-        gpu=lambda wildcards: images_of(wildcards.dataset)["gpu"],
+        lane=1,
+        checkpoint_seconds=lambda wildcards: images_of(wildcards.dataset)[
+            "checkpoint_seconds"
+        ],
     params:
         image=format_of,
         first=first_of,
@@ -57,6 +63,7 @@ rule generate_images:
         batch_size=lambda wildcards: images_of(wildcards.dataset).get("batch_size"),
         tf32=lambda wildcards: images_of(wildcards.dataset)["tf32"],
         compile=lambda wildcards: images_of(wildcards.dataset)["compile"],
+        state="results/.generation",
         source=digest_of("generate_images"),
     script:
         "../workflow_scripts/generate_images.py"
@@ -72,13 +79,15 @@ rule sample_gaussian:
         "results/logs/sample_gaussian/{dataset}/seed{seed}/draw{draw}_part{part}.log",
     benchmark:
         "results/benchmarks/sample_gaussian/{dataset}/seed{seed}/draw{draw}_part{part}.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/images.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="4GB",
         runtime="1h",
-        gpu=0,
     params:
         image=format_of,
         first=first_of,
@@ -98,13 +107,15 @@ rule take_held_out:
         "results/logs/take_held_out/{dataset}/seed{seed}/draw{draw}.log",
     benchmark:
         "results/benchmarks/take_held_out/{dataset}/seed{seed}/draw{draw}.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/images.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="4GB",
         runtime="30m",
-        gpu=0,
     params:
         samples=lambda wildcards: images_of(wildcards.dataset)["samples"],
         source=digest_of("take_held_out"),
@@ -122,13 +133,15 @@ rule plot_contact_sheet:
         "results/logs/plot_contact_sheet/{dataset}/{schedule}/seed{seed}/draw{draw}.log",
     benchmark:
         "results/benchmarks/plot_contact_sheet/{dataset}/{schedule}/seed{seed}/draw{draw}.tsv"
+    group:
+        "report"
     conda:
         "../envs/images.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         source=digest_of("plot_contact_sheet"),
     script:
@@ -146,19 +159,26 @@ rule measure_image_roundtrip:
         "results/logs/measure_image_roundtrip/{dataset}/{schedule}/seed{seed}/draw{draw}.log",
     benchmark:
         "results/benchmarks/measure_image_roundtrip/{dataset}/{schedule}/seed{seed}/draw{draw}.tsv"
+    group:
+        carrying_group
     conda:
         "../envs/images.yaml"
     threads: lambda wildcards: job_of(wildcards).threads
     resources:
+        **on_gpus(gpus_for_images),
         mem=generation_mem,
         runtime=generation_runtime,
-        gpu=lambda wildcards: images_of(wildcards.dataset)["gpu"],
+        lane=1,
+        checkpoint_seconds=lambda wildcards: images_of(wildcards.dataset)[
+            "checkpoint_seconds"
+        ],
     params:
         samples=lambda wildcards: images_of(wildcards.dataset)["roundtrip"],
         split=lambda wildcards: images_of(wildcards.dataset)["roundtrip_split"],
         batch_size=lambda wildcards: images_of(wildcards.dataset).get("batch_size"),
         tf32=lambda wildcards: images_of(wildcards.dataset)["tf32"],
         compile=lambda wildcards: images_of(wildcards.dataset)["compile"],
+        state="results/.generation",
         source=digest_of("measure_image_roundtrip"),
     script:
         "../workflow_scripts/measure_image_roundtrip.py"
@@ -183,13 +203,19 @@ rule sweep_evaluations:
         "results/benchmarks/sweep_evaluations/{dataset}/{schedule}/seed{seed}/{solver}_{steps}.tsv"
     wildcard_constraints:
         solver=r"[a-z0-9_]+",
+    group:
+        carrying_group
     conda:
         "../envs/images.yaml"
     threads: lambda wildcards: job_of(wildcards).threads
     resources:
+        **on_gpus(gpus_for_images),
         mem=generation_mem,
         runtime=generation_runtime,
-        gpu=lambda wildcards: images_of(wildcards.dataset)["gpu"],
+        lane=1,
+        checkpoint_seconds=lambda wildcards: images_of(wildcards.dataset)[
+            "checkpoint_seconds"
+        ],
     params:
         samples=lambda wildcards: sweep_of(wildcards)["samples"],
         roundtrip=lambda wildcards: sweep_of(wildcards)["roundtrip"],
@@ -205,6 +231,7 @@ rule sweep_evaluations:
         batch_size=lambda wildcards: images_of(wildcards.dataset).get("batch_size"),
         tf32=lambda wildcards: images_of(wildcards.dataset)["tf32"],
         compile=lambda wildcards: images_of(wildcards.dataset)["compile"],
+        state="results/.generation",
         source=digest_of("sweep_evaluations"),
     script:
         "../workflow_scripts/sweep_evaluations.py"
@@ -221,13 +248,16 @@ rule take_pictures:
         "results/logs/take_pictures/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/take_pictures/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        carrying_group
     conda:
         "../envs/images.yaml"
     threads: lambda wildcards: job_of(wildcards).threads
     resources:
+        **on_gpus(gpus_for_images),
         mem=generation_mem,
         runtime=generation_runtime,
-        gpu=lambda wildcards: images_of(wildcards.dataset)["gpu"],
+        lane=1,
     params:
         pictures=lambda wildcards: images_of(wildcards.dataset)["pictures"],
         draw=lambda wildcards: draws_of(wildcards.dataset)[0],
@@ -248,9 +278,9 @@ rule measure_image_speed:
         "../envs/train.yaml"
     threads: EXPERIMENTS["image_speed"]["threads"]
     resources:
-        mem="8GB",
-        runtime="1h",
-        gpu=EXPERIMENTS["image_speed"]["gpu"],
+        **on_gpus(lambda wildcards: EXPERIMENTS["image_speed"]["gpu"]),
+        mem=growing("8GB"),
+        runtime=growing("1h"),
     params:
         presets=EXPERIMENTS["image_speed"]["presets"],
         batch_size=EXPERIMENTS["image_speed"]["batch_size"],

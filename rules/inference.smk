@@ -57,13 +57,16 @@ rule propagate:
         "results/logs/propagate/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/propagate/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         indices=lambda wildcards: examples_of(wildcards)["indices"],
         noise_std=EXPERIMENTS["propagation"]["noise_std"],
@@ -90,13 +93,15 @@ rule plot_propagation:
     wildcard_constraints:
         dataset=ANY_DATASET,
         schedule=ANY_SCHEDULE,
+    group:
+        "report"
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         source=digest_of("plot_propagation"),
     script:
@@ -113,13 +118,16 @@ rule draw_observations:
         "results/logs/draw_observations/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/draw_observations/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="15m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         mixture=HMC["mixture"],
         noise_std=HMC["noise_std"],
@@ -141,13 +149,16 @@ rule check_convergence:
         "results/logs/check_convergence/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/check_convergence/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         steps=tried_steps(HMC),
         samples=HMC["convergence_samples"],
@@ -167,13 +178,16 @@ rule linearise_observations:
         "results/logs/linearise_observations/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/linearise_observations/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         solver=HMC["solver"],
         steps=HMC["steps"],
@@ -196,13 +210,16 @@ rule integrate_latents:
         "results/logs/integrate_latents/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/integrate_latents/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="1h",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         observations=HMC["collapsed"]["observations"],
         particles=HMC["particles"],
@@ -230,9 +247,9 @@ rule sample_joint:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        mem=HMC["joint"]["mem"],
-        runtime=HMC["joint"]["runtime"],
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(HMC["joint"]["mem"]),
+        runtime=growing(HMC["joint"]["runtime"]),
     params:
         coordinates=HMC["joint"]["coordinates"],
         solver=HMC["joint"]["solver"],
@@ -266,9 +283,9 @@ rule sample_collapsed:
         "../envs/inference.yaml"
     threads: 1
     resources:
+        **NO_GPU,
         mem="2GB",
         runtime="1h",
-        gpu=0,
     params:
         warmup=HMC["collapsed"]["warmup"],
         draws=HMC["collapsed"]["draws"],
@@ -294,13 +311,15 @@ rule merge_chains:
         "results/logs/merge_chains/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.log",
     benchmark:
         "results/benchmarks/merge_chains/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.tsv"
+    group:
+        "report"
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
         runtime="15m",
-        gpu=0,
     params:
         gate=HMC["gate"],
         source=digest_of("merge_chains"),
@@ -319,13 +338,15 @@ rule summarise_weights:
         "results/logs/summarise_weights/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.log",
     benchmark:
         "results/benchmarks/summarise_weights/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.tsv"
+    group:
+        "report"
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
         runtime="15m",
-        gpu=0,
     params:
         truth=HMC["mixture"]["weights"],
         gate=HMC["gate"],
@@ -357,13 +378,15 @@ rule plot_hmc:
         "results/logs/plot_hmc.log",
     benchmark:
         "results/benchmarks/plot_hmc.tsv"
+    group:
+        "report"
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         flows=[flow for flow in HMC_FLOWS if flow[2] == SEEDS[0]],
         truth=HMC["mixture"]["weights"],
@@ -385,13 +408,15 @@ rule plot_hmc_traces:
         "results/logs/plot_hmc_traces.log",
     benchmark:
         "results/benchmarks/plot_hmc_traces.tsv"
+    group:
+        "report"
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         posteriors=[
             (dataset, schedule, sampler, n)
@@ -426,9 +451,9 @@ rule measure_sampler_efficiency:
         "../envs/inference.yaml"
     threads: 1
     resources:
+        **NO_GPU,
         mem="8GB",
         runtime="12h",
-        gpu=0,
     params:
         mixture=HMC["mixture"],
         noise_std=HMC["noise_std"],

@@ -54,13 +54,15 @@ rule measure_two_sample_floor:
         "results/logs/measure_two_sample_floor/{dataset}.log",
     benchmark:
         "results/benchmarks/measure_two_sample_floor/{dataset}.tsv"
+    group:
+        "prepare"
     conda:
         "../envs/metrics.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="4GB",
         runtime="30m",
-        gpu=0,
     params:
         samples=EXPERIMENTS["flow_quality"]["samples"],
         seed=EXPERIMENTS["flow_quality"]["seed"],
@@ -84,13 +86,16 @@ rule measure_quality:
         "results/logs/measure_quality/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/measure_quality/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/metrics.yaml"
     threads: 1
     resources:
-        mem="4GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         dataset=dataset_of,
         samples=EXPERIMENTS["flow_quality"]["samples"],
@@ -114,13 +119,16 @@ rule measure_roundtrip:
         "results/logs/measure_roundtrip/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/measure_roundtrip/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/metrics.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="30m",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         samples=EXPERIMENTS["roundtrip"]["samples"],
         paper_steps=EXPERIMENTS["roundtrip"]["paper_steps"],
@@ -140,13 +148,16 @@ rule compare_solvers:
         "results/logs/compare_solvers/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/compare_solvers/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
     conda:
         "../envs/metrics.yaml"
     threads: 1
     resources:
-        mem="2GB",
-        runtime="1h",
-        gpu=one_gpu_of,
+        **on_gpus(one_gpu_of),
+        mem=growing(MEASURE.mem),
+        runtime=growing(MEASURE.runtime),
+        lane=1,
     params:
         samples=EXPERIMENTS["solver_comparison"]["samples"],
         seed=EXPERIMENTS["solver_comparison"]["seed"],
@@ -168,13 +179,15 @@ rule trace_participation_ratio:
         "results/logs/trace_participation_ratio.log",
     benchmark:
         "results/benchmarks/trace_participation_ratio.tsv"
+    group:
+        "report"
     conda:
         "../envs/metrics.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="1GB",
-        runtime="10m",
-        gpu=0,
+        runtime="5m",
     params:
         datasets=DATASETS,
         pairs=PAIRS,
@@ -197,13 +210,15 @@ rule merge_table:
         "results/benchmarks/merge_table/{table}.tsv"
     wildcard_constraints:
         table="|".join(PARTS),
+    group:
+        "report"
     conda:
         "../envs/metrics.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="1GB",
-        runtime="10m",
-        gpu=0,
+        runtime="5m",
     params:
         source=digest_of("merge_table"),
     script:
@@ -222,9 +237,9 @@ rule measure_scaling:
         "../envs/metrics.yaml"
     threads: 1
     resources:
+        **NO_GPU,
         mem="4GB",
         runtime="1h",
-        gpu=0,
     params:
         points=EXPERIMENTS["scaling"]["points"],
         dimensions=EXPERIMENTS["scaling"]["dimensions"],

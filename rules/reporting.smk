@@ -36,13 +36,15 @@ rule compare_with_paper:
         "results/logs/compare_with_paper.log",
     benchmark:
         "results/benchmarks/compare_with_paper.tsv"
+    group:
+        "report"
     conda:
         "../envs/metrics.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="1GB",
-        runtime="10m",
-        gpu=0,
+        runtime="5m",
     params:
         published=sha256_of(PAPER_TABLES),
         schedules=SCHEDULES,
@@ -69,13 +71,15 @@ rule plot_paper_comparison:
         "results/logs/plot_paper_comparison.log",
     benchmark:
         "results/benchmarks/plot_paper_comparison.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         schedules=SCHEDULES,
         dimensions={dataset: dimension_of(dataset) for dataset in PICTURED},
@@ -103,13 +107,15 @@ rule plot_image_samples:
         "results/benchmarks/plot_image_samples/{dataset}.tsv"
     wildcard_constraints:
         dataset=ANY_PICTURED,
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         schedules=pictured_schedules,
         levels=levels_of,
@@ -137,13 +143,15 @@ rule plot_round_trips:
         "results/benchmarks/plot_round_trips/{dataset}.tsv"
     wildcard_constraints:
         dataset=ANY_PICTURED,
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         schedules=pictured_schedules,
         levels=levels_of,
@@ -169,13 +177,15 @@ rule plot_evaluation_sweep:
         "results/logs/plot_evaluation_sweep.log",
     benchmark:
         "results/benchmarks/plot_evaluation_sweep.tsv"
+    group:
+        "report"
     conda:
         "../envs/figures.yaml"
     threads: 1
     resources:
+        **SMALL,
         mem="2GB",
-        runtime="15m",
-        gpu=0,
+        runtime="5m",
     params:
         labels=RESOLVED_PATH,
         source=digest_of("plot_evaluation_sweep"),
@@ -193,9 +203,9 @@ rule plan:
         "../envs/metrics.yaml"
     threads: 1
     resources:
+        **NO_GPU,
         mem="1GB",
         runtime="10m",
-        gpu=0,
     params:
         counts=lambda wildcards: planned_jobs(),
         table="results/plan.csv",

@@ -1,7 +1,9 @@
-"""Time limits and memory of jobs that run a network: as configured or, for `auto`, estimated from its size.
+"""What jobs ask for on a cluster: GPUs, time limits and memory, and which small jobs share a submission.
 
-Needs common.smk; makes nothing. Both grow with each attempt. Speeds stand under `hardware` of the configuration; they
-change no result and are no params. Settings of images (`images_of`) are those of images.smk, looked up when a job asks.
+Needs common.smk; makes nothing. Limits are as configured or, for `auto`, estimated from the size of the network, and grow
+with each attempt. They stand, with the speeds of machines, under `hardware` and `limits` of the configuration and with
+training and images; they change no result and are no params. Settings of images (`images_of`) are those of
+image_runs.smk, looked up when a job asks.
 """
 
 import math
@@ -73,6 +75,73 @@ def device_hours_of_passes(dataset, passes):
 def points_gb(dataset):
     """Memory of a data set's points as numbers of four bytes; archives hold at most 70,000 of them."""
     return 4e-9 * 70_000 * dimension_of(dataset)
+
+
+def on_gpus(number_of):
+    """Resources of jobs that run networks: as many GPUs as a function of wildcards says, in the words of this cluster."""
+    model, generic = CONFIG.hardware.gpu_model, CONFIG.hardware.gpu_request == "gres"
+
+    def gpu(wildcards):
+        return 0 if generic else number_of(wildcards)
+
+    def gpu_model(wildcards):
+        return model if gpu(wildcards) else ""
+
+    def gres(wildcards):
+        kind, number = f"gpu:{model}" if model else "gpu", number_of(wildcards)
+        return f"{kind}:{number}" if number else ""
+
+    asked = {"gpu": gpu}
+    if generic:
+        return asked | {"gres": gres}
+    return asked | {"gpu_model": gpu_model} if model else asked
+
+
+NO_GPU = on_gpus(lambda wildcards: 0)
+# Resources of jobs that take moments: slurm/config.yaml says how many of them a group runs beside each other. The words for
+# GPUs are there too, because all jobs of a group have to use the same ones.
+SMALL = NO_GPU | {"lane": 1}
+
+
+def growing(limit):
+    """A limit, such as 2h or 4GB, that grows with each attempt."""
+    units, smallest = (MEGABYTES, "MB") if limit.endswith("B") else (MINUTES, "m")
+    return lambda wildcards, attempt: grown(limit, units, smallest, attempt)
+
+
+MEASURE, FEATURES = CONFIG.limits.measure, CONFIG.limits.features
+# What takes longer is a job of its own.
+SHORT_MINUTES = 5
+# What an image takes on a CPU whose features Inception reads.
+SECONDS_OF_FEATURES = 0.1
+
+
+def measuring_group(wildcards):
+    """Group of jobs that measure a flow: on a CPU these are small ones."""
+    return None if one_gpu_of(wildcards) else "measure"
+
+
+def short_for_images(dataset, hours):
+    """Whether a job on images takes moments."""
+    return not images_of(dataset)["gpu"] and 60 * hours < SHORT_MINUTES
+
+
+def carrying_group(wildcards):
+    """Group of jobs that carry few images through a flow."""
+    hours = device_hours_of_passes(wildcards.dataset, passes_of(wildcards))
+    return "images" if short_for_images(wildcards.dataset, hours) else None
+
+
+def features_group(wildcards):
+    """Group of jobs that read features of few images."""
+    hours = images_of(wildcards.dataset)["samples"] * SECONDS_OF_FEATURES / 3600
+    return "images" if short_for_images(wildcards.dataset, hours) else None
+
+
+def training_group(wildcards):
+    """Group of trainings that take moments, such as those of toys with many seeds."""
+    hours = device_hours_of_training(wildcards.dataset, variant_of(wildcards))
+    return None if job_of(wildcards).gpu or 60 * hours >= SHORT_MINUTES else "train"
 
 
 def training_runtime(wildcards, attempt):

@@ -24,14 +24,17 @@ rule train_network:
         "results/logs/train_network/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/train_network/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        training_group
     conda:
         "../envs/train.yaml"
     threads: lambda wildcards: job_of(wildcards).threads
     resources:
+        **on_gpus(gpus_for_training),
         mem=training_mem,
         runtime=training_runtime,
-        gpu=lambda wildcards: job_of(wildcards).gpu,
-        checkpoint_seconds=lambda wildcards: str(job_of(wildcards).checkpoint_seconds),
+        lane=1,
+        checkpoint_seconds=lambda wildcards: job_of(wildcards).checkpoint_seconds,
     params:
         dataset=dataset_of,
         schedule=schedule_of,

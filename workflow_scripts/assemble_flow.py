@@ -20,7 +20,7 @@ with job(snakemake.log[0], snakemake.threads):
         denoiser.basis,
         solver=solver_settings(snakemake.params.solver),
         compressed_prior=snakemake.params.compressed_prior,
-    ).to(device_for(snakemake.resources.gpu))
+    ).to(device_for(snakemake.resources))
     kept = flow.schedule.kept_dims
     if kept < flow.dimension:
         wanted = min(COMPRESSED_LATENTS, COMPRESSED_NUMBERS // (flow.dimension - kept))

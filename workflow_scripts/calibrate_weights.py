@@ -10,7 +10,7 @@ from inflationary_flows.inference.latent_mixture import LatentMixture
 
 with job(snakemake.log[0], snakemake.threads) as log:
     params = snakemake.params
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     ranked = rank_weights(
         Decoder(flow),
         Decoder(flow, solver=params.solver, steps=params.steps),

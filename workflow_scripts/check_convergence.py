@@ -10,7 +10,7 @@ from inflationary_flows.experiments.likelihood_convergence import measure_conver
 with job(snakemake.log[0], snakemake.threads):
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)
     rows = measure_convergence(
-        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),
         observed.observations,
         observed.noise_std,
         steps=snakemake.params.steps,

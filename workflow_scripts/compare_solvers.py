@@ -9,7 +9,7 @@ from inflationary_flows.experiments.solver_comparison import compare_solvers
 
 with job(snakemake.log[0], snakemake.threads):
     rows = compare_solvers(
-        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),
         load_splits(snakemake.input.splits).test,
         steps=snakemake.params.steps,
         samples=snakemake.params.samples,

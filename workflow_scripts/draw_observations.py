@@ -9,7 +9,7 @@ from inflationary_flows.inference.latent_mixture import LatentMixture, observe
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     mixture = LatentMixture.of(**params.mixture)
     # The flow's own solver, not the samplers' cheaper one: data know nothing of how they will be explained.
     made = observe(Decoder(flow), mixture, params.observations, params.noise_std, params.seed)

@@ -16,7 +16,7 @@ with job(snakemake.log[0], snakemake.threads) as logger:
         str(snakemake.input.weights) or None,
         sha256=params.sha256,
         layer=params.layer,
-        device=device_for(snakemake.resources.gpu),
+        device=device_for(snakemake.resources),
     )
     statistics = fit_statistics(images, splits.image.levels, extractor, feature_samples=params.feature_samples)
     logger.info("%d images, %d features each", statistics.n, len(statistics.mean))

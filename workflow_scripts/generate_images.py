@@ -3,29 +3,46 @@
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.features import save_images
+from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.acceleration import accelerate
 from inflationary_flows.experiments.generation import generate_images
+from inflationary_flows.progress import run_digest
 
 with job(snakemake.log[0], snakemake.threads):
     params, wildcards = snakemake.params, snakemake.wildcards
     flow = accelerate(
         Flow.load(snakemake.input.flow),
-        device_for(snakemake.resources.gpu),
+        device_for(snakemake.resources),
         batch_size=params.batch_size,
         tf32=params.tf32,
         compiled=params.compile,
     )
     image = ImageFormat(**params.image)
-    images, evaluations = generate_images(flow, image, first=params.first, count=params.size, draw=int(wildcards.draw))
-    described = {
-        "dataset": wildcards.dataset,
-        "schedule": wildcards.schedule,
-        "seed": wildcards.seed,
-        "draw": int(wildcards.draw),
-        "first": params.first,
-        "levels": image.levels,
-        "evaluations": evaluations,
-    }
-    save_images(snakemake.output.images, images, described)
+    draw = int(wildcards.draw)
+    digest = run_digest(
+        flow=sha256_of(snakemake.input.flow),
+        image=params.image,
+        images=[draw, params.first, params.size],
+        batch_size=flow.batch_size,
+        tf32=params.tf32,
+        compile=params.compile,
+        source=params.source,
+    )
+    seconds = snakemake.resources.checkpoint_seconds
+    with keep_progress(params.state, digest, seconds, discards=True) as progress:
+        images, evaluations = generate_images(
+            flow, image, first=params.first, count=params.size, draw=draw, progress=progress
+        )
+        described = {
+            "dataset": wildcards.dataset,
+            "schedule": wildcards.schedule,
+            "seed": wildcards.seed,
+            "draw": draw,
+            "first": params.first,
+            "levels": image.levels,
+            "evaluations": evaluations,
+        }
+        save_images(snakemake.output.images, images, described)

@@ -10,7 +10,7 @@ from inflationary_flows.inference.decoder import Decoder
 
 with job(snakemake.log[0], snakemake.threads):
     params, n = snakemake.params, snakemake.params.observations
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)
     evidence = integrate_latents(
         Decoder(flow, solver=params.solver, steps=params.steps),

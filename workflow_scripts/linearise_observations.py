@@ -9,7 +9,7 @@ from inflationary_flows.inference.linearised import linearise
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)
     decoder = Decoder(flow, solver=params.solver, steps=params.steps, checkpointed=params.checkpointed)
     mean, variances = observed.mixture.moments()

@@ -12,7 +12,7 @@ from inflationary_flows.experiments.coverage import measure_coverage
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     rows, drawn = measure_coverage(
-        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),
         latents=params.latents,
         radii=params.radii,
         vertices=params.vertices,

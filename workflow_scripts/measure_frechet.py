@@ -16,7 +16,7 @@ with job(snakemake.log[0], snakemake.threads) as logger:
         str(snakemake.input.weights) or None,
         sha256=params.sha256,
         layer=params.layer,
-        device=device_for(snakemake.resources.gpu),
+        device=device_for(snakemake.resources),
     )
     require_same_extractor(extractor.identity, reference.identity)
     levels, evaluations = parts[0]["levels"], evaluations_of(parts)

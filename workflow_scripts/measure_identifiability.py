@@ -11,7 +11,7 @@ from inflationary_flows.mathematics.oracles import exact_denoiser
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
-    device = device_for(snakemake.resources.gpu)
+    device = device_for(snakemake.resources)
     members = {
         name: Flow.load(path).to(device) for name, path in zip(params.members, snakemake.input.flows, strict=True)
     }

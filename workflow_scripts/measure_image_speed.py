@@ -14,7 +14,7 @@ with job(snakemake.log[0], snakemake.threads):
             preset,
             batch_size=params.batch_size,
             repeats=params.repeats,
-            device=device_for(snakemake.resources.gpu),
+            device=device_for(snakemake.resources),
         )
     ]
     write_rows(snakemake.output.table, rows)

@@ -14,7 +14,7 @@ from inflationary_flows.mathematics.oracles import exact_denoiser
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     splits = load_splits(snakemake.input.splits)
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     mixture = exact_mixture(params.dataset)
     rows = measure_quality(
         flow,

@@ -11,7 +11,7 @@ from inflationary_flows.mathematics.oracles import exact_denoiser
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     points = load_splits(snakemake.input.splits).test[: params.samples]
     denoisers = {"learned": flow.denoiser}
     mixture = exact_mixture(params.dataset)

@@ -9,7 +9,7 @@ from inflationary_flows.experiments.roundtrip import measure_roundtrip
 
 with job(snakemake.log[0], snakemake.threads):
     rows = measure_roundtrip(
-        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),
         load_splits(snakemake.input.splits).test,
         samples=snakemake.params.samples,
         paper_steps=snakemake.params.paper_steps,

@@ -13,7 +13,7 @@ from inflationary_flows.seeding import derive_seed
 
 with job(snakemake.log[0], snakemake.threads) as log:
     params = snakemake.params
-    device = device_for(snakemake.resources.gpu)
+    device = device_for(snakemake.resources)
 
     def samples_of(path):
         flow = Flow.load(path).to(device)

@@ -13,7 +13,7 @@ from inflationary_flows.experiments.propagation import choose_examples, interval
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu))
+    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     test = load_splits(snakemake.input.splits).test
     examples = choose_examples(test, params.indices)
     if snakemake.input.get("examples"):

@@ -13,7 +13,7 @@ from inflationary_flows.experiments.pictures import take_pictures
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     splits = load_splits(snakemake.input.splits)
-    flow = accelerate(Flow.load(snakemake.input.flow), device_for(snakemake.resources.gpu))
+    flow = accelerate(Flow.load(snakemake.input.flow), device_for(snakemake.resources))
     pictures = take_pictures(flow, splits.test, splits.image, pictures=params.pictures, draw=params.draw)
     with atomic_write(snakemake.output.pictures) as path:
         np.savez_compressed(path, **pictures)

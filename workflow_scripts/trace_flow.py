@@ -12,7 +12,7 @@ from inflationary_flows.experiments.snapshots import trace_flow
 with job(snakemake.log[0], snakemake.threads):
     splits = load_splits(snakemake.input.splits)
     snapshots = trace_flow(
-        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources.gpu)),
+        Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),
         splits.test,
         splits.test_labels,
         samples=snakemake.params.samples,

@@ -3,32 +3,32 @@
 import json
 from pathlib import Path
 
-from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.devices import device_for, gpus_of
 from inflationary_flows.artifacts.files import atomic_write, sha256_of
 from inflationary_flows.artifacts.flows import load_basis, save_network
 from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.states import StateFile
+from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.progress import run_digest
 from inflationary_flows.training.compute import join_processes, launched, run_in_processes
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
-from inflationary_flows.training.state import training_digest
 
 with job(snakemake.log[0], snakemake.threads):
     params, resources = snakemake.params, snakemake.resources
-    if resources.gpu > 1 and device_for(resources.gpu) == "cuda" and not launched():
+    if gpus_of(resources) > 1 and device_for(resources) == "cuda" and not launched():
         # This job becomes the parent of one process a GPU, each of which runs this script from its first line.
-        raise SystemExit(run_in_processes(resources.gpu))
+        raise SystemExit(run_in_processes(gpus_of(resources)))
 
-with job(snakemake.log[0], snakemake.threads), join_processes(device_for(resources.gpu)) as (processes, device):
+with job(snakemake.log[0], snakemake.threads), join_processes(device_for(resources)) as (processes, device):
     splits = load_splits(snakemake.input.splits)
     basis = load_basis(Path(snakemake.input.eigenbasis))
     schedule = make_schedule(basis.eigenvalues, **params.schedule)
     mixture = exact_mixture(params.dataset)
-    digest = training_digest(
+    digest = run_digest(
         splits=sha256_of(snakemake.input.splits),
         eigenbasis=sha256_of(snakemake.input.eigenbasis),
         schedule=params.schedule,
@@ -38,21 +38,21 @@ with job(snakemake.log[0], snakemake.threads), join_processes(device_for(resourc
         seed=params.seed,
         source=params.source,
     )
-    denoiser, curve = fit(
-        splits.train,
-        splits.validation,
-        basis,
-        schedule,
-        params.network,
-        TrainingSettings(**params.training),
-        seed=params.seed,
-        store=StateFile(Path(params.state) / digest / "state.safetensors"),
-        digest=digest,
-        exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
-        checkpoint_seconds=float(resources.checkpoint_seconds),
-        device=device,
-        processes=processes,
-    )
+    seconds = resources.checkpoint_seconds
+    with keep_progress(params.state, digest, seconds, writes=processes.first) as progress:
+        denoiser, curve = fit(
+            splits.train,
+            splits.validation,
+            basis,
+            schedule,
+            params.network,
+            TrainingSettings(**params.training),
+            seed=params.seed,
+            progress=progress,
+            exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
+            device=device,
+            processes=processes,
+        )
     if processes.first:
         provenance = {"seed": params.seed, "digest": digest}
         save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)

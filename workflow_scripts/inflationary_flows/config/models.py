@@ -24,6 +24,7 @@ from inflationary_flows.config.fields import (
     Text,
 )
 from inflationary_flows.config.images import CHECKSUM, Download, Extractors
+from inflationary_flows.config.machines import Hardware, Limits
 
 ToyName = Literal["circles", "moons", "sine", "s_curve", "swirl", "alt_s_curve", "alt_swirl"]
 Kind = Literal[
@@ -262,7 +263,9 @@ class Training(Section):
     )
     tf32: bool = Field(False, description="GPUs: let the network's products round to TF32.")
     compile: bool = Field(False, description="Compile the network by torch.compile.")
-    checkpoint_seconds: NonNegativeNumber = Field(20.0, description="Seconds between saved states to resume from.")
+    checkpoint_seconds: Annotated[int, Field(ge=0)] = Field(
+        20, description="Seconds between saved states to resume from."
+    )
     threads: Count = Field(1, description="Threads of a training job.")
     runtime: EstimatedDuration = Field(
         "30m", description="Time limit of a training job; auto estimates it from the network. Grows with each attempt."
@@ -280,13 +283,6 @@ class Variant(Section):
 
     network: str | None = Field(None, description="Name of another network.")
     training: str | None = Field(None, description="Name of other training settings.")
-
-
-class Hardware(Section):
-    """Sustained speeds, from which time limits are estimated; they change no result."""
-
-    gpu_tflops: PositiveNumber = Field(60.0, description="Arithmetic of one GPU, in 10^12 operations a second.")
-    cpu_gflops: PositiveNumber = Field(30.0, description="Arithmetic of one CPU core, in 10^9 operations a second.")
 
 
 class Config(Section):
@@ -310,7 +306,8 @@ class Config(Section):
     extractors: Extractors = Field(
         default_factory=Extractors, description="Networks whose features tell how far images are apart."
     )
-    hardware: Hardware = Field(default_factory=Hardware, description="Speeds that time limits are estimated from.")
+    hardware: Hardware = Field(default_factory=Hardware, description="The machines that jobs run on.")
+    limits: Limits = Field(default_factory=Limits, description="Time limits and memory of jobs that run networks.")
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
         default_factory=lambda: [0], description="Training seeds; one flow each."
     )
