@@ -279,11 +279,13 @@ rule sample_collapsed:
         "results/logs/sample_collapsed/{dataset}/{schedule}/seed{seed}/n{n}.log",
     benchmark:
         "results/benchmarks/sample_collapsed/{dataset}/{schedule}/seed{seed}/n{n}.tsv"
+    group:
+        "measure"
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **NO_GPU,
+        **SMALL,
         mem="2GB",
         runtime="1h",
     params:

@@ -121,27 +121,29 @@ def measuring_group(wildcards):
     return None if one_gpu_of(wildcards) else "measure"
 
 
-def short_for_images(dataset, hours):
-    """Whether a job on images takes moments."""
-    return not images_of(dataset)["gpu"] and 60 * hours < SHORT_MINUTES
+def image_group(wildcards, hours):
+    """Group of jobs on images, if one takes moments of a single core."""
+    small = job_of(wildcards).threads == 1 and 60 * hours < SHORT_MINUTES
+    return "images" if small and not gpus_for_images(wildcards) else None
 
 
 def carrying_group(wildcards):
     """Group of jobs that carry few images through a flow."""
     hours = device_hours_of_passes(wildcards.dataset, passes_of(wildcards))
-    return "images" if short_for_images(wildcards.dataset, hours) else None
+    return image_group(wildcards, hours)
 
 
 def features_group(wildcards):
     """Group of jobs that read features of few images."""
     hours = images_of(wildcards.dataset)["samples"] * SECONDS_OF_FEATURES / 3600
-    return "images" if short_for_images(wildcards.dataset, hours) else None
+    return image_group(wildcards, hours)
 
 
 def training_group(wildcards):
     """Group of trainings that take moments, such as those of toys with many seeds."""
     hours = device_hours_of_training(wildcards.dataset, variant_of(wildcards))
-    return None if job_of(wildcards).gpu or 60 * hours >= SHORT_MINUTES else "train"
+    small = job_of(wildcards).threads == 1 and 60 * hours < SHORT_MINUTES
+    return "train" if small and not job_of(wildcards).gpu else None
 
 
 def training_runtime(wildcards, attempt):
