@@ -1,4 +1,4 @@
-"""What jobs ask for on a cluster: GPUs, time limits and memory, and which small jobs share a submission.
+"""What jobs ask for on a cluster: GPUs, time limits and memory.
 
 Needs common.smk; makes nothing. Limits are as configured or, for `auto`, estimated from the size of the network, and grow
 with each attempt. They stand, with the speeds of machines, under `hardware` and `limits` of the configuration and with
@@ -110,40 +110,6 @@ def growing(limit):
 
 
 MEASURE, FEATURES = CONFIG.limits.measure, CONFIG.limits.features
-# What takes longer is a job of its own.
-SHORT_MINUTES = 5
-# What an image takes on a CPU whose features Inception reads.
-SECONDS_OF_FEATURES = 0.1
-
-
-def measuring_group(wildcards):
-    """Group of jobs that measure a flow: on a CPU these are small ones."""
-    return None if one_gpu_of(wildcards) else "measure"
-
-
-def image_group(wildcards, hours):
-    """Group of jobs on images, if one takes moments of a single core."""
-    small = job_of(wildcards).threads == 1 and 60 * hours < SHORT_MINUTES
-    return "images" if small and not gpus_for_images(wildcards) else None
-
-
-def carrying_group(wildcards):
-    """Group of jobs that carry few images through a flow."""
-    hours = device_hours_of_passes(wildcards.dataset, passes_of(wildcards))
-    return image_group(wildcards, hours)
-
-
-def features_group(wildcards):
-    """Group of jobs that read features of few images."""
-    hours = images_of(wildcards.dataset)["samples"] * SECONDS_OF_FEATURES / 3600
-    return image_group(wildcards, hours)
-
-
-def training_group(wildcards):
-    """Group of trainings that take moments, such as those of toys with many seeds."""
-    hours = device_hours_of_training(wildcards.dataset, variant_of(wildcards))
-    small = job_of(wildcards).threads == 1 and 60 * hours < SHORT_MINUTES
-    return "train" if small and not job_of(wildcards).gpu else None
 
 
 def training_runtime(wildcards, attempt):
