@@ -10,22 +10,16 @@ jobs of their own, so that no group waits for itself:
     report     tables and figures
 """
 
-import sys
-from dataclasses import replace
-
-GROUPS = ("prepare", "train", "measure", "images", "report")
 # What takes longer is a job of its own.
 SHORT_MINUTES = 5
 # What an image takes on a CPU whose features Inception reads.
 SECONDS_OF_FEATURES = 0.1
 
-# Snakemake in a job of the cluster is not told how large groups are. It would take one of many parts for as many groups, and
-# start itself anew for each. What was submitted together stays together instead.
-if workflow.remote_exec:
-    together = dict.fromkeys(GROUPS, sys.maxsize)
-    workflow.group_settings = replace(
-        workflow.group_settings, group_components=together
-    )
+# Snakemake within a job of the cluster has to know how large groups are, or it takes a group for as many groups as it has
+# unconnected parts and starts itself anew for each. The executor could tell it, but does not unless told to.
+EXECUTOR = sys.modules.get("snakemake_executor_plugin_slurm")
+if EXECUTOR is not None:
+    EXECUTOR.common_settings.pass_group_args = True
 
 
 def measuring_group(wildcards):
