@@ -11,6 +11,7 @@ from functools import cache
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 # Jobs import the library that lies beside this workflow, also from conda environments and on cluster
 # nodes, where it is not installed: the code whose digest is recorded is the code that runs.
@@ -57,6 +58,24 @@ def locate_tables(raw):
             entry[key] = str(ROOT / path)
     return raw
 
+
+def typed(value):
+    """What stands within lists and mappings of --config, which Snakemake hands on as text."""
+    if isinstance(value, dict):
+        return {key: typed(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [typed(entry) for entry in value]
+    if not isinstance(value, str):
+        return value
+    for number in (int, float):
+        try:
+            return number(value)
+        except ValueError:
+            pass
+    return {"true": True, "false": False, "null": None}.get(value.lower(), value)
+
+
+update_config(config, typed(dict(workflow.config_settings.config)))
 
 try:
     CONFIG = settings.load_config(locate_tables(dict(config)))

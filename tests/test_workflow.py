@@ -449,6 +449,17 @@ def test_comment_edit_reruns_nothing(smoke_run: Path, copied_repository: Path) -
 # Without running anything
 
 
+def test_entries_of_the_command_line_keep_their_types(tmp_path: Path) -> None:
+    settings = ["seeds=[3,4]", "training={toy: {steps: 250, learning_rate: 2e-3, compile: true}}"]
+    outcome = run_workflow(tmp_path, "-n", "train", "--config", *settings, config=REPOSITORY / "config.yaml")
+    assert outcome.code == 0, outcome.text
+    flows = sum(
+        len(entry["schedules"])
+        for entry in yaml.safe_load((REPOSITORY / "config.yaml").read_text())["datasets"].values()
+    )
+    assert outcome.jobs["train_network"] == 2 * flows
+
+
 def test_dry_run_of_the_default_configuration_is_fast(tmp_path: Path) -> None:
     begin = time.monotonic()
     outcome = run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml")
