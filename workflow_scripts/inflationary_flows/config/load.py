@@ -71,14 +71,19 @@ def resolve(config: Config) -> dict[str, Any]:
     resolved = config.model_dump(mode="json", exclude_none=True)
     for name, dataset in config.datasets.items():
         resolved["datasets"][name] = _resolved_dataset(name, dataset)
-    for name, schedule in config.schedules.items():
-        entry = resolved["schedules"][name]
-        entry.setdefault("label", name)
-        if schedule.kept_dims is None:
-            for key in ("gap", "compressed_prior"):
-                del entry[key]
-        entry["solver"] = solver_settings(config, name)
+    for name in config.schedules:
+        resolved["schedules"][name] = _resolved_schedule(config, name)
     return resolved
+
+
+def _resolved_schedule(config: Config, name: str) -> dict[str, Any]:
+    schedule = config.schedules[name]
+    resolved = schedule.model_dump(mode="json", exclude_none=True)
+    resolved.setdefault("label", name)
+    if schedule.kept_dims is None:
+        for key in ("gap", "compressed_prior"):
+            del resolved[key]
+    return resolved | {"solver": solver_settings(config, name)}
 
 
 def _resolved_dataset(name: str, dataset: Dataset) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def _resolved_dataset(name: str, dataset: Dataset) -> dict[str, Any]:
 
 def dataset_settings(config: Config, dataset: str) -> dict[str, Any]:
     """Returns what the points of a data set depend on: its kind, seed, source and split."""
-    resolved = resolve(config)["datasets"][dataset]
+    resolved = _resolved_dataset(dataset, config.datasets[dataset])
     own = _DATA_KEYS + checks.OWN_KEYS[resolved["kind"]]
     return {key: resolved[key] for key in own if key in resolved}
 
@@ -122,7 +127,7 @@ def schedule_settings(config: Config, schedule: str, dataset: str | None = None)
         "t_max",
         "signal_left",
     )
-    resolved = resolve(config)["schedules"][schedule]
+    resolved = _resolved_schedule(config, schedule)
     settings = {key: resolved[key] for key in keys if key in resolved}
     image = find_image_format(dataset_settings(config, dataset)) if dataset else None
     # Nothing is known of images below the rounding to 8 bits; the few levels of the digits are coarser than any kernel.
