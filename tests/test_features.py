@@ -16,14 +16,12 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from inflationary_flows.artifacts.features import (
-    evaluations_of,
     load_classifier,
     load_extractor,
-    load_images,
     save_classifier,
-    save_images,
 )
 from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.artifacts.images import evaluations_of, load_images, save_images
 from inflationary_flows.errors import ArtifactError, ConfigError, DataError
 from inflationary_flows.experiments.features import (
     OFFICIAL_INCEPTION_SHA256,

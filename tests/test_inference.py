@@ -19,6 +19,7 @@ from inflationary_flows.errors import DataError, InferenceError
 from inflationary_flows.experiments.likelihood_convergence import measure_convergence
 from inflationary_flows.experiments.weights_calibration import WeightRanks, rank_weights
 from inflationary_flows.inference import denoising, joint
+from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import (
     PARETO_K_LIMIT,
     CollapsedPosterior,
@@ -31,7 +32,7 @@ from inflationary_flows.inference.denoising import sample_clean_posterior, weigh
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex, observe
 from inflationary_flows.inference.linearised import linearise
-from inflationary_flows.inference.nuts import Chain, run_nuts
+from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings

@@ -25,13 +25,13 @@ from inflationary_flows.artifacts.inference import (
     save_observations,
 )
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import CollapsedPosterior, ComponentEvidence
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.diagnostics import posterior_dataset
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
 from inflationary_flows.inference.linearised import linearise
-from inflationary_flows.inference.nuts import Chain
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings

@@ -1,6 +1,6 @@
 """Draws the first images of a draw on one sheet."""
 
-from inflationary_flows.artifacts.features import load_images
+from inflationary_flows.artifacts.images import load_images
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.plotting.contact_sheet import save_contact_sheet
 

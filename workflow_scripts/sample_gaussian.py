@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.features import save_images
 from inflationary_flows.artifacts.flows import load_basis
+from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.generation import sample_gaussian

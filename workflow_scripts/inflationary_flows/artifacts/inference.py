@@ -16,10 +16,10 @@ import torch
 
 from inflationary_flows.artifacts.files import load_tensors, save_tensors, sha256_of
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import ComponentEvidence
 from inflationary_flows.inference.latent_mixture import LatentMixture, Observations
 from inflationary_flows.inference.linearised import LinearisedPosterior
-from inflationary_flows.inference.nuts import Chain
 
 FilePath = str | os.PathLike[str]
 

@@ -14,12 +14,13 @@ from typing import Any
 import arviz
 import numpy as np
 
+from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import CollapsedPosterior, integrate_latents
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.latent_mixture import LatentMixture, Observations
 from inflationary_flows.inference.linearised import LinearisedPosterior, linearise
-from inflationary_flows.inference.nuts import Chain, run_nuts
+from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.seeding import derive_seed
 

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from arviz import psislw
 from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
@@ -105,6 +104,9 @@ def integrate_latents(
     Raises:
         InferenceError: if fewer than 16 particles are asked for.
     """
+    # Jobs that only read evidence need not wait for it.
+    from arviz import psislw
+
     if particles < 16:
         raise InferenceError("particles", "an integer >= 16", str(particles), "128 are enough for most observations")
     n = len(x_obs)

@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,33 +19,11 @@ from pyro.infer import NUTS
 from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
+from inflationary_flows.inference.chains import Chain
 
 LogDensity = Callable[[Tensor], Tensor]
 _SECONDS_BETWEEN_LINES = 30.0
 _log = logging.getLogger("inflationary_flows")
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Draws of one chain after warm-up, with their sampler statistics.
-
-    Attributes:
-        draws: Positions, shape (n, dim).
-        diverging: Whether the trajectory diverged, shape (n,).
-        energy: Hamiltonian at the start of the trajectory, shape (n,); its jumps give the BFMI.
-        tree_depth: Doublings of the trajectory, shape (n,).
-        acceptance: Mean acceptance probability along the trajectory, shape (n,).
-        step_size: Step size that warm-up settled on.
-        leapfrogs: Gradients of the log density spent, warm-up included.
-    """
-
-    draws: np.ndarray
-    diverging: np.ndarray
-    energy: np.ndarray
-    tree_depth: np.ndarray
-    acceptance: np.ndarray
-    step_size: float
-    leapfrogs: int
 
 
 class _RecordingNUTS(NUTS):
