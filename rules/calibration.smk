@@ -67,13 +67,16 @@ rule calibrate_weights:
         "results/logs/calibrate_weights/{dataset}/{schedule}/seed{seed}/batch{batch}.log",
     benchmark:
         "results/benchmarks/calibrate_weights/{dataset}/{schedule}/seed{seed}/batch{batch}.tsv"
+    group:
+        replicates_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
         **on_gpus(one_gpu_of),
         mem=growing("4GB"),
-        runtime=growing("2h"),
+        runtime=growing_outside(replicates_group, "2h"),
+        lane=1,
     params:
         mixture=HMC["mixture"],
         noise_std=HMC["noise_std"],

@@ -78,7 +78,7 @@ rule prepare_splits:
     resources:
         **SMALL,
         mem="4GB",
-        runtime="1h",
+        runtime=preparation_runtime,
     params:
         dataset=dataset_of,
         checksum=checksum_of,
@@ -105,7 +105,7 @@ rule fit_eigenbasis:
     resources:
         **SMALL,
         mem="2GB",
-        runtime="15m",
+        runtime="10m",
     params:
         source=digest_of("fit_eigenbasis"),
     script:

@@ -54,7 +54,7 @@ rule fit_reference:
     resources:
         **on_gpus(gpus_for_images),
         mem=growing(FEATURES.mem),
-        runtime=growing(FEATURES.runtime),
+        runtime=growing_outside(features_group, FEATURES.runtime),
         lane=1,
     params:
         reference=lambda wildcards: images_of(wildcards.dataset)["reference"],
@@ -91,7 +91,7 @@ rule measure_frechet:
     resources:
         **on_gpus(gpus_for_images),
         mem=growing(FEATURES.mem),
-        runtime=growing(FEATURES.runtime),
+        runtime=growing_outside(features_group, FEATURES.runtime),
         lane=1,
     params:
         feature_samples=lambda wildcards: images_of(wildcards.dataset)[

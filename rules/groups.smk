@@ -27,6 +27,18 @@ def measuring_group(wildcards):
     return None if one_gpu_of(wildcards) else "measure"
 
 
+def chain_group(wildcards):
+    """Group of short chains; they belong to the flow that they sample with."""
+    short = 60 * hours_of_chain(int(wildcards.n)) < SHORT_MINUTES
+    return measuring_group(wildcards) if short else None
+
+
+def replicates_group(wildcards):
+    """Group of small batches of replicated posteriors, likewise."""
+    short = 60 * hours_of_replicates() < SHORT_MINUTES
+    return measuring_group(wildcards) if short else None
+
+
 def image_group(wildcards, hours):
     """Group of jobs on images, if one takes moments of a single core."""
     small = job_of(wildcards).threads == 1 and 60 * hours < SHORT_MINUTES

@@ -243,13 +243,16 @@ rule sample_joint:
         "results/logs/sample_joint/{dataset}/{schedule}/seed{seed}/n{n}_chain{chain}.log",
     benchmark:
         "results/benchmarks/sample_joint/{dataset}/{schedule}/seed{seed}/n{n}_chain{chain}.tsv"
+    group:
+        chain_group
     conda:
         "../envs/inference.yaml"
     threads: 1
     resources:
         **on_gpus(one_gpu_of),
         mem=growing(HMC["joint"]["mem"]),
-        runtime=growing(HMC["joint"]["runtime"]),
+        runtime=growing_outside(chain_group, HMC["joint"]["runtime"]),
+        lane=1,
     params:
         coordinates=HMC["joint"]["coordinates"],
         solver=HMC["joint"]["solver"],

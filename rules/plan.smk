@@ -21,10 +21,6 @@ TYPICAL = {
     "fit_reference": 10,
     "measure_frechet": 10,
 }
-# Seconds that a gradient of the joint density takes for one observation, and gradients of a trajectory.
-GRADIENT_SECONDS, GRADIENTS = 1.4 / 2000, 40
-# Seconds that a posterior of a replicate takes for one observation and particle.
-REPLICATE_SECONDS = 98 / 2000 / 128
 
 # Small tables and the rules that make them; rules that make several stand at one of these.
 MEASURED_BY = {
@@ -134,19 +130,16 @@ def planned_images():
 def planned_inference():
     """Chains and what surrounds them; small tables are counted where they are merged."""
     flows = len(HMC_FLOWS)
-    joint = HMC["joint"]
-    iterations = joint["warmup"] + joint["draws"]
-    seconds = iterations * GRADIENTS * GRADIENT_SECONDS * joint["observations"]
     counts = [n for sampler, n in POSTERIORS if sampler == "joint"]
     collapsed = len(POSTERIORS) - len(counts)
     yield planned("inference", "draw_observations", flows)
     yield planned("inference", "linearise_observations", flows)
     jobs = flows * len(counts) * len(CHAINS)
-    yield planned("inference", "sample_joint", jobs, hours=seconds / 3600)
+    hours = hours_of_chain(HMC["joint"]["observations"])
+    yield planned("inference", "sample_joint", jobs, hours=hours)
     yield planned("inference", "sample_collapsed", flows * collapsed)
-    work = SBC["replicates"] * SBC["observations"] * SBC["particles"] / SBC["batches"]
     jobs = flows * SBC["batches"]
-    hours = work * REPLICATE_SECONDS / 3600
+    hours = hours_of_replicates()
     yield planned("calibration", "calibrate_weights", jobs, hours=hours)
     yield planned("calibration", "summarise_sbc", flows)
 

@@ -21,6 +21,10 @@ from inflationary_flows.networks.costs import (
 SLACK, OVERHEAD_MINUTES = 1.5, 15
 # Memory of a process without its network: libraries and, with a GPU, its runtime.
 PROCESS_GB, GPU_PROCESS_GB = 2.0, 5.0
+# Seconds that a gradient of the joint density takes for one observation, and gradients of a trajectory.
+GRADIENT_SECONDS, GRADIENTS = 1.4 / 2000, 40
+# Seconds that a posterior of a replicate takes for one observation and particle.
+REPLICATE_SECONDS = 98 / 2000 / 128
 MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}
 MEGABYTES = {"MB": 1, "GB": 1000}
 
@@ -72,6 +76,18 @@ def device_hours_of_passes(dataset, passes):
     return generation_hours(cost_of(dataset), passes, 1, speed)
 
 
+def hours_of_chain(observations):
+    """Hours that a chain over so many latents takes on one core."""
+    iterations = HMC["joint"]["warmup"] + HMC["joint"]["draws"]
+    return iterations * GRADIENTS * GRADIENT_SECONDS * observations / 3600
+
+
+def hours_of_replicates():
+    """Hours that one batch of replicated posteriors takes on one core."""
+    work = SBC["replicates"] * SBC["observations"] * SBC["particles"] / SBC["batches"]
+    return work * REPLICATE_SECONDS / 3600
+
+
 def points_gb(dataset):
     """Memory of a data set's points as numbers of four bytes; archives hold at most 70,000 of them."""
     return 4e-9 * 70_000 * dimension_of(dataset)
@@ -110,6 +126,18 @@ def growing(limit):
 
 
 MEASURE, FEATURES = CONFIG.limits.measure, CONFIG.limits.features
+
+
+def growing_outside(group_of, limit):
+    """A time limit of jobs of which the small ones, in groups, count for no more than those that measure points."""
+    return lambda wildcards, attempt: grown(
+        MEASURE.runtime if group_of(wildcards) else limit, MINUTES, "m", attempt
+    )
+
+
+def preparation_runtime(wildcards, attempt):
+    """Time limit of reading and splitting a data set: archives of images take their time."""
+    return f"{attempt * (60 if image_of(wildcards.dataset) else 5)}m"
 
 
 def training_runtime(wildcards, attempt):
@@ -159,7 +187,9 @@ def passes_of(wildcards):
 
 
 def generation_runtime(wildcards, attempt):
-    """Time limit of a job that carries images through a flow."""
+    """Time limit of a job that carries images through a flow; small ones count for no more than those of points."""
+    if carrying_group(wildcards):
+        return grown(MEASURE.runtime, MINUTES, "m", attempt)
     configured = images_of(wildcards.dataset)["runtime"]
     if configured != "auto":
         return grown(configured, MINUTES, "m", attempt)

@@ -2,8 +2,8 @@
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.features import save_images
 from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.data.pixels import ImageFormat

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from inflationary_flows.artifacts import host
 from inflationary_flows.errors import InflationaryFlowsError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -39,6 +40,8 @@ def job(log: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     limit_threads(threads)
+    if host.scheduler_job():
+        logger.info("%s", host.describe())
     try:
         yield logger
     except InflationaryFlowsError as error:

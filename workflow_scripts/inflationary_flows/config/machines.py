@@ -12,7 +12,7 @@ from inflationary_flows.config.fields import Duration, Memory, PositiveNumber, S
 class MeasureLimits(Section):
     """Limits of a job that carries points through one flow."""
 
-    runtime: Duration = Field("30m", description="Time limit.")
+    runtime: Duration = Field("20m", description="Time limit.")
     mem: Memory = Field("4GB", description="Memory.")
 
 
