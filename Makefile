@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast lint clean-results
+.PHONY: help setup run test test-fast test-slurm lint clean-results
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test: $(STAMP) ## Run all tests, the smoke workflow among them
 
 test-fast: $(STAMP) ## Run the tests that neither train nor run the workflow
 	$(PYTEST) -m "not slow"
+
+test-slurm: $(STAMP) ## Run the workflow on an emulated cluster (Linux and root; installs SLURM by apt)
+	$(BIN)/python -m pytest tests/slurm --numprocesses 3 --dist loadfile -rsP --durations 0
 
 lint: $(STAMP) ## Check style, types and workflow without running anything
 	$(BIN)/ruff check .

@@ -16,14 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
+from repository import NOT_COPIED, REPOSITORY, SMOKE, digest_of_smoke_run, numbers_of
+
 # Two test processes share the cores: more threads each would only stand in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-REPOSITORY = Path(__file__).parents[1]
-SMOKE = REPOSITORY / "tests/configs/smoke.yaml"
-NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis"
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,13 +67,15 @@ def run_workflow(directory: Path, *arguments: str, config: Path = SMOKE, reposit
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smoke_run(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
     """The directory of a finished smoke run; tests that change it work on a copy."""
     directory = tmp_path_factory.mktemp("smoke")
     # Found here first, so that runs with a copy of the sources read the same file.
     shutil.copytree(REPOSITORY / "tests/data", directory / "tests/data")
     outcome = run_workflow(directory)
     assert outcome.code == 0, outcome.text
+    # What the same run on a cluster is compared with (tests/slurm).
+    pytestconfig.cache.set(f"smoke/{digest_of_smoke_run()}", numbers_of(directory / "results"))
     return directory
 
 

@@ -1,0 +1,33 @@
+"""The sources that tests run, and what a copy of them leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+SMOKE = REPOSITORY / "tests/configs/smoke.yaml"
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis"
+)
+
+
+def digest_of_smoke_run() -> str:
+    """Names a smoke run by all files that decide its results."""
+    folders = (("rules", "*.smk"), ("workflow_scripts", "**/*.py"), ("tests/data", "**/*"))
+    files = [path for folder, pattern in folders for path in (REPOSITORY / folder).glob(pattern) if path.is_file()]
+    digest = hashlib.sha256()
+    for path in sorted([*files, SMOKE, REPOSITORY / "Snakefile", REPOSITORY / "requirements.lock"]):
+        digest.update(f"{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def numbers_of(results: Path) -> dict[str, str]:
+    """The sha256 of all tables and networks of a run, by their names."""
+    files = [*results.glob("tables/*.csv"), *results.glob("metrics/**/*.csv"), *results.glob("networks/**/*")]
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
+        if path.is_file()
+    }
