@@ -46,7 +46,7 @@ test-fast: $(STAMP) ## Run the tests that neither train nor run the workflow
 	$(PYTEST) -m "not slow"
 
 test-slurm: $(STAMP) ## Run the workflow on an emulated cluster (Linux and root; installs SLURM by apt)
-	$(BIN)/python -m pytest tests/slurm --numprocesses 3 --dist loadfile -rsP --durations 0
+	$(BIN)/python -m pytest tests/slurm --numprocesses 3 --dist loadfile --no-loadscope-reorder -rsP --durations 0
 
 lint: $(STAMP) ## Check style, types and workflow without running anything
 	$(BIN)/ruff check .

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 
 from inflationary_flows.artifacts.flows import save_network
-from inflationary_flows.artifacts.states import StateFile
+from inflationary_flows.artifacts.states import StateFile, keep_progress
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
-from inflationary_flows.progress import Progress
 from inflationary_flows.training.compute import join_processes, launched, run_in_processes
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
@@ -43,7 +42,7 @@ class KeptStates(StateFile):
         shutil.copy(self.path, self.path.with_stem(f"step{metadata['step']}"))
 
 
-def main(folder: Path, processes: int, parts: int) -> int:
+def main(folder: Path, processes: int, parts: int, steps: int) -> int:
     if processes > 1 and not launched():
         return run_in_processes(processes)
     torch.set_num_threads(1)
@@ -51,7 +50,7 @@ def main(folder: Path, processes: int, parts: int) -> int:
     basis = Eigenbasis.fit(x)
     schedule = make_schedule(basis.eigenvalues, **PRP)
     settings = TrainingSettings(
-        steps=12,
+        steps=steps,
         batch_size=16,
         warmup_steps=2,
         targets="sample",
@@ -60,7 +59,11 @@ def main(folder: Path, processes: int, parts: int) -> int:
         augment=0.5,
         accumulate=parts,
     )
-    with join_processes("cpu") as (group, device):
+    with (
+        join_processes("cpu") as (group, device),
+        keep_progress(folder, "shared", 0.0, writes=group.first) as progress,
+    ):
+        progress.store = KeptStates(progress.store.path, progress.store.claim)
         denoiser, _ = fit(
             x[:200],
             x[200:],
@@ -69,7 +72,7 @@ def main(folder: Path, processes: int, parts: int) -> int:
             NETWORK,
             settings,
             seed=0,
-            progress=Progress(KeptStates(folder / "state.safetensors"), "shared", seconds=0.0),
+            progress=progress,
             device=device,
             processes=group,
         )
@@ -79,4 +82,4 @@ def main(folder: Path, processes: int, parts: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))

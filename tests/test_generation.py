@@ -11,7 +11,7 @@ from scipy.stats import norm
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from inflationary_flows.data.pixels import ImageFormat, Pixels
-from inflationary_flows.errors import DataError
+from inflationary_flows.errors import DataError, Interrupted
 from inflationary_flows.experiments.acceleration import accelerate
 from inflationary_flows.experiments.generation import generate_images, sample_gaussian
 from inflationary_flows.experiments.image_roundtrip import choose_images, measure_image_roundtrip, wrapped_mse
@@ -22,6 +22,7 @@ from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.networks.build import build_network
 from oracles import mixture_flow
+from stores import Memory, kept, stopping_after
 
 IMAGE = ImageFormat(3, 4, 4)
 QUICK = SolverSettings("rk4", 8)
@@ -84,6 +85,36 @@ def test_images_depend_neither_on_parts_nor_on_batches(batch_size):
     assert np.abs(np.concatenate(parts).astype(int) - whole).max() <= 1
     assert np.mean(np.concatenate(parts) != whole) < 0.001
     assert evaluations == flow.evaluations() == 32
+
+
+def finished_in_three_lives(compute):
+    """What a computation gives that is told to stop twice; progress is the one argument."""
+    store = Memory()
+    for _ in range(2):
+        with pytest.raises(Interrupted, match="progress is kept in memory"):
+            compute(kept(store, stop=stopping_after(1)))
+    return compute(kept(store))
+
+
+def test_images_do_not_depend_on_interruptions():
+    flow, _ = network_flow()
+    flow.batch_size = 4
+    whole, evaluations = generate_images(flow, IMAGE, first=3, count=11, draw=1)
+    resumed, again = finished_in_three_lives(
+        lambda progress: generate_images(flow, IMAGE, first=3, count=11, draw=1, progress=progress)
+    )
+    np.testing.assert_array_equal(resumed, whole)
+    assert again == evaluations
+
+
+def test_round_trips_do_not_depend_on_interruptions():
+    flow, x = network_flow()
+    flow.batch_size = 4
+    whole = measure_image_roundtrip(flow, x, samples=11, draw=0)
+    resumed = finished_in_three_lives(
+        lambda progress: measure_image_roundtrip(flow, x, samples=11, draw=0, progress=progress)
+    )
+    assert resumed == whole
 
 
 def test_empirical_prior_without_training_data_is_refused():

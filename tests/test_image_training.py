@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -73,9 +76,12 @@ def largest_difference(one, other) -> float:
 # Processes that share a batch
 
 
-def run_driver(folder: Path, processes: int, parts: int) -> Path:
-    command = [sys.executable, str(DRIVER), str(folder), str(processes), str(parts)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def command(folder: Path, processes: int, parts: int, steps: int) -> list[str]:
+    return [sys.executable, str(DRIVER), str(folder), str(processes), str(parts), str(steps)]
+
+
+def run_driver(folder: Path, processes: int, parts: int, steps: int = 12) -> Path:
+    done = subprocess.run(command(folder, processes, parts, steps), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "network.safetensors"
 
@@ -94,10 +100,32 @@ def test_two_processes_train_the_network_of_one_to_the_bit(alone, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_begun_by_one_process_is_finished_by_two(alone, tmp_path):
-    shutil.copy(alone.with_name("step5.safetensors"), tmp_path / "state.safetensors")
-    assert load_tensors(tmp_path / "state.safetensors")[1]["step"] == 5
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shutil.copy(alone.with_name("shared") / "step5.safetensors", shared / "state.safetensors")
+    assert load_tensors(shared / "state.safetensors")[1]["step"] == 5
     assert sha256_of(run_driver(tmp_path, 2, 1)) == sha256_of(alone)
-    assert not (tmp_path / "step5.safetensors").exists()
+    assert not (shared / "step5.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_told_to_stop_keep_what_they_did(tmp_path):
+    """As a scheduler does it: TERM to all processes of the job at once."""
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    whole.mkdir()
+    stopped.mkdir()
+    network = run_driver(whole, 2, 1, 40)
+    driver = subprocess.Popen(command(stopped, 2, 1, 40), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (stopped / "shared/step5.safetensors").exists():
+        assert driver.poll() is None, driver.stderr.read()
+        time.sleep(0.02)
+    os.killpg(driver.pid, signal.SIGTERM)
+    _, text = driver.communicate(timeout=60)
+    assert driver.returncode not in (0, -signal.SIGTERM), text
+    step = load_tensors(stopped / "shared/state.safetensors")[1]["step"]
+    assert 5 <= step < 40
+    assert "SIGTERM after" in text
+    assert sha256_of(run_driver(stopped, 2, 1, 40)) == sha256_of(network)
 
 
 def test_parts_cover_the_batch_once_over_all_processes():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -84,6 +85,8 @@ def join_processes(device: str) -> Iterator[tuple[Processes, str]]:
 def run_in_processes(count: int) -> int:
     """Runs this program once more, in several processes on this machine, under torchrun.
 
+    Schedulers send a signal to all processes of a job: this one waits for the others, which know how to stop.
+
     Arguments:
         count: Number of processes.
 
@@ -93,7 +96,13 @@ def run_in_processes(count: int) -> int:
     import subprocess
 
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    return subprocess.run([*command, *sys.argv], check=False).returncode
+    # A function, not SIG_IGN, which the others would inherit.
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return subprocess.run([*command, *sys.argv], check=False).returncode
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Compute:
