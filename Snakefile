@@ -54,6 +54,10 @@ onstart:
     write_resolved_config()
 
 
+onerror:
+    tell_failures()
+
+
 rule all:
     """Makes all tables and figures."""
     default_target: True

@@ -7,11 +7,14 @@ depends on, one item each, and never a label: what changes a job is what changes
 import os
 import re
 import sys
+import time
 from functools import cache
 
 import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
+
+STARTED = time.time()
 
 # Jobs import the library that lies beside this workflow, also from conda environments and on cluster
 # nodes, where it is not installed: the code whose digest is recorded is the code that runs.
@@ -244,6 +247,22 @@ def computed_digest(script):
 def digest_of(script):
     """Digest of a rule's script, computed when a job needs it: one that runs on a cluster needs its own alone."""
     return lambda wildcards: computed_digest(script)
+
+
+def tell_failures():
+    """Prints what failed jobs of a cluster wrote down. Local ones have said it themselves."""
+    if workflow.local_exec:
+        return
+    found = []
+    for path in sorted(Path("results/logs").rglob("*.log")):
+        if path.stat().st_mtime >= STARTED:
+            _, error, what = path.read_text(errors="replace").partition(" ERROR ")
+            found += [f"{path}: {what[:2000].rstrip()}"] if error else []
+    # Logs of jobs that ended well are deleted.
+    submitted = Path(".snakemake/slurm_logs").rglob("*.log")
+    kept = [str(path) for path in submitted if path.stat().st_mtime >= STARTED]
+    found += ["What SLURM says of failed jobs:", *sorted(kept)] if kept else []
+    print(*found, sep="\n", file=sys.stderr)
 
 
 def write_resolved_config():

@@ -94,8 +94,8 @@ def test_scancel_sends_term_and_then_kill(cluster: Cluster, tmp_path: Path):
 
 
 def test_signals_reach_the_command_inside(cluster: Cluster, tmp_path: Path):
-    script = "trap 'exit 3' INT; pwd; while :; do sleep 0.1; done"
-    for number, code in ((signal.SIGINT, 3), (signal.SIGKILL, -signal.SIGKILL)):
+    script = "trap 'exit 3' USR1; pwd; while :; do sleep 0.1; done"
+    for number, code in ((signal.SIGUSR1, 3), (signal.SIGKILL, -signal.SIGKILL)):
         with cluster.popen("sh", "-c", script, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == f"{tmp_path}\n"
             process.send_signal(number)

@@ -26,6 +26,16 @@ def test_four_trainings_hold_four_gpus(checkout: Checkout, undisturbed: str):
     assert checkout.network() == undisturbed
 
 
+def test_a_gpu_that_is_asked_for_as_a_generic_resource_is_held_and_seen(checkout: Checkout, undisturbed: str):
+    with Watch(checkout.cluster) as watch:
+        checkout.finish(checkout.start("train", "--config", "hardware={gpu_request: gres, gpu_model: emulated}"))
+    (job,) = checkout.jobs()
+    assert job.partition == "gpu"
+    (gpu,) = watch.held[job.id]
+    assert f"job {job.id} on node {gpu.replace(':', ', GPU ')}" in checkout.log()
+    assert checkout.network() == undisturbed
+
+
 def instructions(heading: str) -> str:
     """The commands below a heading of the documentation."""
     text = (Path(__file__).parents[2] / "docs/cluster.md").read_text()
