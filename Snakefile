@@ -27,6 +27,7 @@ if not workflow.overwrite_configfiles:
 include: "rules/common.smk"
 include: "rules/resources.smk"
 include: "rules/groups.smk"
+include: "rules/executor.smk"
 include: "rules/experiments.smk"
 include: "rules/data.smk"
 include: "rules/image_runs.smk"

@@ -15,12 +15,6 @@ SHORT_MINUTES = 5
 # What an image takes on a CPU whose features Inception reads.
 SECONDS_OF_FEATURES = 0.1
 
-# Snakemake within a job of the cluster has to know how large groups are, or it takes a group for as many groups as it has
-# unconnected parts and starts itself anew for each. The executor could tell it, but does not unless told to.
-EXECUTOR = sys.modules.get("snakemake_executor_plugin_slurm")
-if EXECUTOR is not None:
-    EXECUTOR.common_settings.pass_group_args = True
-
 
 def measuring_group(wildcards):
     """Group of jobs that measure a flow: on a CPU these are small ones."""

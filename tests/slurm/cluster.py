@@ -64,6 +64,9 @@ SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 DefMemPerCPU=1000
 EnforcePartLimits=ALL
+# Jobs of the urgent partitions take nodes away from others.
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 
 # A dead node is noticed within 20 s (two pings that each wait MessageTimeout, then a look at SlurmdTimeout) and is
@@ -209,6 +212,8 @@ def install() -> None:
 
 class Cluster:
     """An emulated SLURM with the partitions `cpu` (the default) and `gpu`; as a context manager it starts and stops.
+
+    The partitions `urgent_cpu` and `urgent_gpu` have the same nodes, and their jobs preempt others.
 
     Arguments:
         state: Folder of its logs, its configuration and the record by which other processes find it.
@@ -416,6 +421,7 @@ class Cluster:
             )
             default = "YES" if group == "cpu" else "NO"
             lines.append(f"PartitionName={group} Nodes={names} Default={default} DefaultTime=10 MaxTime=1-0")
+            lines.append(f"PartitionName=urgent_{group} Nodes={names} PriorityTier=10 DefaultTime=10 MaxTime=1-0")
         (self.state / "slurm/slurm.conf").write_text("\n".join(lines) + "\n")
         devices = f"NodeName=gpu[1-{self.groups['gpu']}] Name=gpu Type=emulated File={RUN}/device[0-{self.gpus - 1}]\n"
         (self.state / "slurm/gres.conf").write_text(devices if self.groups["gpu"] else "")

@@ -25,6 +25,18 @@ def test_scancel(checkout: Checkout, undisturbed: str, record_property: Callable
     assert step >= seen
 
 
+def test_preemption(checkout: Checkout, undisturbed: str, record_property: Callable[[str, object], None]):
+    driver = checkout.start("train")
+    job = checkout.wait_for_progress()
+    at = now()
+    # Both GPUs of its node, for somebody in a hurry.
+    urgent = ["--partition=urgent_gpu", f"--nodelist={job.nodes[0]}", "--nodes=1", "--gpus-per-node=2"]
+    checkout.cluster.run("sbatch", *urgent, "--output=/dev/null", "--wrap=sleep 20")
+    checkout.finish(driver)
+    assert_recovered(checkout, undisturbed, at, record_property, "preemption")
+    assert [other.state for other in sorted(checkout.jobs(), key=lambda job: job.id)] == ["PREEMPTED", "COMPLETED"]
+
+
 def test_a_time_limit_that_is_too_short(
     checkout: Checkout, undisturbed: str, record_property: Callable[[str, object], None]
 ):
