@@ -53,9 +53,9 @@ rule generate_images:
         mem=generation_mem,
         runtime=generation_runtime,
         lane=1,
-        checkpoint_seconds=lambda wildcards: images_of(wildcards.dataset)[
-            "checkpoint_seconds"
-        ],
+        checkpoint_seconds=lambda wildcards: math.ceil(
+            images_of(wildcards.dataset)["checkpoint_seconds"]
+        ),
     params:
         image=format_of,
         first=first_of,
@@ -169,9 +169,9 @@ rule measure_image_roundtrip:
         mem=generation_mem,
         runtime=generation_runtime,
         lane=1,
-        checkpoint_seconds=lambda wildcards: images_of(wildcards.dataset)[
-            "checkpoint_seconds"
-        ],
+        checkpoint_seconds=lambda wildcards: math.ceil(
+            images_of(wildcards.dataset)["checkpoint_seconds"]
+        ),
     params:
         samples=lambda wildcards: images_of(wildcards.dataset)["roundtrip"],
         split=lambda wildcards: images_of(wildcards.dataset)["roundtrip_split"],
@@ -213,9 +213,9 @@ rule sweep_evaluations:
         mem=generation_mem,
         runtime=generation_runtime,
         lane=1,
-        checkpoint_seconds=lambda wildcards: images_of(wildcards.dataset)[
-            "checkpoint_seconds"
-        ],
+        checkpoint_seconds=lambda wildcards: math.ceil(
+            images_of(wildcards.dataset)["checkpoint_seconds"]
+        ),
     params:
         samples=lambda wildcards: sweep_of(wildcards)["samples"],
         roundtrip=lambda wildcards: sweep_of(wildcards)["roundtrip"],

@@ -34,7 +34,9 @@ rule train_network:
         mem=training_mem,
         runtime=training_runtime,
         lane=1,
-        checkpoint_seconds=lambda wildcards: job_of(wildcards).checkpoint_seconds,
+        checkpoint_seconds=lambda wildcards: math.ceil(
+            job_of(wildcards).checkpoint_seconds
+        ),
     params:
         dataset=dataset_of,
         schedule=schedule_of,

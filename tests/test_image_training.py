@@ -148,7 +148,8 @@ def test_a_batch_that_cannot_be_shared_is_refused():
 def test_accumulation_changes_rounding_alone():
     whole, _ = train()
     parts, _ = train(dataclasses.replace(TINY, accumulate=4))
-    assert largest_difference(whole, parts) < 2e-4
+    # Adam divides by the size of gradients, so that rounding of tiny ones shows: within a single step's length.
+    assert largest_difference(whole, parts) < TINY.learning_rate
 
 
 # ---------------------------------------------------------------------------------------------

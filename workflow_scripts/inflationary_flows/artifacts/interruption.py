@@ -15,7 +15,7 @@ _MARGIN_SHARE, _MARGIN_SECONDS = 0.1, 120.0
 class Interruption:
     """Notes requests to stop while a block runs, instead of dying of them at once.
 
-    A second signal ends the process as usual.
+    A second signal ends the process as usual, and one that the process ignores it goes on ignoring.
 
     Arguments:
         seconds_left: Seconds until the scheduler ends this job, if there is a limit.
@@ -30,7 +30,11 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         """Signals are noted from now on."""
-        self._handlers = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        self._handlers = {
+            number: signal.signal(number, self._note)
+            for number in _SIGNALS
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
         return self
 
     def __exit__(

@@ -117,8 +117,8 @@ class ImageExperiment(Section):
     sweep: Sweep | None = Field(None, description="Also measure against evaluations, as far as given.")
     tf32: bool = Field(False, description="GPUs: let the network's products round to TF32.")
     compile: bool = Field(False, description="Compile the network by torch.compile.")
-    checkpoint_seconds: Annotated[int, Field(ge=0)] = Field(
-        120, description="Seconds after which a job keeps the images it has done, to resume from."
+    checkpoint_seconds: NonNegativeNumber = Field(
+        120.0, description="Seconds after which a job keeps the images it has done, to resume from."
     )
     runtime: EstimatedDuration = Field(
         "1h", description="Time limit of a job; auto estimates it from the network. Grows with each attempt."

@@ -263,9 +263,7 @@ class Training(Section):
     )
     tf32: bool = Field(False, description="GPUs: let the network's products round to TF32.")
     compile: bool = Field(False, description="Compile the network by torch.compile.")
-    checkpoint_seconds: Annotated[int, Field(ge=0)] = Field(
-        20, description="Seconds between saved states to resume from."
-    )
+    checkpoint_seconds: NonNegativeNumber = Field(20.0, description="Seconds between saved states to resume from.")
     threads: Count = Field(1, description="Threads of a training job.")
     runtime: EstimatedDuration = Field(
         "30m", description="Time limit of a training job; auto estimates it from the network. Grows with each attempt."
