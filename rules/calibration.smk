@@ -74,8 +74,8 @@ rule calibrate_weights:
     threads: 1
     resources:
         **on_gpus(one_gpu_of),
-        mem=growing("4GB"),
-        runtime=growing_outside(replicates_group, "2h"),
+        mem=growing(SBC["mem"]),
+        runtime=growing_outside(replicates_group, SBC["runtime"]),
         lane=1,
     params:
         mixture=HMC["mixture"],

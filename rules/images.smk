@@ -279,8 +279,8 @@ rule measure_image_speed:
     threads: EXPERIMENTS["image_speed"]["threads"]
     resources:
         **on_gpus(lambda wildcards: EXPERIMENTS["image_speed"]["gpu"]),
-        mem=growing("8GB"),
-        runtime=growing("1h"),
+        mem=growing(EXPERIMENTS["image_speed"]["mem"]),
+        runtime=growing(EXPERIMENTS["image_speed"]["runtime"]),
     params:
         presets=EXPERIMENTS["image_speed"]["presets"],
         batch_size=EXPERIMENTS["image_speed"]["batch_size"],

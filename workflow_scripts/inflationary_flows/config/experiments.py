@@ -239,6 +239,8 @@ class Sbc(Section):
     ranks: Annotated[int, Field(ge=9)] = Field(99, description="Thinned draws a rank is taken among.")
     bins: Annotated[int, Field(ge=2)] = Field(10, description="Bins of the histogram; ranks + 1 is a multiple.")
     seed: Seed = Field(1, description="Seed of weights, observations, particles and chains.")
+    runtime: Duration = Field("2h", description="Time limit of one of the jobs. Grows with each attempt.")
+    mem: Memory = Field("4GB", description="Memory of one of them, likewise.")
 
 
 class Tarp(Section):
@@ -319,6 +321,8 @@ class ImageSpeed(Section):
     repeats: Count = Field(5, description="Turns of each side.")
     threads: Count = Field(1, description="Threads.")
     gpu: Annotated[int, Field(ge=0, le=1)] = Field(0, description="GPUs.")
+    runtime: Duration = Field("1h", description="Time limit. Grows with each attempt.")
+    mem: Memory = Field("8GB", description="Memory, likewise.")
 
 
 class Experiments(Section):
