@@ -66,7 +66,7 @@ class Checkout:
         with open(self.output, "w") as output:
             return self.cluster.popen(*command, cwd=self.folder, stdout=output, stderr=output)
 
-    def finish(self, driver: Entered, seconds: float = 300) -> None:
+    def finish(self, driver: Entered, seconds: float = 600) -> None:
         """Waits for a run that has to end well."""
         assert driver.wait(seconds) == 0, self.text()
 
@@ -97,7 +97,7 @@ class Checkout:
         """The state that the training keeps, if it has yet."""
         return next(self.folder.glob("results/.training/*/state.safetensors"), None)
 
-    def wait_for_progress(self, steps: int = 1, seconds: float = 120) -> Job:
+    def wait_for_progress(self, steps: int = 1, seconds: float = 240) -> Job:
         """Waits until the training has kept a state and gone on; gives its job."""
         previous = "results/.training/*/state.previous.safetensors"
 

@@ -68,10 +68,10 @@ def test_an_orphan_keeps_a_second_writer_out(checkout: Checkout, undisturbed: st
     with checkout.slowed(job):
         checkout.cluster.run(*checkout.snakemake("--unlock"), cwd=checkout.folder)
         second = checkout.start("train", "--retries=0")
-        assert second.wait(120) == 1, checkout.text()
+        assert second.wait(300) == 1, checkout.text()
     assert f"got job {job.id} (process " in checkout.text()
     assert f"scancel {job.id}" in checkout.text()
-    wait_until(lambda: not any(other.state == "RUNNING" for other in checkout.cluster.jobs()), 120, "the orphan ends")
+    wait_until(lambda: not any(other.state == "RUNNING" for other in checkout.cluster.jobs()), 300, "the orphan ends")
     checkout.finish(checkout.start("train"))
     assert checkout.network() == undisturbed
 
@@ -81,7 +81,7 @@ def test_a_second_driver_in_the_same_folder_refuses(checkout: Checkout, undistur
     checkout.wait_for_progress()
     first_output = checkout.output
     checkout.output = checkout.folder / "second.txt"
-    assert checkout.start("train").wait(60) == 1
+    assert checkout.start("train").wait(300) == 1
     assert "locked" in checkout.text().lower()
     checkout.output = first_output
     checkout.finish(driver)

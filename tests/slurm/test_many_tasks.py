@@ -11,7 +11,7 @@ from checkout import Checkout
 from cluster import Cluster
 
 TASKS = 1000
-IN_A_GROUP = 50
+IN_A_GROUP = 100
 
 
 def many_seeds(path: Path) -> Path:

@@ -56,7 +56,7 @@ def test_a_run_needs_no_network_after_fetch(cluster: Cluster, tmp_path: Path, ad
     config.write_text(yaml.safe_dump(content))
     checkout = Checkout(tmp_path / "run", cluster, config)
     # Inside, the driver has no network either, and says what it could not reach.
-    assert checkout.start("train", "--retries=0").wait(120) == 1
+    assert checkout.start("train", "--retries=0").wait(300) == 1
     assert f"{address}: expected" in checkout.text()
     assert checkout.jobs() == []
     checkout.run_locally("fetch")

@@ -49,7 +49,7 @@ def test_a_time_limit_that_is_too_short(
     time.sleep(max(0.0, job.start.timestamp() + 56 - time.time()))
     at = now()
     checkout.cluster.run("kill", "-CONT", process)
-    wait_until(lambda: "the end of its time" in checkout.log(), 10, "the training stops by its own clock")
+    wait_until(lambda: "the end of its time" in checkout.log(), 20, "the training stops by its own clock")
     checkout.finish(driver)
     first, second = sorted(checkout.jobs(), key=lambda job: job.id)
     assert (first.state, first.time_limit_minutes, second.time_limit_minutes) == ("FAILED", 1, 2)

@@ -80,5 +80,5 @@ def test_jobs_ask_for_what_the_partitions_have(jobs: list[Job]):
 def test_a_second_run_finds_nothing_to_do(finished: tuple[Checkout, Watch]):
     checkout = finished[0]
     again = checkout.start("--dry-run")
-    assert again.wait(60) == 0
+    assert again.wait(300) == 0
     assert "Nothing to be done" in checkout.text()
