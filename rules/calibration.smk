@@ -171,10 +171,7 @@ rule measure_tarp:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         dataset=dataset_of,
         noise_stds=TARP["noise_stds"],
@@ -266,10 +263,7 @@ rule measure_identifiability:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         dataset=dataset_of,
         members=[f"seed{member}" for member in MEMBERS],
@@ -324,10 +318,7 @@ rule measure_coverage:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         latents=COVERAGE["latents"],
         radii=COVERAGE["radii"],
@@ -389,10 +380,7 @@ rule measure_residuals:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         dataset=dataset_of,
         samples=RESIDUALS["samples"],

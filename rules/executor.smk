@@ -3,6 +3,8 @@
 Needs nothing, makes nothing; without that executor nothing happens. tests/slurm fails without either.
 """
 
+import sys
+
 EXECUTOR = sys.modules.get("snakemake_executor_plugin_slurm")
 
 

@@ -28,10 +28,7 @@ rule assemble_flow:
         "../envs/flow.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         solver=solver_of,
         compressed_prior=compressed_prior_of,
@@ -57,10 +54,7 @@ rule trace_flow:
         "../envs/flow.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         samples=EXPERIMENTS["snapshots"]["samples"],
         frames=EXPERIMENTS["snapshots"]["frames"],

@@ -63,10 +63,7 @@ rule propagate:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         indices=lambda wildcards: examples_of(wildcards)["indices"],
         noise_std=EXPERIMENTS["propagation"]["noise_std"],
@@ -124,10 +121,7 @@ rule draw_observations:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         mixture=HMC["mixture"],
         noise_std=HMC["noise_std"],
@@ -155,10 +149,7 @@ rule check_convergence:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         steps=tried_steps(HMC),
         samples=HMC["convergence_samples"],
@@ -184,10 +175,7 @@ rule linearise_observations:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         solver=HMC["solver"],
         steps=HMC["steps"],
@@ -216,10 +204,7 @@ rule integrate_latents:
         "../envs/inference.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         observations=HMC["collapsed"]["observations"],
         particles=HMC["particles"],

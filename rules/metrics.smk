@@ -92,10 +92,7 @@ rule measure_quality:
         "../envs/metrics.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         dataset=dataset_of,
         samples=EXPERIMENTS["flow_quality"]["samples"],
@@ -125,10 +122,7 @@ rule measure_roundtrip:
         "../envs/metrics.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         samples=EXPERIMENTS["roundtrip"]["samples"],
         paper_steps=EXPERIMENTS["roundtrip"]["paper_steps"],
@@ -154,10 +148,7 @@ rule compare_solvers:
         "../envs/metrics.yaml"
     threads: 1
     resources:
-        **on_gpus(one_gpu_of),
-        mem=growing(MEASURE.mem),
-        runtime=growing(MEASURE.runtime),
-        lane=1,
+        **MEASURING,
     params:
         samples=EXPERIMENTS["solver_comparison"]["samples"],
         seed=EXPERIMENTS["solver_comparison"]["seed"],

@@ -39,9 +39,10 @@ def megabytes(gigabytes, attempt):
     return f"{attempt * math.ceil(1000 * SLACK * gigabytes)}MB"
 
 
-def grown(configured, units, smallest, attempt):
-    """A configured limit, such as 2h or 4GB, in the smallest unit and grown."""
-    number, unit = re.fullmatch(r"(\d+)([a-zA-Z]+)", configured).groups()
+def grown(limit, attempt):
+    """A limit, such as 2h or 4GB, in the smallest unit and grown."""
+    number, unit = re.fullmatch(r"(\d+)([a-zA-Z]+)", limit).groups()
+    units, smallest = (MEGABYTES, "MB") if unit in MEGABYTES else (MINUTES, "m")
     return f"{attempt * math.ceil(int(number) * units[unit])}{smallest}"
 
 
@@ -121,30 +122,35 @@ SMALL = NO_GPU | {"lane": 1}
 
 def growing(limit):
     """A limit, such as 2h or 4GB, that grows with each attempt."""
-    units, smallest = (MEGABYTES, "MB") if limit.endswith("B") else (MINUTES, "m")
-    return lambda wildcards, attempt: grown(limit, units, smallest, attempt)
+    return lambda wildcards, attempt: grown(limit, attempt)
 
 
 MEASURE, FEATURES = CONFIG.limits.measure, CONFIG.limits.features
+# Resources of jobs that carry points through one flow.
+MEASURING = on_gpus(one_gpu_of) | {
+    "mem": growing(MEASURE.mem),
+    "runtime": growing(MEASURE.runtime),
+    "lane": 1,
+}
 
 
 def growing_outside(group_of, limit):
     """A time limit of jobs of which the small ones, in groups, count for no more than those that measure points."""
     return lambda wildcards, attempt: grown(
-        MEASURE.runtime if group_of(wildcards) else limit, MINUTES, "m", attempt
+        MEASURE.runtime if group_of(wildcards) else limit, attempt
     )
 
 
 def preparation_runtime(wildcards, attempt):
     """Time limit of reading and splitting a data set: archives of images take their time."""
-    return f"{attempt * (60 if image_of(wildcards.dataset) else 5)}m"
+    return grown("1h" if image_of(wildcards.dataset) else "5m", attempt)
 
 
 def training_runtime(wildcards, attempt):
     """Time limit of a training."""
     configured = job_of(wildcards).runtime
     if configured != "auto":
-        return grown(configured, MINUTES, "m", attempt)
+        return grown(configured, attempt)
     hours = device_hours_of_training(wildcards.dataset, variant_of(wildcards))
     return minutes(hours, attempt)
 
@@ -153,7 +159,7 @@ def training_mem(wildcards, attempt):
     """Memory of a training: of the host, where GPUs hold the network."""
     job = job_of(wildcards)
     if job.mem != "auto":
-        return grown(job.mem, MEGABYTES, "MB", attempt)
+        return grown(job.mem, attempt)
     points = points_gb(wildcards.dataset)
     if job.gpu:
         return megabytes(job.gpu * (GPU_PROCESS_GB + points), attempt)
@@ -189,10 +195,10 @@ def passes_of(wildcards):
 def generation_runtime(wildcards, attempt):
     """Time limit of a job that carries images through a flow; small ones count for no more than those of points."""
     if carrying_group(wildcards):
-        return grown(MEASURE.runtime, MINUTES, "m", attempt)
+        return grown(MEASURE.runtime, attempt)
     configured = images_of(wildcards.dataset)["runtime"]
     if configured != "auto":
-        return grown(configured, MINUTES, "m", attempt)
+        return grown(configured, attempt)
     hours = device_hours_of_passes(wildcards.dataset, passes_of(wildcards))
     return minutes(hours, attempt)
 
@@ -201,7 +207,7 @@ def generation_mem(wildcards, attempt):
     """Memory of a job that carries images: of the host, where a GPU holds the network."""
     chosen = images_of(wildcards.dataset)
     if chosen["mem"] != "auto":
-        return grown(chosen["mem"], MEGABYTES, "MB", attempt)
+        return grown(chosen["mem"], attempt)
     points = points_gb(wildcards.dataset)
     if chosen["gpu"]:
         return megabytes(GPU_PROCESS_GB + points, attempt)

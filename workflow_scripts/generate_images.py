@@ -2,14 +2,12 @@
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.states import keep_progress
+from inflationary_flows.artifacts.states import keep_carried
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.acceleration import accelerate
 from inflationary_flows.experiments.generation import generate_images
-from inflationary_flows.progress import run_digest
 
 with job(snakemake.log[0], snakemake.threads):
     params, wildcards = snakemake.params, snakemake.wildcards
@@ -22,17 +20,10 @@ with job(snakemake.log[0], snakemake.threads):
     )
     image = ImageFormat(**params.image)
     draw = int(wildcards.draw)
-    digest = run_digest(
-        flow=sha256_of(snakemake.input.flow),
-        image=params.image,
-        images=[draw, params.first, params.size],
-        batch_size=flow.batch_size,
-        tf32=params.tf32,
-        compile=params.compile,
-        source=params.source,
-    )
+    files = {"flow": snakemake.input.flow}
     seconds = snakemake.resources.checkpoint_seconds
-    with keep_progress(params.state, digest, seconds, discards=True) as progress:
+    decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
+    with keep_carried(files, params.state, seconds, **decisive) as progress:
         images, evaluations = generate_images(
             flow, image, first=params.first, count=params.size, draw=draw, progress=progress
         )

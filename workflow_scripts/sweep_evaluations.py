@@ -3,15 +3,13 @@
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.features import load_extractor, load_reference
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.states import keep_progress
+from inflationary_flows.artifacts.states import keep_carried
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.acceleration import accelerate
 from inflationary_flows.experiments.evaluation_sweep import measure_evaluations
 from inflationary_flows.experiments.image_roundtrip import images_of_split
-from inflationary_flows.progress import run_digest
 
 with job(snakemake.log[0], snakemake.threads):
     params, wildcards = snakemake.params, snakemake.wildcards
@@ -32,18 +30,10 @@ with job(snakemake.log[0], snakemake.threads):
         layer=params.layer,
         device=device,
     )
-    digest = run_digest(
-        flow=sha256_of(snakemake.input.flow),
-        splits=sha256_of(snakemake.input.splits),
-        solver=[wildcards.solver, wildcards.steps],
-        images=[params.samples, params.roundtrip, params.split, params.draw],
-        batch_size=flow.batch_size,
-        tf32=params.tf32,
-        compile=params.compile,
-        source=params.source,
-    )
+    files = {"flow": snakemake.input.flow, "splits": snakemake.input.splits}
     seconds = snakemake.resources.checkpoint_seconds
-    with keep_progress(params.state, digest, seconds, discards=True) as progress:
+    decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
+    with keep_carried(files, params.state, seconds, **decisive) as progress:
         rows = measure_evaluations(
             flow,
             images_of_split(splits, params.split),

@@ -271,7 +271,8 @@ class Cluster:
                     cwd="/",
                     start_new_session=True,
                 )
-            with self._unshare.stdout as ready:  # type: ignore[union-attr]
+            assert self._unshare.stdout is not None
+            with self._unshare.stdout as ready:
                 if ready.readline() != b"ready\n":
                     raise ClusterError(f"The namespaces could not be made: {last_line(errors.read_text())}")
             process = Process(children(self._unshare.pid)[0])

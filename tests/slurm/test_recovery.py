@@ -76,7 +76,7 @@ def test_a_kill_costs_no_more_than_the_time_between_checkpoints_even_if_the_last
 ):
     driver = checkout.start("train")
     job = checkout.wait_for_progress()
-    begun = resumed_or_begun(checkout.log())
+    begun = began(checkout.log())
     seen, at = checkout.step(), now()
     checkout.cluster.run("kill", "-KILL", str(checkout.training_process(job)))
     rate = seen / max(1.0, (at - begun).total_seconds())
@@ -93,7 +93,7 @@ def test_a_kill_costs_no_more_than_the_time_between_checkpoints_even_if_the_last
     assert seen - step <= rate * (2 * CHECKPOINT_SECONDS + 2)
 
 
-def resumed_or_begun(log: str) -> datetime:
+def began(log: str) -> datetime:
     """When a training began, by the first line of its log."""
     found = re.match(r"(\S+ \S+),", log)
     assert found is not None

@@ -91,10 +91,11 @@ class Claim:
         first_seen: dict[Path, float] = {}
         while True:
             newest = self._newest()
-            owner = _read(newest) if newest is not None else None
-            if newest is not None and owner is None:
-                continue
-            if newest is not None and owner is not None:
+            if newest is not None:
+                owner = _read(newest)
+                if owner is None:
+                    # Given back between the two looks.
+                    continue
                 if not self._void(newest, owner, first_seen):
                     time.sleep(min(1.0, self.beat / 4))
                     continue
@@ -155,10 +156,8 @@ class Claim:
 
     def _find_loss(self) -> str | None:
         newest = self._newest()
-        content = _read(newest) if newest is not None else None
-        if content == self._content:
-            return None
-        return "another job, which has taken over" if content is None else f"{_describe(content)}, which has taken over"
+        content = (newest and _read(newest)) or b""
+        return None if content == self._content else f"{_describe(content)}, which has taken over"
 
 
 def _numbered(folder: Path, number: int) -> Path:

@@ -6,11 +6,10 @@ writes them.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ import numpy as np
 
 from inflationary_flows.artifacts import host
 from inflationary_flows.artifacts.claims import Claim
-from inflationary_flows.artifacts.files import load_tensors, save_tensors
+from inflationary_flows.artifacts.files import load_tensors, save_tensors, sha256_of
 from inflationary_flows.artifacts.interruption import Interruption
 from inflationary_flows.errors import ArtifactError
-from inflationary_flows.progress import Progress
+from inflationary_flows.progress import Progress, run_digest
 
 _KIND = "training state"
 logger = logging.getLogger(__name__)
@@ -114,5 +113,24 @@ def keep_progress(
                 for file in own.glob("*.safetensors*"):
                     file.unlink(missing_ok=True)
     if discards:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             own.rmdir()
+
+
+@contextmanager
+def keep_carried(
+    files: Mapping[str, str | os.PathLike[str]], folder: str | os.PathLike[str], seconds: float, **decisive: Any
+) -> Iterator[Progress]:
+    """Keeps the progress of a job that carries images through a flow, until the block has written its result.
+
+    Arguments:
+        files: Files that decide what the job makes, by name: the flow, and where images come from.
+        folder, seconds: As of `keep_progress`.
+        decisive: All else that decides it, as plain values.
+
+    Raises:
+        ProgressError: if another job makes the same.
+    """
+    digest = run_digest(files={name: sha256_of(path) for name, path in files.items()}, **decisive)
+    with keep_progress(folder, digest, seconds, discards=True) as progress:
+        yield progress
