@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -154,11 +155,18 @@ def test_what_uses_flows_depends_on_their_mathematics(script: str) -> None:
         assert f"inflationary_flows.mathematics.{name}" in closure
 
 
+def script_of(log: Path) -> SimpleNamespace:
+    """A job without inputs, outputs and settings."""
+    return SimpleNamespace(
+        rule="rule", log=[log], threads=1, input=[], output=[], params={}, wildcards={}, scriptdir=str(SCRIPTS)
+    )
+
+
 def test_job_turns_a_mistake_of_the_user_into_its_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "logs" / "job.log"
 
     def body() -> None:
-        with job(log, threads=1) as logger:
+        with job(script_of(log)) as logger:
             logger.info("begun")
             raise DataError("table.csv", "numbers", "words", "drop the column.")
 
@@ -173,7 +181,7 @@ def test_job_turns_a_mistake_of_the_user_into_its_message(tmp_path: Path, capsys
 
 def test_job_keeps_the_traceback_of_a_defect_in_the_log(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
-    with pytest.raises(ZeroDivisionError), job(log):
+    with pytest.raises(ZeroDivisionError), job(script_of(log)):
         _ = 1 / 0
     assert "ZeroDivisionError" in log.read_text()
     assert not logging.getLogger("inflationary_flows").handlers

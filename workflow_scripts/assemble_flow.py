@@ -13,7 +13,7 @@ from inflationary_flows.data.splits import load_splits
 # Enough to resample from, and a file that is not mostly these: 20,000 points of a toy, 700 colour images.
 COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 20_000, 2**21
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     denoiser, metadata = load_network(Path(snakemake.input.network), load_basis(Path(snakemake.input.eigenbasis)))
     flow = Flow(
         denoiser,

@@ -8,7 +8,7 @@ from inflationary_flows.experiments.weights_calibration import rank_weights
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture
 
-with job(snakemake.log[0], snakemake.threads) as log:
+with job(snakemake) as log:
     params = snakemake.params
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     ranked = rank_weights(

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.likelihood_convergence import measure_convergence
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)
     rows = measure_convergence(
         Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),

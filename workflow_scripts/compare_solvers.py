@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.solver_comparison import compare_solvers
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     rows = compare_solvers(
         Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),
         load_splits(snakemake.input.splits).test,

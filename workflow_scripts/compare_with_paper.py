@@ -8,7 +8,7 @@ from inflationary_flows.artifacts.files import write_csv
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.experiments.paper_comparison import compare_with_paper
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     # A configuration without image flows has no tables of them: all is then "not run".
     frechet, roundtrip, participation = (
         pd.read_csv(paths) if isinstance(paths, str) else pd.DataFrame()

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     mixture = LatentMixture.of(**params.mixture)

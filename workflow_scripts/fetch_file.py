@@ -4,7 +4,7 @@ from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.download import fetch
 
-with job(snakemake.log[0], snakemake.threads) as logger:
+with job(snakemake) as logger:
     params, output = snakemake.params, snakemake.output
     digest = fetch(params.url, output.file, params.checksum, logger)
     with atomic_write(output.sha256) as path:

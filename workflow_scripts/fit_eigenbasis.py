@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 
-with job(snakemake.log[0], snakemake.threads) as logger:
+with job(snakemake) as logger:
     splits = load_splits(snakemake.input.splits)
     basis = Eigenbasis.fit(splits.train, splits.scale)
     logger.info("D = %d, participation ratio %.6g", basis.dimension, basis.participation_ratio)

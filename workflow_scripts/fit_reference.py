@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.frechet import describe, fit_statistics, reference_images
 
-with job(snakemake.log[0], snakemake.threads) as logger:
+with job(snakemake) as logger:
     params, wildcards = snakemake.params, snakemake.wildcards
     splits = load_splits(snakemake.input.splits)
     images = reference_images(splits, params.reference)

@@ -9,7 +9,7 @@ from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.acceleration import accelerate
 from inflationary_flows.experiments.generation import generate_images
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     flow = accelerate(
         Flow.load(snakemake.input.flow),

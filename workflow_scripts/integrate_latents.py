@@ -8,7 +8,7 @@ from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.inference.collapsed import evidence_quality, integrate_latents
 from inflationary_flows.inference.decoder import Decoder
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, n = snakemake.params, snakemake.params.observations
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.linearised import linearise
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)

@@ -9,7 +9,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.coverage import measure_coverage
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     rows, drawn = measure_coverage(
         Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),

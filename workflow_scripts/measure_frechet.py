@@ -8,7 +8,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.frechet import compare, fit_statistics, require_same_extractor
 
-with job(snakemake.log[0], snakemake.threads) as logger:
+with job(snakemake) as logger:
     params, wildcards = snakemake.params, snakemake.wildcards
     images, parts = load_images(snakemake.input.images)
     reference, split = load_reference(snakemake.input.reference)

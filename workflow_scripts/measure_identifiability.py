@@ -9,7 +9,7 @@ from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.identifiability import EXACT, compare_latents
 from inflationary_flows.mathematics.oracles import exact_denoiser
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     device = device_for(snakemake.resources)
     members = {

@@ -9,7 +9,7 @@ from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.acceleration import accelerate
 from inflationary_flows.experiments.image_roundtrip import images_of_split, measure_image_roundtrip
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     flow = accelerate(
         Flow.load(snakemake.input.flow),

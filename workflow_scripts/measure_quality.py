@@ -11,7 +11,7 @@ from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.quality import measure_quality
 from inflationary_flows.mathematics.oracles import exact_denoiser
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     splits = load_splits(snakemake.input.splits)
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))

@@ -9,7 +9,7 @@ from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.residuals import residual_correlation
 from inflationary_flows.mathematics.oracles import exact_denoiser
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     points = load_splits(snakemake.input.splits).test[: params.samples]

@@ -7,7 +7,7 @@ from inflationary_flows.experiments.sampler_efficiency import SamplerComparison,
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     flow, mixture = Flow.load(snakemake.input.flow), LatentMixture.of(**params.mixture)
     comparison = SamplerComparison(

@@ -4,7 +4,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.scaling import measure_scaling
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     rows = measure_scaling(
         points=snakemake.params.points,
         dimensions=snakemake.params.dimensions,

@@ -11,7 +11,7 @@ from inflationary_flows.experiments.ranks import rank_rows
 from inflationary_flows.experiments.tarp import coverage_rows, make_replicates, posterior_masses
 from inflationary_flows.seeding import derive_seed
 
-with job(snakemake.log[0], snakemake.threads) as log:
+with job(snakemake) as log:
     params = snakemake.params
     device = device_for(snakemake.resources)
 

@@ -8,7 +8,7 @@ from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.two_sample import measure_floor, standardise
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     splits = load_splits(snakemake.input.splits)
     basis = load_basis(Path(snakemake.input.eigenbasis))
     rows = measure_floor(

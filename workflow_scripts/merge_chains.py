@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.inference.diagnostics import diagnose, posterior_dataset
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     wildcards = snakemake.wildcards
     posterior = posterior_dataset([load_chain(path) for path in snakemake.input.chains])
     save_dataset(snakemake.output.posterior, posterior)

@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.errors import ArtifactError
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     texts = {path: Path(path).read_text() for path in snakemake.input}
     header = next(iter(texts.values())).partition("\n")[0]
     for path, text in texts.items():

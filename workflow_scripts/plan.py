@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.files import write_csv
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.experiments.plan import PLAN_COLUMNS, plan_rows, plan_text
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     rows = plan_rows(snakemake.params.counts)
     print(plan_text(rows), flush=True)
     write_csv(snakemake.params.table, pd.DataFrame(rows, columns=list(PLAN_COLUMNS)))

@@ -4,6 +4,6 @@ from inflationary_flows.artifacts.images import load_images
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.plotting.contact_sheet import save_contact_sheet
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     images, metadata = load_images(snakemake.input.images)
     save_contact_sheet(snakemake.output.sheet, images, metadata[0]["levels"])

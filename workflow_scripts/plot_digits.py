@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.digits import plot_digit_roundtrips, plot_digit_samples
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     labels, output = Labels.read(snakemake.params.labels), snakemake.output
     titles = [labels.schedule(schedule) for _, schedule, _ in snakemake.params.flows]
     snapshots = dict(zip(titles, [dict(np.load(path)) for path in snakemake.input], strict=True))

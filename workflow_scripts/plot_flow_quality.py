@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.curves import plot_flow_quality
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     labels = Labels.read(snakemake.params.labels)
     table = labels.applied(pd.read_csv(snakemake.input.table))
     save_figure(plot_flow_quality(table), snakemake.output.pdf, snakemake.output.png)

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.hmc import WeightPosterior, plot_samplers, plot_weights
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, output = snakemake.params, snakemake.output
     labels = Labels.read(params.labels)
 

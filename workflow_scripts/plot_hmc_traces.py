@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.hmc import WeightPosterior, plot_traces
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     labels = Labels.read(snakemake.params.labels)
     posteriors = []
     for (dataset, schedule, sampler, n), path in zip(

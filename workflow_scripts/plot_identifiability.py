@@ -7,6 +7,6 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.calibration import plot_identifiability
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     table = Labels.read(snakemake.params.labels).applied(pd.read_csv(snakemake.input.table))
     save_figure(plot_identifiability(table), snakemake.output.pdf, snakemake.output.png)

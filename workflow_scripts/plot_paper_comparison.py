@@ -12,7 +12,7 @@ from inflationary_flows.plotting.frechet import (
 )
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, paths = snakemake.params, snakemake.input
     labels = Labels.read(params.labels)
     comparison = pd.read_csv(paths.comparison)

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.calibration import plot_posterior_ranks
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     table = Labels.read(snakemake.params.labels).applied(pd.read_csv(snakemake.input.table))
     chosen = table[~table["quantity"].str.startswith("weight")]
     save_figure(plot_posterior_ranks(chosen), snakemake.output.pdf, snakemake.output.png)

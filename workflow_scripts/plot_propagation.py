@@ -5,6 +5,6 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.plotting.propagation import plot_propagation
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     posterior = load_dataset(snakemake.input.posterior)
     save_figure(plot_propagation(posterior), snakemake.output.pdf, snakemake.output.png)

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.style import save_figure
 from inflationary_flows.plotting.toys import plot_toys
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     titles = Labels.read(snakemake.params.labels).rows(snakemake.params.flows)
     snapshots = [dict(np.load(path)) for path in snakemake.input]
     figure = plot_toys(dict(zip(titles, snapshots, strict=True)))

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.images import plot_round_trips
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     labels, output = Labels.read(snakemake.params.labels), snakemake.output
     titles = [labels.schedule(schedule) for schedule in snakemake.params.schedules]
     pictures = dict(zip(titles, [dict(np.load(path)) for path in snakemake.input.pictures], strict=True))

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.curves import plot_solver_comparison
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     labels = Labels.read(snakemake.params.labels)
     table = labels.applied(pd.read_csv(snakemake.input.table))
     save_figure(plot_solver_comparison(table), snakemake.output.pdf, snakemake.output.png)

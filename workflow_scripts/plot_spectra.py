@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.spectra import plot_spectra
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     labels = Labels.read(snakemake.params.labels)
     table = pd.read_csv(snakemake.input.table)
     table["dataset"] = table["dataset"].map(labels.dataset)

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.curves import plot_training_curves
 from inflationary_flows.plotting.style import save_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     labels = Labels.read(snakemake.params.labels)
     curves = [
         pd.read_json(path, lines=True).assign(

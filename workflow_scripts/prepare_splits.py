@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.checksums import verify_file
 from inflationary_flows.data.preparation import make_splits
 
-with job(snakemake.log[0], snakemake.threads) as logger:
+with job(snakemake) as logger:
     dataset = dict(snakemake.params.dataset)
     files = [str(path) for path in snakemake.input.get("files", [])]
     if files:

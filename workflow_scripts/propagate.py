@@ -11,7 +11,7 @@ from inflationary_flows.data.sources import read_points
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.propagation import choose_examples, interval_rows, propagate
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     test = load_splits(snakemake.input.splits).test

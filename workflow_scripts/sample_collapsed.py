@@ -6,7 +6,7 @@ from inflationary_flows.inference.collapsed import CollapsedPosterior
 from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.seeding import derive_seed
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     n = int(snakemake.wildcards.n)
     posterior = CollapsedPosterior(load_evidence(snakemake.input.evidence, n).log_evidence)

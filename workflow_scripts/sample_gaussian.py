@@ -8,7 +8,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.generation import sample_gaussian
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     image = ImageFormat(**params.image)
     basis = load_basis(Path(snakemake.input.eigenbasis))

@@ -9,7 +9,7 @@ from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.seeding import derive_seed
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)

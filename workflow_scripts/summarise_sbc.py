@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.ranks import rank_rows
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     batches = [load_tensors(path, "sbc_ranks")[0] for path in snakemake.input.ranks]
     ranks = np.concatenate([batch["ranks"] for batch in batches])

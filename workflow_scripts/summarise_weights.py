@@ -5,7 +5,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.inference.diagnostics import check_gate, diagnose, summarise_weights
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     wildcards = snakemake.wildcards
     posterior = load_dataset(snakemake.input.posterior)
     where = f"{wildcards.dataset}, {wildcards.schedule}, {wildcards.sampler} sampler, n = {wildcards.n}"

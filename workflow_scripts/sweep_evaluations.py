@@ -11,7 +11,7 @@ from inflationary_flows.experiments.acceleration import accelerate
 from inflationary_flows.experiments.evaluation_sweep import measure_evaluations
 from inflationary_flows.experiments.image_roundtrip import images_of_split
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     device = device_for(snakemake.resources)
     flow = accelerate(

@@ -18,7 +18,7 @@ def row(dataset: str, basis: Eigenbasis) -> dict[str, str | int | float]:
     }
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     bases = [load_basis(Path(path)) for path in snakemake.input]
     rows = map(row, snakemake.params.datasets, bases)
     write_rows(snakemake.output.table, rows)

@@ -19,6 +19,6 @@ def rows(dataset: str, basis: Eigenbasis) -> list[dict[str, str | int | float]]:
     ]
 
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     pairs = zip(snakemake.params.datasets, snakemake.input, strict=True)
     write_rows(snakemake.output.table, (row for name, path in pairs for row in rows(name, load_basis(Path(path)))))

@@ -5,7 +5,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.image_roundtrip import choose_images
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     splits = load_splits(snakemake.input.splits)
     draw = int(wildcards.draw)

@@ -10,7 +10,7 @@ from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.acceleration import accelerate
 from inflationary_flows.experiments.pictures import take_pictures
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     splits = load_splits(snakemake.input.splits)
     flow = accelerate(Flow.load(snakemake.input.flow), device_for(snakemake.resources))

@@ -9,7 +9,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.snapshots import trace_flow
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     splits = load_splits(snakemake.input.splits)
     snapshots = trace_flow(
         Flow.load(snakemake.input.flow).to(device_for(snakemake.resources)),

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.pr_over_time import trace_participation_ratio
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     bases = dict(zip(params.datasets, map(Path, snakemake.input), strict=True))
     spectra = {name: load_basis(path).eigenvalues.numpy() for name, path in bases.items()}

@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.training.classifier import ClassifierSettings, accuracy, fit_classifier
 
-with job(snakemake.log[0], snakemake.threads) as logger:
+with job(snakemake) as logger:
     params = snakemake.params
     splits = load_splits(snakemake.input.splits)
     network = fit_classifier(

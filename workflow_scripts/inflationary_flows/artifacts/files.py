@@ -16,7 +16,7 @@ import mmap
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,22 @@ _DTYPES = {
 }
 # Bytes that are hashed at once.
 _CHUNK = 1 << 24
+# Told of every file that is finished and about to get its name: artifacts/provenance.py.
+_WITNESSES: list[Callable[[Path, Path], None]] = []
+
+
+@contextlib.contextmanager
+def witnessed(witness: Callable[[Path, Path], None]) -> Iterator[None]:
+    """Shows every file that the block writes by `atomic_write`, just before it gets its name.
+
+    Arguments:
+        witness: Called with the finished file under its temporary name, and the name that it will have.
+    """
+    _WITNESSES.append(witness)
+    try:
+        yield
+    finally:
+        _WITNESSES.remove(witness)
 
 
 @contextlib.contextmanager
@@ -86,6 +102,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             )
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
+        for witness in _WITNESSES:
+            witness(temporary, path)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

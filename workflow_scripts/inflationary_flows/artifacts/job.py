@@ -1,7 +1,7 @@
 """What every job of the workflow needs around its few lines of work.
 
-A log file, a fixed number of threads, deterministic algorithms, and for mistakes of the user one
-message instead of a traceback.
+A log file, a fixed number of threads, deterministic algorithms, a record of what is written, and for mistakes of the
+user one message instead of a traceback.
 """
 
 from __future__ import annotations
@@ -9,41 +9,57 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 from inflationary_flows.artifacts import host
+from inflationary_flows.artifacts.provenance import Recorder, recorded
 from inflationary_flows.errors import InflationaryFlowsError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-@contextmanager
-def job(log: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
-    """Runs the body of a script as a job: `with job(snakemake.log[0], snakemake.threads): ...`.
+class Script(Protocol):
+    """What a workflow manager tells the script of a job."""
 
-    Progress goes to the log file, warnings and errors to standard error as well.  A mistake of the
-    user ends the process with exit code 1 and its message alone; any other exception leaves its
-    traceback in the log and goes on.
+    rule: str
+    log: Sequence[str]
+    threads: int
+    input: Sequence[str]
+    output: Sequence[str]
+    params: Any
+    wildcards: Any
+    scriptdir: str
+
+
+@contextmanager
+def job(script: Script) -> Iterator[logging.Logger]:
+    """Runs the body of a script as a job: `with job(snakemake) as logger: ...`.
+
+    Progress goes to the log file, warnings and errors to standard error as well.  What the body writes is recorded
+    (`artifacts/provenance.py`).  A mistake of the user ends the process with exit code 1 and its message alone; any
+    other exception leaves its traceback in the log and goes on.
 
     Arguments:
-        log: Path of the log file, written anew.
-        threads: Number of threads for numerical libraries.
+        script: Rule, log, threads, inputs, outputs, params and wildcards of the job.
 
     Raises:
         SystemExit: with code 1, in place of an `InflationaryFlowsError`.
     """
     logger = logging.getLogger("inflationary_flows")
-    handlers = _handlers(Path(log))
+    handlers = _handlers(Path(script.log[0]))
     for handler in handlers:
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    limit_threads(threads)
+    limit_threads(script.threads)
     if host.scheduler_job():
         logger.info("%s", host.describe())
     try:
-        yield logger
+        with recorded(_recorder(script)) as recorder:
+            yield logger
+            _require_sidecars(recorder, script.output)
     except InflationaryFlowsError as error:
         logger.error("%s", error)
         raise SystemExit(1) from None
@@ -54,6 +70,27 @@ def job(log: str | Path, threads: int = 1) -> Iterator[logging.Logger]:
         for handler in handlers:
             logger.removeHandler(handler)
             handler.close()
+
+
+def _recorder(script: Script) -> Recorder:
+    recorder = Recorder(
+        script.rule,
+        wildcards=dict(script.wildcards.items()),
+        params=dict(script.params.items()),
+        inputs=script.input,
+        repository=Path(script.scriptdir).parent,
+        threads=script.threads,
+    )
+    # The outputs of an earlier job have been deleted.
+    recorder.forget(*(path for path in script.output if not Path(path).exists()))
+    return recorder
+
+
+def _require_sidecars(recorder: Recorder, outputs: Sequence[str]) -> None:
+    silent = [path for path in outputs if Path(path).exists() and Path(path) not in recorder.written]
+    # Where several processes share a job, one of them writes.
+    if silent and not _is_one_of_several():
+        raise RuntimeError(f"{', '.join(silent)}: not written by atomic_write, hence without provenance")
 
 
 def limit_threads(threads: int) -> None:
@@ -68,10 +105,14 @@ def limit_threads(threads: int) -> None:
         torch.use_deterministic_algorithms(True)
 
 
+def _is_one_of_several() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def _handlers(log: Path) -> list[logging.Handler]:
     log.parent.mkdir(parents=True, exist_ok=True)
     # Processes that share a job share its log: the first adds to what their parent began, the others are silent.
-    rank = os.environ.get("RANK") if "TORCHELASTIC_RUN_ID" in os.environ else None
+    rank = os.environ.get("RANK") if _is_one_of_several() else None
     file: logging.Handler = logging.NullHandler()
     if rank in (None, "0"):
         file = logging.FileHandler(log, mode="w" if rank is None else "a", encoding="utf-8")
