@@ -1,0 +1,447 @@
+"""Provenance: what a sidecar says and does not say, what an audit finds, and where numbers are followed to."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import run_workflow
+from inflationary_flows.artifacts.files import atomic_write, sha256_of
+from inflationary_flows.artifacts.provenance import PROVENANCE, Recorder, find_seeds, recorded, sidecar_of
+from inflationary_flows.audit.checks import Finding, audit
+from inflationary_flows.audit.sidecars import Ledger, Sidecar, read_sidecar
+from inflationary_flows.audit.trace import trace
+from inflationary_flows.errors import ArtifactError, DataError
+from provenance import inside, make_results, write
+from repository import REPOSITORY
+
+SCRIPTS = REPOSITORY / "workflow_scripts"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return make_results(tmp_path / "run")
+
+
+def sidecar(results: Path, artifact: str) -> Sidecar:
+    return read_sidecar(sidecar_of(artifact, results), artifact)
+
+
+def kinds(results: Path) -> dict[str, str]:
+    """What an audit says of each path; one kind a path, stale ones left out where the path has another."""
+    found: dict[str, str] = {}
+    for finding in audit(results).findings:
+        if found.get(finding.path, "stale") == "stale":
+            found[finding.path] = finding.kind
+    return found
+
+
+def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "inflationary_flows.audit", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+# ---------------------------------------------------------------------------------------------
+# Sidecars
+
+
+def test_a_sidecar_says_what_the_artifact_is_and_what_it_was_made_from(results: Path) -> None:
+    table = sidecar(results, "metrics/seed1/error.csv")
+    assert table.sha256 == sha256_of(results / table.artifact)
+    assert table.size == (results / table.artifact).stat().st_size
+    assert (table.rule, table.params) == ("measure", {"samples": 10})
+    assert {item.path: item.sha256 for item in table.inputs} == {
+        name: sha256_of(results / name) for name in ("flows/seed1/flow.txt", "data/points.csv")
+    }
+    assert table.source["lock"] == sha256_of(REPOSITORY / "requirements.lock")
+    assert table.software["packages"]["numpy"] == __import__("numpy").__version__
+    assert table.host["cpu"]
+    assert table.started <= table.ended
+    assert table.peak_memory_mb is not None
+    assert table.peak_memory_mb > 1
+
+
+def test_seeds_are_found_wherever_they_stand(results: Path) -> None:
+    assert sidecar(results, "flows/seed1/flow.txt").seeds == {"wildcards.seed": "1", "params.seed": 1}
+    nested = {"dataset": {"kind": "embedded", "seed": 3, "seeds": [1, 2]}, "seed": 0, "seeding": 5}
+    assert find_seeds(nested, "params") == {"params.dataset.seed": 3, "params.dataset.seeds": [1, 2], "params.seed": 0}
+
+
+def test_a_file_of_the_user_is_an_input_from_outside(results: Path) -> None:
+    (given,) = sidecar(results, "data/points.csv").inputs
+    assert (given.path, given.outside) == ("given.csv", True)
+
+
+def test_sidecars_name_no_user_no_machine_and_no_absolute_path(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "table.csv"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text("1\n")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with inside(folder):
+        params = {"url": f"file://{elsewhere}", "nested": [{"file": str(elsewhere)}], "own": str(folder / "results/x")}
+        write({"results/x.txt": "x"}, "rule", str(elsewhere), "../elsewhere/table.csv", **params)
+    text = sidecar_of("x.txt", folder / "results").read_text()
+    assert "/elsewhere" not in text
+    assert str(tmp_path) not in text
+    assert str(REPOSITORY) not in text
+    assert socket.gethostname() not in text
+    content = json.loads(text)
+    assert content["params"] == {"url": "table.csv", "nested": [{"file": "table.csv"}], "own": "results/x"}
+    del content["params"], content["inputs"]
+    names = [value for value in json.dumps(content).replace('"', " ").split() if value.startswith(("/", "~"))]
+    assert not names
+    assert getpass.getuser() not in json.dumps([content["host"], content["job"], content["source"]])
+
+
+def test_the_sidecar_is_there_before_the_artifact_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that is killed between the two leaves no artifact without a sidecar, and no old one unnoticed."""
+    monkeypatch.chdir(tmp_path)
+    seen: list[tuple[bool, bool]] = []
+    replace = __import__("os").replace
+
+    def watched(old: Path, new: Path) -> None:
+        if Path(new) == Path("results/x.txt"):
+            seen.append((sidecar_of("x.txt").exists(), Path("results/x.txt").exists()))
+        replace(old, new)
+
+    monkeypatch.setattr("os.replace", watched)
+    write({"results/x.txt": "x"}, "rule")
+    assert seen == [(True, False)]
+
+
+def test_a_job_that_fails_leaves_no_sidecars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def fail() -> None:
+        with recorded(Recorder("rule", repository=REPOSITORY)):
+            with atomic_write("results/x.txt") as path:
+                path.write_text("x")
+            raise DataError("data", "numbers", "none", "give some.")
+
+    with pytest.raises(DataError):
+        fail()
+    assert not sidecar_of("x.txt").exists()
+
+
+def test_progress_and_files_elsewhere_are_no_artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write({"results/.training/state.txt": "x", "elsewhere.txt": "x"}, "rule")
+    assert not (tmp_path / "results" / PROVENANCE).exists()
+
+
+# ---------------------------------------------------------------------------------------------
+# What an audit finds
+
+
+def test_results_as_written_have_no_findings(results: Path) -> None:
+    found = audit(results)
+    assert found.findings == []
+    assert (found.artifacts, found.jobs) == (8, 7)
+
+
+def test_results_can_be_audited_elsewhere_under_another_name(results: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.move(results, tmp_path / "received"))
+    assert audit(moved).findings == []
+
+
+def test_damage_is_found_and_named(results: Path) -> None:
+    (results / "data/points.json").unlink()
+    (results / "flows/seed0/flow.txt").write_text("flow 9\n")
+    (results / "figures/new.png").write_text("from nowhere")
+    (results / PROVENANCE / "figures/error.png.json").write_text("{}")
+    assert kinds(results) == {
+        "data/points.json": "missing",
+        "flows/seed0/flow.txt": "changed",
+        "metrics/seed0/error.csv": "stale",
+        "figures/new.png": "orphaned",
+        f"{PROVENANCE}/figures/error.png.json": "sidecar",
+    }
+
+
+def test_exchanged_files_are_named_as_such(results: Path) -> None:
+    first, second = (results / f"flows/seed{n}/flow.txt" for n in (0, 1))
+    texts = first.read_text(), second.read_text()
+    second.write_text(texts[0])
+    first.write_text(texts[1])
+    found = kinds(results)
+    assert found["flows/seed0/flow.txt"] == found["flows/seed1/flow.txt"] == "swapped"
+
+
+def test_a_file_that_is_gone_with_its_sidecar_is_missed_by_those_made_from_it(results: Path) -> None:
+    (results / "data/points.csv").unlink()
+    sidecar_of("data/points.csv", results).unlink()
+    assert kinds(results) == {"data/points.csv": "missing"}
+
+
+def test_what_was_made_from_an_input_that_was_made_anew_is_stale(results: Path) -> None:
+    with inside(results.parent):
+        write({"results/metrics/seed0/error.csv": "seed,error\n0,0.5\n"}, "measure", "results/data/points.csv")
+    assert kinds(results) == {"tables/error.csv": "stale"}
+
+
+def test_what_an_earlier_source_made_is_stale(results: Path) -> None:
+    with inside(results.parent):
+        write({"results/tables/x.csv": "a\n"}, "tabulate_spectra", source="0" * 64)
+    (found,) = audit(results, SCRIPTS).findings
+    assert (found.kind, found.path) == ("stale", "tables/x.csv")
+    assert "tabulate_spectra" in found.detail
+
+
+def test_a_forged_row_is_found_even_with_a_sidecar_that_fits(results: Path) -> None:
+    """Who writes a better number into a table can seal the sidecar anew, but not find the number a source."""
+    with inside(results.parent):
+        parts = [f"results/metrics/seed{n}/error.csv" for n in (0, 1)]
+        write({"results/tables/error.csv": "seed,error\n0,0.025\n1,0.001\n"}, "merge_table", *parts)
+        write({"results/figures/error.png": "a picture"}, "plot", "results/tables/error.csv")
+    (found,) = audit(results).findings
+    assert found == Finding("untraced", "tables/error.csv", "no small table has its row '1,0.001'")
+
+
+COMPARISON = "dataset,metric,published,ours,draws,status,flow\n"
+ROUNDTRIP = "dataset,schedule,seed,mse_uint8_wrapped\nbirds,prp,0,0.5\nbirds,prp,1,0.25\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("birds,roundtrip_mse_uint8,1.0,0.375,2,compared,birds/prp", None),
+        ("birds,roundtrip_mse_uint8,1.0,not run,not run,not run,not run", None),
+        ("birds,roundtrip_mse_uint8,1.0,0.374,2,compared,birds/prp", "the mean in tables/image_roundtrip.csv is 0.375"),
+        (
+            "birds,roundtrip_mse_uint8,1.0,0.375,3,compared,birds/prp",
+            "of 3 draws, but tables/image_roundtrip.csv has 2",
+        ),
+        ("birds,roundtrip_mse_uint8,1.0,0.375,2,compared,birds/prr", "tables/image_roundtrip.csv has no birds/prr"),
+        ("birds,fid,1.0,0.375,2,compared,birds/prp", "the comparison was made from no table that has such numbers"),
+    ],
+)
+def test_numbers_beside_published_ones_are_followed_to_their_draws(tmp_path: Path, row: str, why: str | None) -> None:
+    with inside(tmp_path):
+        write({"results/tables/image_roundtrip.csv": ROUNDTRIP}, "measure")
+        table = {"results/tables/paper_comparison.csv": COMPARISON + row + "\n"}
+        write(table, "compare_with_paper", "results/tables/image_roundtrip.csv")
+    details = [finding.detail for finding in audit(tmp_path / "results").findings]
+    assert len(details) == (why is not None)
+    assert why is None or details[0].endswith(why)
+
+
+def test_the_command_tells_by_its_exit_code(results: Path, tmp_path: Path) -> None:
+    assert command(results).returncode == 0
+    (results / "data/points.csv").write_text("forged")
+    found = command(results)
+    assert found.returncode == 1
+    assert "changed   data/points.csv: " in found.stdout
+    nothing = command(tmp_path / "nowhere")
+    assert nothing.returncode == 2
+    assert nothing.stderr.startswith(f"{tmp_path / 'nowhere'}: expected a folder with sidecars")
+
+
+# ---------------------------------------------------------------------------------------------
+# Where a figure comes from
+
+
+def test_trace_leads_to_data_and_seeds(results: Path) -> None:
+    lines = list(trace(results / "figures/error.png"))
+    assert lines[0].startswith("figures/error.png  [plot]")
+    assert any("flows/seed1/flow.txt  [train; seed 1, seed 1]" in line for line in lines)
+    (data,) = [line for line in lines if "data/points.csv" in line and "see above" not in line]
+    assert "[prepare; seed 7]" in data
+    assert sum("given.csv  [given]" in line for line in lines) == 1
+
+
+def test_trace_marks_what_is_no_longer_what_it_was(results: Path) -> None:
+    (results / "flows/seed0/flow.txt").write_text("forged")
+    (results / "flows/seed1/flow.txt").unlink()
+    lines = list(trace(results / "tables/error.csv"))
+    assert [line.rpartition("  ")[2] for line in lines if "flows/" in line] == ["CHANGED", "MISSING"]
+
+
+def test_trace_of_a_file_without_a_sidecar_says_so(results: Path) -> None:
+    (results / "figures/new.png").write_text("from nowhere")
+    with pytest.raises(ArtifactError, match="expected a sidecar, got none"):
+        list(trace(results / "figures/new.png"))
+
+
+# ---------------------------------------------------------------------------------------------
+# A whole run
+
+Damage = Callable[[Path, random.Random], str]
+
+
+def flip(path: Path, chance: random.Random) -> str:
+    content = bytearray(path.read_bytes())
+    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+    return "changed"
+
+
+def truncate(path: Path, chance: random.Random) -> str:
+    path.write_bytes(path.read_bytes()[: chance.randrange(path.stat().st_size)])
+    return "changed"
+
+
+def delete(path: Path, chance: random.Random) -> str:
+    path.unlink()
+    return "missing"
+
+
+@pytest.mark.slow
+def test_two_hundred_random_corruptions_are_all_found_and_named(smoke_run: Path, tmp_path: Path) -> None:
+    results = Path(shutil.copytree(smoke_run / "results", tmp_path / "results"))
+    assert audit(results, SCRIPTS).findings == []
+    ledger, chance = Ledger.read(results), random.Random(20_261_125)
+    artifacts, done = sorted(ledger.sidecars), Counter[str]()
+    for number in range(200):
+        name = chance.choice(artifacts)
+        chosen = {name: (results / name).read_bytes()}
+        if number % 4 == 3:
+            other = chance.choice(
+                [other for other in artifacts if ledger.sidecars[other].sha256 != ledger.sidecars[name].sha256]
+            )
+            chosen[other] = (results / other).read_bytes()
+            for path, content in zip(chosen, reversed(chosen.values()), strict=True):
+                (results / path).write_bytes(content)
+            kind = "swapped"
+        else:
+            kind = (flip, truncate, delete)[number % 4](results / name, chance)
+        found = audit(results).findings
+        assert {finding.path: finding.kind for finding in found if finding.kind != "stale"} == dict.fromkeys(
+            chosen, kind
+        )
+        stale = {finding.path for finding in found if finding.kind == "stale"}
+        users = {user for path in chosen for user in ledger.users_of().get(path, [])}
+        assert stale == (set() if kind == "missing" else users)
+        for path, content in chosen.items():
+            (results / path).write_bytes(content)
+        done[kind] += 1
+    assert done == {"changed": 100, "missing": 50, "swapped": 50}
+    assert audit(results).findings == []
+
+
+@pytest.mark.slow
+def test_two_hundred_damaged_sidecars_are_all_found(smoke_run: Path, tmp_path: Path) -> None:
+    results = Path(shutil.copytree(smoke_run / "results", tmp_path / "results"))
+    chance = random.Random(7)
+    artifacts = sorted(Ledger.read(results).sidecars)
+    for number in range(200):
+        name = chance.choice(artifacts)
+        path = sidecar_of(name, results)
+        content = path.read_bytes()
+        (flip, truncate, delete)[number % 3](path, chance)
+        found = kinds(results)
+        if number % 3 == 2:
+            assert found == {name: "orphaned"}
+        elif json_equal(path, content):
+            assert found == {}
+        else:
+            assert found.get(f"{PROVENANCE}/{name}.json") == "sidecar"
+        path.write_bytes(content)
+
+
+def json_equal(path: Path, content: bytes) -> bool:
+    """Whether a damaged sidecar still says the same: white space and the like was hit."""
+    try:
+        return bool(json.loads(path.read_bytes()) == json.loads(content))
+    except ValueError:
+        return False
+
+
+@pytest.mark.slow
+def test_every_artifact_of_a_run_has_a_sidecar_and_every_chain_ends_in_data_or_a_seed(smoke_run: Path) -> None:
+    ledger = Ledger.read(smoke_run / "results")
+    rootless = [
+        sidecar.artifact
+        for sidecar in ledger.sidecars.values()
+        if not sidecar.inputs and not sidecar.seeds and "dataset" not in sidecar.params
+    ]
+    assert rootless == []
+    for sidecar in ledger.sidecars.values():
+        assert sidecar.source["library"] or sidecar.rule == "configuration"
+        for item in sidecar.inputs:
+            assert item.outside or item.path in ledger.sidecars or item.path.startswith("benchmarks/")
+
+
+@pytest.mark.slow
+def test_trace_of_figure_4_takes_less_than_two_seconds(smoke_run: Path) -> None:
+    figure = smoke_run / "results/figures/fig04.pdf"
+    began = time.monotonic()
+    traced = command("trace", figure)
+    assert time.monotonic() - began < 2
+    assert traced.returncode == 0, traced.stderr
+    for part in (
+        "[plot_hmc]",
+        "[sample_joint; ",
+        "[train_network; ",
+        "[prepare_splits; ",
+        "data/circles/splits.safetensors",
+    ):
+        assert part in traced.stdout
+
+
+@pytest.mark.slow
+def test_snakemake_audits_the_run(smoke_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(smoke_run, tmp_path / "run"))
+    sound = run_workflow(run, "audit")
+    assert sound.code == 0, sound.text
+    assert "nothing wrong" in sound.text
+    (run / "results/tables/roundtrip.csv").write_text("forged\n")
+    found = run_workflow(run, "audit")
+    assert found.code == 1
+    assert "changed   tables/roundtrip.csv: " in found.text
+    assert "Traceback" not in found.text
+
+
+@pytest.mark.slow
+def test_a_run_asks_for_every_artifact_that_it_makes(smoke_run: Path) -> None:
+    """Else Snakemake would not make again one that was deleted while what follows from it is still there."""
+    ledger = Ledger.read(smoke_run / "results")
+    asked = run_workflow(smoke_run, "--summary").text
+    missing = [name for name in ledger.sidecars if f"results/{name}\t" not in asked]
+    assert missing == ["config.resolved.yaml"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "deleted",
+    [
+        "data/own_table/eigenbasis.safetensors",
+        "metrics/circles/prp/seed0/roundtrip.csv",
+        "inference/circles/prp/seed0/evidence.safetensors",
+        "images/digits/prr2/seed0/draw0/part0.safetensors",
+        "tables/paper_comparison.csv",
+    ],
+)
+def test_a_deleted_intermediate_is_made_again_with_what_follows_and_nothing_else(
+    smoke_run: Path, tmp_path: Path, deleted: str
+) -> None:
+    run = Path(shutil.copytree(smoke_run, tmp_path / "run"))
+    before = Ledger.read(run / "results")
+    users, expected, waiting = before.users_of(), set(), [deleted]
+    while waiting:
+        artifact = waiting.pop()
+        siblings = [s.artifact for s in before.sidecars.values() if s.job == before.sidecars[artifact].job]
+        for sibling in set(siblings) - expected:
+            expected.add(sibling)
+            waiting += users.get(sibling, [])
+    (run / "results" / deleted).unlink()
+    outcome = run_workflow(run)
+    assert outcome.code == 0, outcome.text
+    after = Ledger.read(run / "results")
+    remade = {name for name, sidecar in after.sidecars.items() if sidecar.started != before.sidecars[name].started}
+    assert remade - {"config.resolved.yaml"} == expected
+    assert {n: s.sha256 for n, s in after.sidecars.items()} == {n: s.sha256 for n, s in before.sidecars.items()}
+    assert audit(run / "results", SCRIPTS).findings == []

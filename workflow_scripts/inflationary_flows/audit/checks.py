@@ -1,0 +1,207 @@
+"""Checks a folder of results against its sidecars: every file is rehashed, every input followed to where it came from.
+
+Kinds of findings:
+
+    missing     a sidecar or another artifact speaks of a file that is not there
+    changed     a file is not what its job wrote
+    swapped     two files have each other's content
+    orphaned    a file that nothing says the origin of
+    sidecar     a sidecar was altered, damaged, or belongs elsewhere
+    stale       an artifact was made from an input, or by a source, that has changed since
+    untraced    a number that is not in the tables that it claims to come from (`origins`)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from inflationary_flows.artifacts.digest import source_digest
+from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.artifacts.provenance import PROVENANCE
+from inflationary_flows.audit.origins import untraced_numbers
+from inflationary_flows.audit.sidecars import Ledger, Sidecar
+
+# What stands beside artifacts: text for people, written by Snakemake or by hand.
+NO_ARTIFACTS = frozenset({PROVENANCE, "logs", "README.md"})
+# Snakemake itself writes times of jobs here; tables of times beside them are artifacts.
+BENCHMARKS = "benchmarks"
+_TIMES = (".tsv", ".jsonl")
+# Hashing is bound by reading.
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong with one file.
+
+    Attributes:
+        kind: As above.
+        path: Below the results.
+        detail: What was expected, and what was found.
+    """
+
+    kind: str
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.kind:9} {self.path}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        findings: What is wrong, by path.
+        artifacts: Number of artifacts with a sidecar.
+        bytes: Size of all that was hashed.
+        jobs: Number of jobs that wrote them.
+        notes: What is worth knowing and not wrong.
+    """
+
+    findings: list[Finding]
+    artifacts: int
+    bytes: int
+    jobs: int
+    notes: list[str]
+
+
+def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] = frozenset()) -> Audit:
+    """Checks every file below a folder of results.
+
+    Arguments:
+        results: The folder.
+        scripts: Folder of the rules' scripts and of the library, if their digests are to be compared with those that
+            the artifacts were made by.
+        ignore: Artifacts to leave out, because they are about to be written anew.
+
+    Returns:
+        All findings; none if every file is what its job wrote, from inputs that are still there.
+
+    Raises:
+        ArtifactError: if there are no sidecars.
+    """
+    ledger = Ledger.read(results)
+    for artifact in ignore:
+        ledger.sidecars.pop(artifact, None)
+        ledger.damaged.pop(artifact, None)
+    files = {name: path for name, path in _files(results) if name not in ignore}
+    with ThreadPoolExecutor(_READERS) as readers:
+        digests = dict(zip(files, readers.map(sha256_of, files.values()), strict=True))
+    findings = [
+        *_damaged_sidecars(ledger, digests),
+        *_against_sidecars(ledger, files, digests),
+        *_orphans(ledger, digests),
+        *_stale_inputs(ledger, digests),
+        *(_stale_sources(ledger, scripts) if scripts is not None else ()),
+    ]
+    known = {finding.path for finding in findings}
+    findings += [Finding("untraced", *number) for number in untraced_numbers(ledger, known)]
+    return Audit(
+        sorted(findings, key=lambda finding: (finding.path, finding.kind)),
+        artifacts=len(ledger.sidecars),
+        bytes=sum(path.stat().st_size for path in files.values()),
+        jobs=len({sidecar.job for sidecar in ledger.sidecars.values()}),
+        notes=_notes(ledger),
+    )
+
+
+def _files(results: Path) -> Iterator[tuple[str, Path]]:
+    """Files that ought to have a sidecar."""
+    for path in sorted(results.rglob("*")):
+        relative = path.relative_to(results)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        times = relative.parts[0] == BENCHMARKS and path.suffix in _TIMES
+        if path.is_file() and not hidden and not times and relative.parts[0] not in NO_ARTIFACTS:
+            yield relative.as_posix(), path
+
+
+def _damaged_sidecars(ledger: Ledger, digests: Mapping[str, str]) -> Iterator[Finding]:
+    for artifact, why in ledger.damaged.items():
+        yield Finding("sidecar", f"{PROVENANCE}/{artifact}.json", why)
+        if artifact not in digests:
+            yield Finding("missing", artifact, "only its sidecar is there, which is damaged")
+
+
+def _against_sidecars(ledger: Ledger, files: Mapping[str, Path], digests: Mapping[str, str]) -> Iterator[Finding]:
+    owners = defaultdict(list)
+    for sidecar in ledger.sidecars.values():
+        owners[sidecar.sha256].append(sidecar.artifact)
+    for artifact, sidecar in ledger.sidecars.items():
+        if artifact not in digests:
+            yield Finding("missing", artifact, f"{sidecar.rule} wrote it, and it is not there")
+        elif digests[artifact] != sidecar.sha256:
+            others = owners[digests[artifact]]
+            exchanged = [other for other in others if digests.get(other) == sidecar.sha256]
+            if exchanged:
+                yield Finding("swapped", artifact, f"has the content of {exchanged[0]}, and the other way round")
+            else:
+                yield Finding("changed", artifact, _difference(sidecar, files[artifact].stat().st_size, others))
+
+
+def _difference(sidecar: Sidecar, size: int, others: list[str]) -> str:
+    if others:
+        return f"has the content of {others[0]}"
+    if size < sidecar.size:
+        return f"truncated or rewritten: {size} bytes where {sidecar.rule} wrote {sidecar.size}"
+    if size > sidecar.size:
+        return f"extended or rewritten: {size} bytes where {sidecar.rule} wrote {sidecar.size}"
+    return f"{size} bytes as written by {sidecar.rule}, but not the same ones"
+
+
+def _orphans(ledger: Ledger, digests: Mapping[str, str]) -> Iterator[Finding]:
+    for artifact in digests:
+        if artifact not in ledger.sidecars and artifact not in ledger.damaged:
+            yield Finding("orphaned", artifact, "no sidecar says where it comes from")
+    known = {*ledger.sidecars, *ledger.damaged, *digests}
+    for path, users in ledger.users_of().items():
+        inside = any(not item.outside for item in ledger.sidecars[users[0]].inputs if item.path == path)
+        if inside and path not in known and not _is_time(path):
+            yield Finding("missing", path, f"{users[0]} was made from it, and neither it nor its sidecar is there")
+
+
+def _is_time(path: str) -> bool:
+    return path.startswith(f"{BENCHMARKS}/") and path.endswith(_TIMES)
+
+
+def _stale_inputs(ledger: Ledger, digests: Mapping[str, str]) -> Iterator[Finding]:
+    for artifact, sidecar in ledger.sidecars.items():
+        changed = [
+            item.path
+            for item in sidecar.inputs
+            if not item.outside and digests.get(item.path, item.sha256) != item.sha256
+        ]
+        if changed:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            yield Finding("stale", artifact, f"{changed[0]}{more}, which it was made from, changed after it")
+
+
+def _stale_sources(ledger: Ledger, scripts: Path) -> Iterator[Finding]:
+    @cache
+    def digest(rule: str) -> str | None:
+        script = scripts / f"{rule}.py"
+        return source_digest(script, scripts) if script.is_file() else None
+
+    for artifact, sidecar in ledger.sidecars.items():
+        recorded = sidecar.source["library"]
+        if recorded is not None and digest(sidecar.rule) not in (None, recorded):
+            yield Finding("stale", artifact, f"the source of {sidecar.rule} changed after it")
+
+
+def _notes(ledger: Ledger) -> list[str]:
+    sources = {(str(s.source["commit"])[:12], s.source["dirty"]) for s in ledger.sidecars.values()}
+    notes = [
+        f"made from commit {commit}{' with uncommitted changes' if dirty else ''}"
+        for commit, dirty in sorted(sources, key=str)
+    ]
+    locks = {sidecar.source["lock"] for sidecar in ledger.sidecars.values()}
+    if len(locks) > 1:
+        notes.append(f"made with {len(locks)} versions of the lock file")
+    return notes

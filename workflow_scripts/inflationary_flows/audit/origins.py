@@ -1,0 +1,97 @@
+"""Where single numbers come from: rows of merged tables, and our side of the comparison with the paper.
+
+Sidecars tell whether a file is what its job wrote.  Here numbers themselves are followed: a row of a merged table has
+to stand in one of the small tables, and a number beside a published one has to be the mean of the draws of the flow
+that it names.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Set
+from pathlib import Path
+
+from inflationary_flows.audit.sidecars import Ledger, Sidecar
+
+COMPARISON = "tables/paper_comparison.csv"
+_MERGED_BY = "merge_table"
+_COMPARED = "compared"
+# The comparison takes the mean in another order of operations, perhaps.
+_ROUNDING = 1e-12
+
+Row = Mapping[str, str]
+
+
+def _fid(row: Row) -> str | None:
+    return row["value"] if (row["extractor"], row["metric"]) == ("inception", "fid") else None
+
+
+# For each published metric of which we have a number: the table, and the number in a row of it, if it is one of these.
+_ORIGINS: dict[str, tuple[str, Callable[[Row], str | None]]] = {
+    "fid": ("tables/frechet.csv", _fid),
+    "roundtrip_mse_uint8": ("tables/image_roundtrip.csv", lambda row: row["mse_uint8_wrapped"]),
+    "participation_ratio": ("tables/participation_ratio.csv", lambda row: row["participation_ratio"]),
+}
+
+
+def untraced_numbers(ledger: Ledger, wrong: Set[str]) -> Iterator[tuple[str, str]]:
+    """Finds numbers that are not in the tables that they claim to come from.
+
+    Arguments:
+        ledger: All sidecars.
+        wrong: Artifacts of which it is known already that something is wrong; what they say is not followed.
+
+    Returns:
+        Pairs of the table's path and what is wrong with one row of it.
+    """
+    for artifact, sidecar in ledger.sidecars.items():
+        sources = [item.path for item in sidecar.inputs if not item.outside]
+        if artifact in wrong or wrong.intersection(sources):
+            continue
+        if sidecar.rule == _MERGED_BY:
+            for line in _rows_from_nowhere(ledger.results, sidecar, sources):
+                yield artifact, f"no small table has its row {line!r}"
+        elif artifact == COMPARISON:
+            for row, why in _numbers_from_nowhere(ledger.results, sources):
+                yield artifact, f"{row['metric']} of {row['dataset']}, our {row['ours']}: {why}"
+
+
+def _rows_from_nowhere(results: Path, sidecar: Sidecar, sources: list[str]) -> Iterator[str]:
+    known: Counter[str] = Counter()
+    for source in sources:
+        known.update((results / source).read_text(encoding="utf-8").splitlines()[1:])
+    yield from (Counter(_lines(results / sidecar.artifact)[1:]) - known).elements()
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _numbers_from_nowhere(results: Path, sources: list[str]) -> Iterator[tuple[Row, str]]:
+    for row in _read(results / COMPARISON):
+        if row["status"] != _COMPARED:
+            continue
+        table, number_of = _ORIGINS.get(row["metric"], (None, None))
+        if table is None or number_of is None or table not in sources:
+            yield row, "the comparison was made from no table that has such numbers"
+            continue
+        draws = [float(number) for entry in _of_flow(results / table, row["flow"]) if (number := number_of(entry))]
+        if not draws:
+            yield row, f"{table} has no {row['flow']}"
+        elif len(draws) != int(row["draws"]):
+            yield row, f"of {row['draws']} draws, but {table} has {len(draws)}"
+        elif not math.isclose(math.fsum(draws) / len(draws), float(row["ours"]), rel_tol=_ROUNDING):
+            yield row, f"the mean in {table} is {math.fsum(draws) / len(draws)!r}"
+
+
+def _of_flow(table: Path, flow: str) -> Iterator[Row]:
+    dataset, _, schedule = flow.partition("/")
+    for row in _read(table):
+        if row["dataset"] == dataset and row.get("schedule", "") == schedule:
+            yield row
+
+
+def _read(table: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(_lines(table)))

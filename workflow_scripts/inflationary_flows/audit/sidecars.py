@@ -1,0 +1,147 @@
+"""Sidecars as they are read: what each artifact was when it was written, and what it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from inflationary_flows.artifacts.provenance import FORMAT, PROVENANCE, seal
+from inflationary_flows.errors import ArtifactError, shorten
+
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that a job read.
+
+    Attributes:
+        path: Below the results; of a file from outside, below the working directory or its name alone.
+        sha256: Of its content then.
+        outside: Whether it is no result but was given by the user, or written by Snakemake.
+    """
+
+    path: str
+    sha256: str
+    outside: bool = False
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """Where one artifact comes from.
+
+    Attributes:
+        artifact: Its path below the results.
+        sha256, size: Of its content.
+        rule, wildcards, params, seeds: The job that wrote it.
+        inputs: What the job read.
+        source: Digests of library (`library`) and lock file (`lock`), git `commit`, whether it was `dirty`.
+        software: Version of Python (`python`), versions of `packages`.
+        host: `system`, `machine`, models of `cpu` and `gpu`.
+        started, ended: Of the job, until it wrote the artifact.
+        threads: Of the job.
+        peak_memory_mb, peak_gpu_memory_mb: Highest memory until then, megabytes.
+    """
+
+    artifact: str
+    sha256: str
+    size: int
+    rule: str
+    wildcards: Mapping[str, Any]
+    params: Mapping[str, Any]
+    seeds: Mapping[str, Any]
+    inputs: tuple[Input, ...]
+    source: Mapping[str, Any]
+    software: Mapping[str, Any]
+    host: Mapping[str, Any]
+    started: datetime
+    ended: datetime
+    threads: int
+    peak_memory_mb: float | None
+    peak_gpu_memory_mb: float | None
+
+    @property
+    def job(self) -> tuple[str, str, datetime]:
+        """What tells the job apart from all others: artifacts of one job share it."""
+        return self.rule, json.dumps(self.wildcards, sort_keys=True), self.started
+
+
+def read_sidecar(path: Path, artifact: str) -> Sidecar:
+    """Reads the sidecar of an artifact.
+
+    Raises:
+        ArtifactError: if it is missing, altered, or that of another artifact.
+    """
+    hint = "delete the artifact and run the workflow again: it makes both anew."
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        sealed, found = content["seal"], seal(content)
+    except FileNotFoundError:
+        raise ArtifactError(str(path), "a sidecar", "none", hint) from None
+    except (ValueError, TypeError, KeyError) as problem:
+        raise ArtifactError(str(path), "a sidecar", f"other content ({shorten(str(problem))})", hint) from problem
+    if sealed != found:
+        raise ArtifactError(str(path), "the content that was sealed", "another one", hint)
+    if content["format"] != FORMAT:
+        known = f"a sidecar of format {FORMAT}"
+        raise ArtifactError(str(path), known, f"format {content['format']}", "use the version that wrote it.")
+    if content["artifact"] != artifact:
+        raise ArtifactError(str(path), f"the sidecar of {artifact}", f"that of {content['artifact']}", hint)
+    job = content["job"]
+    same = ("artifact", "sha256", "rule", "wildcards", "params", "seeds", "source", "software", "host")
+    return Sidecar(
+        **{name: content[name] for name in same},
+        size=content["bytes"],
+        inputs=tuple(Input(**item) for item in content["inputs"]),
+        started=datetime.fromisoformat(job["started"]),
+        ended=datetime.fromisoformat(job["ended"]),
+        threads=job["threads"],
+        peak_memory_mb=job["peak_memory_mb"],
+        peak_gpu_memory_mb=job["peak_gpu_memory_mb"],
+    )
+
+
+@dataclass
+class Ledger:
+    """All sidecars of a folder of results.
+
+    Attributes:
+        results: The folder.
+        sidecars: By artifact, in alphabetical order.
+        damaged: Sidecars that cannot be trusted, by artifact, and why.
+    """
+
+    results: Path
+    sidecars: dict[str, Sidecar] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, results: Path) -> Ledger:
+        """Reads the sidecars below a folder of results.
+
+        Raises:
+            ArtifactError: if it has none at all.
+        """
+        folder, ledger = results / PROVENANCE, cls(results)
+        for path in sorted(folder.rglob(f"*{_SUFFIX}")):
+            artifact = path.relative_to(folder).as_posix().removesuffix(_SUFFIX)
+            try:
+                ledger.sidecars[artifact] = read_sidecar(path, artifact)
+            except ArtifactError as problem:
+                ledger.damaged[artifact] = f"expected {problem.expected}, got {problem.got}"
+        if not ledger.sidecars and not ledger.damaged:
+            hint = "give the folder `results` of a run, such as results/."
+            raise ArtifactError(str(results), f"a folder with sidecars in {PROVENANCE}/", "none", hint)
+        return ledger
+
+    def users_of(self) -> dict[str, list[str]]:
+        """For each input, the artifacts that were made from it."""
+        users: dict[str, list[str]] = {}
+        for sidecar in self.sidecars.values():
+            for item in sidecar.inputs:
+                users.setdefault(item.path, []).append(sidecar.artifact)
+        return users
