@@ -60,12 +60,16 @@ onerror:
 
 
 rule all:
-    """Makes all tables and figures."""
+    """Makes all tables and figures, and everything between data and these."""
     default_target: True
     input:
+        rules.data.input,
+        rules.train.input,
+        rules.flows.input,
         rules.metrics.input,
         rules.figures.input,
         rules.inference.input,
         rules.calibration.input,
+        rules.generate.input,
         rules.images.input,
         rules.reporting.input,

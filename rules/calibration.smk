@@ -47,8 +47,20 @@ wildcard_constraints:
 
 
 rule calibration:
-    """Makes the tables and figures of calibration."""
+    """Makes the tables and figures of calibration, and what is behind them."""
     input:
+        [
+            per_flow(
+                f"results/inference/{{dataset}}/{{schedule}}/seed{{seed}}/sbc/batch{batch}.safetensors",
+                HMC_FLOWS,
+            )
+            for batch in range(SBC["batches"])
+        ],
+        per_flow(
+            "results/metrics/{dataset}/{schedule}/seed{seed}/shells.npz",
+            COVERAGE_FLOWS,
+        ),
+        [CALIBRATION_PARTS[table] for table in sorted(CALIBRATION_PARTS)],
         expand("results/tables/{table}.csv", table=sorted(CALIBRATION_PARTS)),
         expand(
             "results/figures/{figure}.{suffix}",

@@ -31,6 +31,7 @@ envvars:
 from inflationary_flows import config as settings
 from inflationary_flows.artifacts.digest import source_digest
 from inflationary_flows.artifacts.files import atomic_write, sha256_of
+from inflationary_flows.artifacts.provenance import Recorder, recorded
 from inflationary_flows.data.download import file_name
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import find_image_format
@@ -267,6 +268,8 @@ def tell_failures():
 
 def write_resolved_config():
     """Writes the configuration with all defaults beside the results."""
-    with atomic_write(RESOLVED_PATH) as path:
+    files = workflow.overwrite_configfiles or [ROOT / "config.yaml"]
+    recorder = Recorder("configuration", inputs=files, repository=ROOT)
+    with recorded(recorder), atomic_write(RESOLVED_PATH) as path:
         text = yaml.safe_dump(RESOLVED, sort_keys=False, allow_unicode=True)
         path.write_text(f"# Every setting of this run, defaults included.\n{text}")

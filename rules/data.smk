@@ -17,6 +17,8 @@ IMAGE_FIGURES = (
 rule data:
     """Makes all data sets and their eigenbases."""
     input:
+        per_dataset("results/data/{dataset}/splits.safetensors"),
+        per_dataset("results/data/{dataset}/splits.json"),
         per_dataset("results/data/{dataset}/eigenbasis.safetensors"),
         "results/tables/participation_ratio.csv",
         IMAGE_TABLES,

@@ -47,6 +47,20 @@ MEMBERS = [str(seed) for seed in sorted(IDENTIFIABILITY["seeds"])]
 MEMBERS += [f"{MEMBERS[0]}-{variant}" for variant in IDENTIFIABILITY["variants"]]
 
 
+def trained_flows():
+    """All flows that something asks for: other seeds and variants, for comparison, among them."""
+    flows = {(dataset, schedule, str(seed)) for dataset, schedule, seed in FLOWS}
+    flows |= {(dataset, schedule, str(n)) for dataset, schedule, n in COVERAGE_FLOWS}
+    flows |= {(*pair, member) for pair in COMPARED for member in MEMBERS}
+    variant = TARP.get("miscalibrated")
+    if variant:
+        flows |= {(d, s, f"{seed}-{variant}") for d, s, seed in TARP_FLOWS}
+    return sorted(flows)
+
+
+TRAINED = trained_flows()
+
+
 def per_posterior(pattern, flows=HMC_FLOWS):
     """A pattern of one posterior, filled in for every flow, sampler and number of observations."""
     patterns = [pattern.format(sampler=sampler, n=n) for sampler, n in POSTERIORS]

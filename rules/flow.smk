@@ -7,7 +7,9 @@ Needs results/data and results/networks; makes results/flows.
 rule flows:
     """Assembles all flows."""
     input:
-        per_flow("results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors"),
+        per_flow(
+            "results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors", TRAINED
+        ),
 
 
 rule assemble_flow:

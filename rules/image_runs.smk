@@ -173,6 +173,20 @@ if IMAGE_RUNS:
         for dataset, schedule, seed, draw in IMAGE_RUNS
         for extractor in images_of(dataset)["extractors"]
     ]
+# What stands beside them: how they were measured.
+PROTOCOLS = [path.removesuffix(".csv") + ".json" for path in PARTS.get("frechet", [])]
+# Features of real images, and the classifier that reads those of digits.
+REFERENCES = [
+    f"results/references/{dataset}/{extractor}.{suffix}"
+    for dataset in IMAGE_DATASETS
+    for extractor in images_of(dataset)["extractors"]
+    for suffix in ("safetensors", "json")
+]
+if any(
+    "digits_classifier" in images_of(dataset)["extractors"]
+    for dataset in IMAGE_DATASETS
+):
+    REFERENCES.append("results/extractors/digits_classifier.safetensors")
 
 
 def digits_splits(wildcards):

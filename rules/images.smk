@@ -15,12 +15,18 @@ rule generate:
     """Generates all images, with a sheet of the first ones of each draw."""
     input:
         [path for run in IMAGE_RUNS for path in part_files(*run)],
+        per_flow(
+            "results/images/{dataset}/{schedule}/seed{seed}/pictures.npz", IMAGE_FLOWS
+        ),
         expand(f"{IMAGES}contact_sheet.png", zip, **columns_of(IMAGE_RUNS)),
 
 
 rule images:
     """Makes the tables of images: Frechet distances, round trips, and both against evaluations."""
     input:
+        REFERENCES,
+        [PARTS[table] for table in sorted(GENERATION_TABLES)],
+        PROTOCOLS,
         expand("results/tables/{table}.csv", table=sorted(GENERATION_TABLES)),
         expand(f"{IMAGES}contact_sheet.png", zip, **columns_of(IMAGE_RUNS)),
 

@@ -4,21 +4,23 @@ Needs results/data and results/flows; makes results/inference, and of results/ta
 follows from it.
 """
 
+INFERENCE_PARTS = {}
 if PROPAGATED:
-    PARTS["propagation"] = per_flow(
+    INFERENCE_PARTS["propagation"] = per_flow(
         "results/metrics/{dataset}/{schedule}/seed{seed}/propagation.csv", PROPAGATED
     )
 if HMC_FLOWS:
-    PARTS["hmc_convergence"] = per_flow(
+    INFERENCE_PARTS["hmc_convergence"] = per_flow(
         "results/metrics/{dataset}/{schedule}/seed{seed}/hmc_convergence.csv", HMC_FLOWS
     )
-    PARTS["hmc_diagnostics"] = per_posterior(f"{MEASURED}hmc_diagnostics.csv")
-    PARTS["hmc_weights"] = per_posterior(f"{MEASURED}hmc_weights.csv")
-    PARTS["hmc_particles"] = per_flow(
+    INFERENCE_PARTS["hmc_diagnostics"] = per_posterior(f"{MEASURED}hmc_diagnostics.csv")
+    INFERENCE_PARTS["hmc_weights"] = per_posterior(f"{MEASURED}hmc_weights.csv")
+    INFERENCE_PARTS["hmc_particles"] = per_flow(
         "results/metrics/{dataset}/{schedule}/seed{seed}/hmc_particles.csv", HMC_FLOWS
     )
 
-INFERENCE_TABLES = sorted(PARTS)
+PARTS.update(INFERENCE_PARTS)
+INFERENCE_TABLES = sorted(INFERENCE_PARTS)
 INFERENCE_FIGURES = [
     f"propagation_{dataset}_{schedule}"
     for dataset, schedule, seed in PROPAGATED
@@ -33,9 +35,25 @@ wildcard_constraints:
     chain=r"\d+",
 
 
+# What lies between flows and tables.
+OBSERVED = [
+    f"results/inference/{{dataset}}/{{schedule}}/seed{{seed}}/{name}.safetensors"
+    for name in ("observations", "linearised", "evidence")
+]
+CHAINED = [f"{POSTERIOR}posterior.nc"]
+CHAINED += [f"{POSTERIOR}chain{chain}.safetensors" for chain in CHAINS]
+
+
 rule inference:
-    """Makes the tables and figures of inference."""
+    """Makes the tables and figures of inference, and the posteriors behind them."""
     input:
+        per_flow(
+            "results/inference/{dataset}/{schedule}/seed{seed}/propagation.nc",
+            PROPAGATED,
+        ),
+        [per_flow(pattern, HMC_FLOWS) for pattern in OBSERVED],
+        [per_posterior(pattern) for pattern in CHAINED],
+        [INFERENCE_PARTS[table] for table in INFERENCE_TABLES],
         expand("results/tables/{table}.csv", table=INFERENCE_TABLES),
         expand(
             "results/figures/{figure}.{suffix}",

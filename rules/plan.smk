@@ -50,17 +50,6 @@ STAGE_OF_TABLES = {
 }
 
 
-def trained_flows():
-    """All flows that something asks for: other seeds and variants, for comparison, among them."""
-    flows = {(dataset, schedule, str(seed)) for dataset, schedule, seed in FLOWS}
-    flows |= {(dataset, schedule, str(n)) for dataset, schedule, n in COVERAGE_FLOWS}
-    flows |= {(*pair, member) for pair in COMPARED for member in MEMBERS}
-    variant = TARP.get("miscalibrated")
-    if variant:
-        flows |= {(d, s, f"{seed}-{variant}") for d, s, seed in TARP_FLOWS}
-    return sorted(flows)
-
-
 def planned(stage, rule, jobs, **costs):
     """Jobs of equal cost: hours of each, GPUs and threads it asks for."""
     usual = {"hours": TYPICAL.get(rule, MOMENT) / 60, "gpus": 0}
@@ -69,7 +58,7 @@ def planned(stage, rule, jobs, **costs):
 
 def planned_trainings():
     """Trainings, and the flows that they become."""
-    for dataset, schedule, member in trained_flows():
+    for dataset, schedule, member in TRAINED:
         variant = member.partition("-")[2] or None
         job = settings.training_of(CONFIG, dataset, variant)
         hours = device_hours_of_training(dataset, variant)

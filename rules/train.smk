@@ -9,7 +9,13 @@ outputs of a job that fails.
 rule train:
     """Trains all networks."""
     input:
-        per_flow("results/networks/{dataset}/{schedule}/seed{seed}/network.safetensors"),
+        per_flow(
+            "results/networks/{dataset}/{schedule}/seed{seed}/network.safetensors",
+            TRAINED,
+        ),
+        per_flow(
+            "results/networks/{dataset}/{schedule}/seed{seed}/training.jsonl", TRAINED
+        ),
 
 
 rule train_network:
