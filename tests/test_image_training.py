@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from inflationary_flows.artifacts.files import load_tensors, sha256_of
+from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.artifacts.tensors import load_tensors
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.errors import ConfigError, TrainingError
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis

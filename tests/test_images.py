@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from inflationary_flows.artifacts.files import load_tensors, map_tensors, save_tensors
+from inflationary_flows.artifacts.tensors import load_tensors, map_tensors, save_tensors
 from inflationary_flows.data.checksums import verify_file
 from inflationary_flows.data.images import read_images
 from inflationary_flows.data.photo_patches import PHOTOGRAPHS, cut_patches, read_photographs, regions

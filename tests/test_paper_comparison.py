@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
-from inflationary_flows.artifacts.files import write_csv
+from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.experiments.paper_comparison import (
     COMPARISON_COLUMNS,
     NO_SIGMA,

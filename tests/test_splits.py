@@ -11,14 +11,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 
-from inflationary_flows.artifacts.files import (
-    atomic_write,
-    load_tensors,
-    save_tensors,
-    sha256_of,
-    write_csv,
-    write_json,
-)
+from inflationary_flows.artifacts.files import atomic_write, sha256_of, write_json
+from inflationary_flows.artifacts.tables import write_csv
+from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.data.sources import read_points, read_table

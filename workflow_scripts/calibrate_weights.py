@@ -2,8 +2,8 @@
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.files import save_tensors
 from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tensors import save_tensors
 from inflationary_flows.experiments.weights_calibration import rank_weights
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from inflationary_flows.artifacts.files import write_csv
 from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.experiments.paper_comparison import compare_with_paper
 
 with job(snakemake):

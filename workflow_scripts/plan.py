@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from inflationary_flows.artifacts.files import write_csv
 from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.experiments.plan import PLAN_COLUMNS, plan_rows, plan_text
 
 with job(snakemake):

@@ -1,9 +1,9 @@
 """Draws the generative mixture and the posteriors of its weights, and both samplers on the same data."""
 
 from inflationary_flows.artifacts.datasets import load_dataset
-from inflationary_flows.artifacts.files import load_tensors
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.artifacts.tensors import load_tensors
 from inflationary_flows.plotting.hmc import WeightPosterior, plot_samplers, plot_weights
 from inflationary_flows.plotting.style import save_figure
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from inflationary_flows.artifacts.files import load_tensors, save_tensors, sha256_of
+from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.errors import ArtifactError, ConfigError, DataError, InflationaryFlowsError, shorten
 from inflationary_flows.experiments.features import (
     DIGITS,

@@ -1,9 +1,7 @@
-"""Writing and reading single files so that what is read is what was written.
+"""Writing single files as a whole or not at all, and what they hash to.
 
 Every file first gets a temporary name in its own directory, is flushed to the disk, and is then
-renamed: a job that dies leaves either the whole file or none. Tensors are kept as safetensors,
-which hold no code, with one metadata entry of JSON that carries a sha256 over names, types, shapes,
-values and metadata.
+renamed: a job that dies leaves either the whole file or none.
 """
 
 from __future__ import annotations
@@ -11,46 +9,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
-import mmap
 import os
 import secrets
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError
+from typing import Any
 
 from inflationary_flows.errors import ArtifactError, shorten
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# One entry only: safetensors writes several in an order that changes from run to run.
-_ENTRY = "inflationary_flows"
-_REMAKE = "delete the file and run the workflow again: it makes the file anew."
-_UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
-# Names of number types in safetensors; others are not written by numpy.
-_DTYPES = {
-    "BOOL": "?",
-    "U8": "u1",
-    "I8": "i1",
-    "U16": "<u2",
-    "I16": "<i2",
-    "U32": "<u4",
-    "I32": "<i4",
-    "U64": "<u8",
-    "I64": "<i8",
-    "F16": "<f2",
-    "F32": "<f4",
-    "F64": "<f8",
-    "C64": "<c8",
-}
-# Bytes that are hashed at once.
-_CHUNK = 1 << 24
+# What to do about a file that is not what it should be.
+REMAKE = "delete the file and run the workflow again: it makes the file anew."
 # Told of every file that is finished and about to get its name: artifacts/provenance.py.
 _WITNESSES: list[Callable[[Path, Path], None]] = []
 
@@ -125,149 +93,9 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     """Returns the sha256 of a file, in hexadecimal; `ArtifactError` if there is no such file."""
     path = Path(path)
     if not path.is_file():
-        raise _missing(path)
+        raise missing(path)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sha256_of_array(array: np.ndarray) -> str:
-    """Returns the sha256 of an array's type, shape and values, in hexadecimal."""
-    digest = hashlib.sha256()
-    _feed(digest, "", array)
-    return digest.hexdigest()
-
-
-def save_tensors(
-    path: str | os.PathLike[str],
-    tensors: Mapping[str, Any],
-    metadata: Mapping[str, Any] | None = None,
-) -> None:
-    """Writes tensors and JSON metadata as one safetensors file; equal input gives equal bytes.
-
-    Arguments:
-        path: Where to write; replaced atomically.
-        tensors: numpy arrays or torch tensors by name.
-        metadata: Anything JSON can hold. A `kind` in it lets `load_tensors` tell this sort of file
-            from others.
-    """
-    arrays = {name: _as_array(tensors[name]) for name in sorted(tensors)}
-    described = _canonical(dict(metadata or {}))
-    entry = _canonical({"sha256": _digest(arrays, described), "metadata": described})
-    content = safetensors.numpy.save(arrays, {_ENTRY: entry})
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def load_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Reads a file of `save_tensors` and checks that it is what was written.
-
-    Arguments:
-        path: The file.
-        kind: If given, the `kind` that the metadata must name.
-
-    Returns:
-        The numpy arrays by name (the caller's own, writable), and the metadata.
-
-    Raises:
-        ArtifactError: if the file is missing, truncated, altered, from elsewhere, or of another
-            kind.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise _missing(path)
-    content = path.read_bytes()
-    try:
-        header = _header(content)
-        arrays = {name: np.array(array) for name, array in safetensors.numpy.load(content).items()}
-    except _UNREADABLE as problem:
-        raise _truncated(path, len(content), problem) from problem
-    return arrays, _checked_metadata(path, header, arrays, kind)
-
-
-def map_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Reads a file of `save_tensors` as `load_tensors` does, but leaves the arrays on the disk.
-
-    The checksum is computed in passing, a few megabytes at a time. An array's pages are read when they are used,
-    and several processes on one machine share them.
-
-    Arguments:
-        path: The file.
-        kind: If given, the `kind` that the metadata must name.
-
-    Returns:
-        The numpy arrays by name, not writable, and the metadata.
-
-    Raises:
-        ArtifactError: as `load_tensors`.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise _missing(path)
-    try:
-        # The standard reader checks offsets and sizes; it keeps the file mapped only while it is open.
-        with safetensors.safe_open(path, framework="numpy"):
-            pass
-        with open(path, "rb") as file:
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        header = _header(content)
-        arrays = _views(content, header)
-    except _UNREADABLE as problem:
-        raise _truncated(path, path.stat().st_size, problem) from problem
-    return arrays, _checked_metadata(path, header, arrays, kind)
-
-
-def _views(content: mmap.mmap, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays that a header describes, as views of the file's bytes."""
-    begin = 8 + int.from_bytes(content[:8], "little")
-    arrays = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-            first = begin + int(entry["data_offsets"][0])
-            arrays[name] = np.frombuffer(content, dtype, count=math.prod(shape), offset=first).reshape(shape)
-    return arrays
-
-
-def _truncated(path: Path, size: int, problem: Exception) -> ArtifactError:
-    return ArtifactError(
-        str(path),
-        "a whole safetensors file",
-        f"{size} bytes that cannot be read as one ({shorten(str(problem))})",
-        f"the file is truncated or of another format; {_REMAKE}",
-    )
-
-
-def _checked_metadata(
-    path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], kind: str | None
-) -> dict[str, Any]:
-    """Metadata of a file whose arrays and description are what was written."""
-    try:
-        entry = json.loads(header["__metadata__"][_ENTRY])
-        recorded, described = str(entry["sha256"]), entry["metadata"]
-        metadata: dict[str, Any] = json.loads(described)
-    except (KeyError, TypeError, ValueError) as problem:
-        raise ArtifactError(
-            str(path),
-            "a safetensors file written by inflationary_flows",
-            "one without its checksum",
-            "give a file that this workflow made.",
-        ) from problem
-    found = _digest(arrays, described)
-    if found != recorded:
-        raise ArtifactError(
-            str(path),
-            f"contents whose sha256 begins with {recorded[:12]}",
-            f"{found[:12]}",
-            f"the file was altered after it was written; {_REMAKE}",
-        )
-    if kind is not None and metadata.get("kind") != kind:
-        raise ArtifactError(
-            str(path),
-            f"a file of kind {kind!r}",
-            f"kind {metadata.get('kind')!r}",
-            "give the path of the right file; see the tree of results in README.md.",
-        )
-    return metadata
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -281,73 +109,15 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Reads JSON; `ArtifactError` if the file is missing or not JSON."""
     path = Path(path)
     if not path.is_file():
-        raise _missing(path)
+        raise missing(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise ArtifactError(str(path), "JSON", f"text that is not ({shorten(str(problem))})", _REMAKE) from problem
+        raise ArtifactError(str(path), "JSON", f"text that is not ({shorten(str(problem))})", REMAKE) from problem
 
 
-def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
-    """Writes a table without its index so that equal tables are equal to the byte.
-
-    Floats are written with the fewest digits that give back the same float64 (up to 17); a missing
-    value is an empty cell; lines end in a line feed.
-    """
-    text = frame.copy()
-    for column in text.columns:
-        text[column] = [_cell(value) for value in frame[column]]
-    with atomic_write(path) as temporary:
-        text.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool | np.bool_):
-        return "true" if value else "false"
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        return "" if math.isnan(number) else repr(number)
-    return str(value)
-
-
-def _as_array(tensor: Any) -> np.ndarray:
-    # torch is recognised by its methods, so that this module never has to import it.
-    array = tensor.detach().cpu().numpy() if hasattr(tensor, "detach") else np.asarray(tensor)
-    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and sys.byteorder == "big"):
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return np.array(array, order="C")
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _feed(digest: Any, name: str, array: np.ndarray) -> None:
-    digest.update(_canonical([name, array.dtype.str, list(array.shape)]).encode())
-    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    for first in range(0, len(content), _CHUNK):
-        digest.update(content[first : first + _CHUNK])
-
-
-def _digest(arrays: Mapping[str, np.ndarray], described: str) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        _feed(digest, name, arrays[name])
-    digest.update(described.encode())
-    return digest.hexdigest()
-
-
-def _header(content: bytes | mmap.mmap) -> dict[str, Any]:
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
-    if not isinstance(header, dict):
-        raise ValueError("the header is not a mapping")
-    return header
-
-
-def _missing(path: Path) -> ArtifactError:
+def missing(path: Path) -> ArtifactError:
+    """The error of a file that is not there."""
     return ArtifactError(
         str(path),
         "an existing file",

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from inflationary_flows.artifacts.files import load_tensors, save_tensors, sha256_of_array
+from inflationary_flows.artifacts.tensors import load_tensors, save_tensors, sha256_of_array
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis

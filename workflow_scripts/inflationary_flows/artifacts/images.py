@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import load_tensors, save_tensors
+from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.errors import ArtifactError
 
 _IMAGES = "images"

@@ -18,8 +18,9 @@ import numpy as np
 
 from inflationary_flows.artifacts import host
 from inflationary_flows.artifacts.claims import Claim
-from inflationary_flows.artifacts.files import load_tensors, save_tensors, sha256_of
+from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.interruption import Interruption
+from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.progress import Progress, run_digest
 

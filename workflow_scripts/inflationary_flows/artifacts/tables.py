@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from inflationary_flows.artifacts.files import write_csv
+from inflationary_flows.artifacts.files import atomic_write
 
 
 def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]], **keys: str | int) -> None:
@@ -20,3 +22,27 @@ def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]], 
         keys: Columns before those, such as data set, schedule and seed.
     """
     write_csv(path, pd.DataFrame([{**keys, **row} for row in rows]))
+
+
+def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
+    """Writes a table without its index so that equal tables are equal to the byte.
+
+    Floats are written with the fewest digits that give back the same float64 (up to 17); a missing
+    value is an empty cell; lines end in a line feed.
+    """
+    text = frame.copy()
+    for column in text.columns:
+        text[column] = [_cell(value) for value in frame[column]]
+    with atomic_write(path) as temporary:
+        text.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return "" if math.isnan(number) else repr(number)
+    return str(value)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import inflationary_flows
 from inflationary_flows.audit.checks import Audit, audit
 from inflationary_flows.audit.trace import trace
 from inflationary_flows.errors import InflationaryFlowsError
@@ -48,7 +47,7 @@ def summarise(found: Audit) -> str:
 
 def scripts_beside() -> Path | None:
     """Folder of the rules' scripts, if this library lies beside them as in the repository."""
-    folder = Path(inflationary_flows.__file__).parents[1]
+    folder = Path(__file__).parents[2]
     return folder if (folder / "merge_table.py").is_file() else None
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import sha256_of, sha256_of_array
+from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.artifacts.tensors import sha256_of_array
 from inflationary_flows.data.images import ImageSource, read_images
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import Pixels, find_image_format

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import map_tensors, save_tensors, write_json
+from inflationary_flows.artifacts.files import write_json
+from inflationary_flows.artifacts.tensors import map_tensors, save_tensors
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.errors import ArtifactError
 

@@ -46,7 +46,8 @@ def measure_latents(whitened: np.ndarray, kept_dims: int) -> list[dict[str, Any]
     """Moments of whitened latents of held-out data against the exact ones.
 
     Arguments:
-        whitened: Inflated held-out points over the exact latent standard deviation, shape (n, D).
+        whitened: Inflated held-out points, with the first kernel's noise, over the exact latent standard deviation,
+            shape (n, D).
         kept_dims: Number d of kept directions, the first ones; Gaussianity is theirs alone, as the
             compressed ones keep the data's own shape.
 

@@ -148,9 +148,9 @@ def measure_quality(
     rows = measure_generation(generated, standardise(fresh, flow.basis), floor, projections=projections, seed=seed)
     if exact is not None:
         rows += measure_excess(flow, exact, test, seed)
-    latents = flow.inflate(fresh)
+    # The exact law of latents begins with the kernel at t_min, which is all there is along null directions of the data.
+    latents = flow.inflate(flow.noised_data(fresh, seed))
     rows += measure_latents(latents / flow.schedule.latent_std.cpu().numpy(), flow.schedule.kept_dims)
-    rows += measure_neighbourhoods(
-        standardise(fresh[:neighbour_samples], flow.basis), latents[:neighbour_samples], neighbours
-    )
+    near = fresh[:neighbour_samples]
+    rows += measure_neighbourhoods(standardise(near, flow.basis), flow.inflate(near), neighbours)
     return rows
