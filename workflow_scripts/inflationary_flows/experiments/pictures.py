@@ -12,7 +12,7 @@ from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 
 # Latents are shown from minus to plus as many standard deviations over all their pixels.
-_SHOWN_DEVIATIONS = 2.5
+SHOWN_DEVIATIONS = 2.5
 
 
 def take_pictures(flow: Flow, images: Rows, image: ImageFormat, *, pictures: int, draw: int) -> dict[str, np.ndarray]:
@@ -34,7 +34,7 @@ def take_pictures(flow: Flow, images: Rows, image: ImageFormat, *, pictures: int
     x = images[choose_images(len(images), pictures, draw)]
     z = flow.inflate(x)
     pixels = z @ flow.basis.vectors.cpu().numpy().T
-    shown = pixels / (_SHOWN_DEVIATIONS * max(float(pixels.std()), np.finfo(np.float64).tiny))
+    shown = pixels / (SHOWN_DEVIATIONS * max(float(pixels.std()), np.finfo(np.float64).tiny))
     samples, _ = generate_images(flow, image, first=0, count=pictures, draw=draw)
     return {
         "original": as_images(x, image),

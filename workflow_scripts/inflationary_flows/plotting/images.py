@@ -51,7 +51,7 @@ def as_colours(images: np.ndarray, levels: int, ink: bool = False) -> np.ndarray
     return np.broadcast_to(1 - colours if ink else colours, (*colours.shape[:3], 3))
 
 
-def _is_ink(images: np.ndarray, levels: int) -> bool:
+def is_ink(images: np.ndarray, levels: int) -> bool:
     """Whether images show something light on a dark ground, in grey."""
     return images.shape[1] == 1 and float(np.median(images)) < _DARK * levels
 
@@ -101,8 +101,8 @@ def _width(columns: int, side: float) -> float:
     return side * (columns + (columns - 1) * _GAP_SHARE)
 
 
-def _columns(width: float, side: float) -> int:
-    """Most images beside each other in a width, inches."""
+def columns_within(width: float, side: float) -> int:
+    """Most images of a side beside each other in a width of the same unit."""
     return int((width / side + _GAP_SHARE) / (1 + _GAP_SHARE) + 1e-9)
 
 
@@ -124,11 +124,11 @@ def plot_image_samples(
     bands = {**({"data": data} if data is not None else {}), **samples}
     first = next(iter(bands.values()))
     longest = max(len(band) for band in bands.values())
-    rows = 1 if len(samples) > 8 or longest <= _columns(DOUBLE_COLUMN - _NAMES - _MARGIN, _LARGEST) else rows
-    ink = first.ndim == 4 and _is_ink(first, levels)
+    rows = 1 if len(samples) > 8 or longest <= columns_within(DOUBLE_COLUMN - _NAMES - _MARGIN, _LARGEST) else rows
+    ink = first.ndim == 4 and is_ink(first, levels)
     side = min(_LARGEST, max(_SMALLEST, _PAGE / (rows * len(bands)) - _BETWEEN))
     columns = min(
-        _columns(DOUBLE_COLUMN - _NAMES - _MARGIN, side), max(-(-len(band) // rows) for band in bands.values())
+        columns_within(DOUBLE_COLUMN - _NAMES - _MARGIN, side), max(-(-len(band) // rows) for band in bands.values())
     )
     pitch = _width(rows, side) + _BETWEEN
     with figure_style():
@@ -157,9 +157,9 @@ def plot_round_trips(pictures: Mapping[str, Mapping[str, np.ndarray]], *, levels
     """
     first = next(iter(pictures.values()))
     rows = len(STAGES)
-    ink = first["original"].ndim == 4 and _is_ink(first["original"], levels)
+    ink = first["original"].ndim == 4 and is_ink(first["original"], levels)
     side = min(_LARGEST, max(_SMALLEST, (_PAGE / len(pictures) - _TITLE - _BETWEEN) / (rows * (1 + _GAP_SHARE))))
-    columns = _columns(DOUBLE_COLUMN - _NAMES - _APART - _MARGIN, side)
+    columns = columns_within(DOUBLE_COLUMN - _NAMES - _APART - _MARGIN, side)
     shown = min(len(first["original"]), round(0.6 * columns))
     generated = min(-(-len(first["samples"]) // rows), columns - shown)
     right = _NAMES + _width(shown, side) + _APART

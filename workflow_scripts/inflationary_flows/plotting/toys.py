@@ -1,4 +1,4 @@
-"""Figures 2 and 3: toys on their way to the latents and back."""
+"""Figures 2 and 3, and others like them: toys on their way to the latents and back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from scipy.spatial import cKDTree
 
 from inflationary_flows.plotting.style import (
@@ -16,14 +16,26 @@ from inflationary_flows.plotting.style import (
     new_figure,
 )
 
-_ROW_HEIGHT = 0.66
-_HEADER = 0.42
-_ELEVATION = 20
+# Inches.
+ROW_HEIGHT = 0.66
+HEADER = 0.42
+
+# Degrees above the plane of the first two directions. Data that lie in it would be seen from its edge.
+ELEVATION = 20
+_ELEVATION_OF_PLANES = 45
+# What is thinner than this share of its width lies in a plane.
+_FLAT = 0.02
 
 
-def _best_azimuth(points: np.ndarray, labels: np.ndarray) -> int:
+def best_elevation(points: np.ndarray) -> int:
+    """Degrees above the plane of the first two directions from which points, shape (n, D >= 3), are best seen."""
+    spread = points.std(axis=0)
+    return _ELEVATION_OF_PLANES if spread[2] < _FLAT * spread[0] else ELEVATION
+
+
+def best_azimuth(points: np.ndarray, labels: np.ndarray, elevation_degrees: int = ELEVATION) -> int:
     """Degrees from which unlike labels of points, shape (n, 3), overlap least."""
-    elevation = np.radians(_ELEVATION)
+    elevation = np.radians(elevation_degrees)
 
     def overlap(azimuth: int) -> float:
         turn = np.radians(azimuth)
@@ -40,7 +52,7 @@ def _best_azimuth(points: np.ndarray, labels: np.ndarray) -> int:
     return min(range(-180, 180, 10), key=overlap)
 
 
-def _limit(snapshot: Mapping[str, np.ndarray]) -> float:
+def half_width(snapshot: Mapping[str, np.ndarray]) -> float:
     """Half the width of a row's panels: nearly all points of all its frames are inside."""
     frames = np.concatenate([snapshot["inflation"], snapshot["generation"]])
     solid = frames.shape[2] >= 3
@@ -48,8 +60,29 @@ def _limit(snapshot: Mapping[str, np.ndarray]) -> float:
     return 1.05 * float(np.quantile(np.abs(frames[:, :, :3]), 0.98 if solid else 0.999))
 
 
-def _draw_points(axis: Any, points: np.ndarray, labels: np.ndarray, limit: float, azimuth: int) -> None:
-    """One frame, 2-D or 3-D."""
+def draw_points(
+    axis: Any,
+    points: np.ndarray,
+    labels: np.ndarray,
+    limit: float,
+    azimuth: int,
+    *,
+    elevation: int = ELEVATION,
+    size: float = 0.9,
+    alpha: float = 0.8,
+) -> None:
+    """Draws one frame, 2-D or 3-D.
+
+    Arguments:
+        axis: Panel, with the projection 3d for points of three coordinates or more.
+        points: Shape (n, D); at most three coordinates are drawn.
+        labels: A number for each, shape (n,).
+        limit: Half the width of the panel.
+        azimuth: Degrees from which 3-D points are seen.
+        elevation: Degrees from above, likewise.
+        size: Area of a point, square points of type.
+        alpha: Its opacity.
+    """
     colours, (low, high) = label_colours(labels)
     solid = points.shape[1] >= 3
     coordinates = points[:, : 3 if solid else 2].T
@@ -59,8 +92,8 @@ def _draw_points(axis: Any, points: np.ndarray, labels: np.ndarray, limit: float
         cmap=colours,
         vmin=low,
         vmax=high,
-        s=0.9,
-        alpha=0.8,
+        s=size,
+        alpha=alpha,
         linewidths=0,
         rasterized=True,
     )
@@ -72,19 +105,77 @@ def _draw_points(axis: Any, points: np.ndarray, labels: np.ndarray, limit: float
         return
     axis.set(zlim=(-limit, limit), zticks=[])
     axis.set_box_aspect((1, 1, 1), zoom=1.25)
-    axis.view_init(elev=_ELEVATION, azim=azimuth)
+    axis.view_init(elev=elevation, azim=azimuth)
     for side in (axis.xaxis, axis.yaxis, axis.zaxis):
         side.pane.set(facecolor="0.97", edgecolor="0.9", linewidth=0.4)
         side.line.set(color="0.85", linewidth=0.4)
+
+
+def new_toy_figure(height: float) -> Figure:
+    """A figure two columns wide whose top has room for the names of the two directions; height in inches."""
+    figure = new_figure(DOUBLE_COLUMN, height)
+    top = 1 - 0.17 / height
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.005, wspace=0.0, hspace=0.0, rect=(0, 0, 1, top))
+    return figure
+
+
+def draw_toys(panel: FigureBase, snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[list[Any], list[Any]]:
+    """Draws each flow in a row of a figure or of a part of one, as `plot_toys` says.
+
+    Returns:
+        The frames of the first row, those of inflation and those of generation.
+    """
+    frames = min(len(snapshot["times"]) for snapshot in snapshots.values())
+    # A narrow empty column parts the two directions.
+    grid = panel.add_gridspec(len(snapshots), 2 * frames + 1, width_ratios=[1] * frames + [0.18] + [1] * frames)
+    tops: tuple[list[Any], list[Any]] = ([], [])
+    for row, (title, snapshot) in enumerate(snapshots.items()):
+        limit = half_width(snapshot)
+        data, labels = snapshot["inflation"][0], snapshot["inflation_labels"]
+        solid = data.shape[1] >= 3
+        elevation = best_elevation(data) if solid else 0
+        azimuth = best_azimuth(data[:, :3], labels, elevation) if solid else 0
+        shares = snapshot["noise_share"]
+        blocks = (
+            (0, snapshot["inflation"], labels, shares),
+            (frames + 1, snapshot["generation"], snapshot["generation_labels"], shares[::-1]),
+        )
+        for block, (first, points, colours, at) in enumerate(blocks):
+            for column in range(frames):
+                axis: Any = panel.add_subplot(grid[row, first + column], projection="3d" if solid else None)
+                draw_points(axis, points[column], colours, limit, azimuth, elevation=elevation)
+                if row == 0:
+                    axis.set_title(f"{at[column]:.0%} noise".replace("%", " %"), fontsize=6.5)
+                    tops[block].append(axis)
+                if block == column == 0:
+                    text = axis.text2D if solid else axis.text
+                    text(
+                        -0.09,
+                        0.5,
+                        title,
+                        rotation=90,
+                        ha="right",
+                        va="center",
+                        transform=axis.transAxes,
+                    )
+    return tops
+
+
+def name_directions(figure: Figure, tops: tuple[list[Any], list[Any]]) -> None:
+    """Writes inflation and generation above their frames, which `draw_toys` returned, once all else is drawn."""
+    figure.draw_without_rendering()
+    for axes, name in zip(tops, ("inflation →", "generation →"), strict=True):
+        left, right = axes[0].get_position().x0, axes[-1].get_position().x1
+        figure.text((left + right) / 2, 0.998, name, ha="center", va="top", fontsize=8)
 
 
 def plot_toys(snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """Draws each flow in a row: inflation from left to right, then generation from the prior.
 
     Points are in scaled coordinates of the eigenbasis, the first direction to the right, with the
-    same limits in all frames of a row; colours are labels of data, which generated points take from
-    their latent's neighbourhood. Columns are named by the share of noise in the variance of the
-    fastest direction.
+    same limits in all frames of a row; of more than three coordinates the first three are drawn.
+    Colours are labels of data, which generated points take from their latent's neighbourhood.
+    Columns are named by the share of noise in the variance of the fastest direction.
 
     Arguments:
         snapshots: For each row title what `trace_flow` returns; the same number of frames in all.
@@ -92,44 +183,7 @@ def plot_toys(snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     Returns:
         The figure, two columns wide.
     """
-    rows = len(snapshots)
-    frames = min(len(snapshot["times"]) for snapshot in snapshots.values())
     with figure_style():
-        figure = new_figure(DOUBLE_COLUMN, rows * _ROW_HEIGHT + _HEADER)
-        top = 1 - 0.17 / float(figure.get_figheight())
-        figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.005, wspace=0.0, hspace=0.0, rect=(0, 0, 1, top))
-        # A narrow empty column parts the two directions.
-        grid = figure.add_gridspec(rows, 2 * frames + 1, width_ratios=[1] * frames + [0.18] + [1] * frames)
-        tops: list[list[Any]] = [[], []]
-        for row, (title, snapshot) in enumerate(snapshots.items()):
-            limit = _limit(snapshot)
-            solid = snapshot["inflation"].shape[2] >= 3
-            azimuth = _best_azimuth(snapshot["inflation"][0][:, :3], snapshot["inflation_labels"]) if solid else 0
-            shares = snapshot["noise_share"]
-            blocks = (
-                (0, snapshot["inflation"], snapshot["inflation_labels"], shares),
-                (frames + 1, snapshot["generation"], snapshot["generation_labels"], shares[::-1]),
-            )
-            for block, (first, points, labels, at) in enumerate(blocks):
-                for column in range(frames):
-                    axis: Any = figure.add_subplot(grid[row, first + column], projection="3d" if solid else None)
-                    _draw_points(axis, points[column], labels, limit, azimuth)
-                    if row == 0:
-                        axis.set_title(f"{at[column]:.0%} noise".replace("%", " %"), fontsize=6.5)
-                        tops[block].append(axis)
-                    if block == column == 0:
-                        text = axis.text2D if solid else axis.text
-                        text(
-                            -0.09,
-                            0.5,
-                            title,
-                            rotation=90,
-                            ha="right",
-                            va="center",
-                            transform=axis.transAxes,
-                        )
-        figure.draw_without_rendering()
-        for axes, name in zip(tops, ("inflation →", "generation →"), strict=True):
-            left, right = axes[0].get_position().x0, axes[-1].get_position().x1
-            figure.text((left + right) / 2, 0.998, name, ha="center", va="top", fontsize=8)
+        figure = new_toy_figure(len(snapshots) * ROW_HEIGHT + HEADER)
+        name_directions(figure, draw_toys(figure, snapshots))
     return figure
