@@ -1,6 +1,7 @@
 """Command line, such as `python -m inflationary_flows check config.yaml`.
 
-Commands: `check` and `resolve` for a configuration, `schema` for what editors complete from.
+Commands: `check` and `resolve` for a configuration, `schema` for what editors complete from, `figures` for the page
+docs/figures.md.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from inflationary_flows.config import export_schema, load_config, resolve
 from inflationary_flows.errors import InflationaryFlowsError
+from inflationary_flows.report.catalogue import write_catalogue
+from inflationary_flows.report.registry import read_registry
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "schema":
             print(json.dumps(export_schema(), indent=2))
             return 0
+        if options.command == "figures":
+            print(write_catalogue(read_registry(options.registry), options.captions), end="")
+            return 0
         config = load_config(options.config)
         if options.command == "resolve":
             print(json.dumps(resolve(config), indent=2))
@@ -41,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="inflationary_flows", description="Checks configurations.")
+    parser = argparse.ArgumentParser(
+        prog="inflationary_flows", description="Checks configurations, prints what documents hold."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_text in (
         ("check", "check a configuration"),
@@ -50,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_text)
         command.add_argument("config", nargs="?", default="config.yaml", help="default: config.yaml")
     commands.add_parser("schema", help="print the JSON schema of configurations")
+    figures = commands.add_parser(
+        "figures", help="print docs/figures.md, from the registry of figures and its captions"
+    )
+    for name, default in (("registry", "rules/figures.yaml"), ("captions", "docs/captions")):
+        figures.add_argument(f"--{name}", type=Path, default=Path(default), help=f"default: {default}")
     return parser
 
 
