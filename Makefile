@@ -1,10 +1,11 @@
 # make run makes every table and figure; make test checks everything. Nothing else has to be installed first
-# than Python 3.11 (or newer) with its venv module. Variables: CONFIG, CORES, TARGETS, PYTHON.
+# than Python 3.11 (or newer) with its venv module. Variables: CONFIG, CORES, TARGETS, FILE, PYTHON.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CONFIG ?=
 CORES ?=
 TARGETS ?=
+FILE ?=
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -15,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-slurm lint clean-results
+.PHONY: help setup run audit trace report bundle docs test test-fast test-slurm lint clean-results
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -33,8 +34,26 @@ $(STAMP): requirements.lock
 	@rm -f $(UNFINISHED)
 	@touch $(STAMP)
 
+# Behind the targets: --configfile takes whatever follows it.
+OPTIONS = $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile $(CONFIG))
+
 run: $(STAMP) ## Run the workflow [CONFIG=my.yaml CORES=4 TARGETS="metrics figures"]
-	$(BIN)/snakemake $(TARGETS) $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile $(CONFIG))
+	$(BIN)/snakemake $(TARGETS) $(OPTIONS)
+
+audit: $(STAMP) ## Check that every file is what its job wrote, from inputs that are still there
+	$(BIN)/python -m inflationary_flows.audit results
+
+trace: $(STAMP) ## Follow a file back to data and seeds [FILE=results/figures/fig02.pdf]
+	$(BIN)/python -m inflationary_flows.audit trace $(FILE)
+
+report: $(STAMP) ## Write results/report.html, everything in one file [CONFIG=my.yaml CORES=4]
+	$(BIN)/snakemake report $(OPTIONS)
+
+bundle: $(STAMP) ## Write results, sources and their history as one archive [CONFIG=my.yaml]
+	$(BIN)/snakemake bundle $(OPTIONS)
+
+docs: $(STAMP) ## Build the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Two processes; files stay whole, so that the finished smoke run is made once, and in the order of conftest.py.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -48,7 +48,7 @@ def untraced_numbers(ledger: Ledger, wrong: Set[str]) -> Iterator[tuple[str, str
     """
     for artifact, sidecar in ledger.sidecars.items():
         sources = [item.path for item in sidecar.inputs if not item.outside]
-        if artifact in wrong or wrong.intersection(sources):
+        if artifact in wrong or not wrong.isdisjoint(sources):
             continue
         if sidecar.rule == _MERGED_BY:
             for line in _rows_from_nowhere(ledger.results, sidecar, sources):

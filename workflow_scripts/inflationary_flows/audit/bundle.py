@@ -1,0 +1,145 @@
+"""A finished run in one file: results, provenance, sources and configuration as a zipped RO-Crate.
+
+Equal results and sources give equal bytes on every machine.  Names are sorted, times and permissions fixed, and the
+description (`audit/crate.py`) knows no clock.  Nothing is compressed: versions of zlib differ in what they write, and
+most of a run are numbers that hardly shrink.  Unzipped anywhere, it is what `python -m inflationary_flows.audit
+results/` checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.audit.crate import describe_run
+from inflationary_flows.audit.sidecars import Ledger
+from inflationary_flows.audit.vocabulary import METADATA, RESULTS, script_of
+from inflationary_flows.errors import ArtifactError
+
+# What it takes to run the workflow again, below the folder of the Snakefile.
+SOURCES = (
+    "CITATION.cff",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "Snakefile",
+    "config.yaml",
+    "configs",
+    "docs/captions",
+    "envs",
+    "profiles",
+    "pyproject.toml",
+    "requirements.lock",
+    "rules",
+    "schemas",
+    "workflow_scripts",
+)
+# Folders of what Snakemake and the jobs write down, by the names of rules.
+_BY_RULE = ("logs", "benchmarks")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_PERMISSIONS = 0o100644
+_UNIX = 3
+_CHUNK = 1 << 20
+_AUDIT = "python -m inflationary_flows.audit results/ says more."
+
+
+def write_bundle(path: Path, results: Path, sources: Path) -> None:
+    """Writes a run as one zip file.
+
+    Arguments:
+        path: Where to write; replaced atomically.
+        results: Folder of the results, with sidecars.
+        sources: Folder of the Snakefile that made them.
+
+    Raises:
+        ArtifactError: if a sidecar is damaged, an artifact is missing or altered, or a source is missing.
+    """
+    ledger = Ledger.read(results)
+    for artifact, problem in ledger.damaged.items():
+        raise ArtifactError(str(results / artifact), "a sidecar in good order", f"a damaged one ({problem})", _AUDIT)
+    members = collect(ledger, sources, path)
+    expected = {f"{RESULTS}/{artifact}": sidecar.sha256 for artifact, sidecar in ledger.sidecars.items()}
+    description = describe_run(ledger, members)
+    text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name in sorted([*members, METADATA]):
+            if name == METADATA:
+                archive.writestr(_entry(name), f"{text}\n")
+            else:
+                digest = _pack(archive, name, members[name])
+                if digest != expected.get(name, digest):
+                    got = f"one whose sha256 begins with {digest[:12]}"
+                    raise ArtifactError(str(members[name]), "the file that its sidecar describes", got, _AUDIT)
+
+
+def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[str, Path]:
+    """Finds the files of a bundle.
+
+    Progress and other hidden files are left out, and so are logs and benchmarks of rules that made none of the
+    artifacts: a bundle must not differ because it was audited or bundled before.
+
+    Arguments:
+        ledger: Sidecars of the results.
+        sources: Folder of the Snakefile.
+        bundle: The bundle itself, if it is among the results.
+
+    Returns:
+        Each file by its path in the bundle.
+
+    Raises:
+        ArtifactError: if an artifact, a source or the script of a rule is missing.
+    """
+    rules = {sidecar.rule for sidecar in ledger.sidecars.values()}
+    members: dict[str, Path] = {}
+    for file in _files(ledger.results):
+        relative = file.relative_to(ledger.results)
+        of_other_rule = relative.parts[0] in _BY_RULE and relative.parts[1].partition(".")[0] not in rules
+        unrelated = of_other_rule and relative.as_posix() not in ledger.sidecars
+        if not unrelated and (bundle is None or file.resolve() != bundle.resolve()):
+            members[f"{RESULTS}/{relative.as_posix()}"] = file
+    for name in SOURCES:
+        found = list(_files(sources / name)) if (sources / name).is_dir() else [sources / name]
+        if not found or not found[0].is_file():
+            raise ArtifactError(str(sources / name), "a part of the sources", "none", "use a whole checkout.")
+        members |= {file.relative_to(sources).as_posix(): file for file in found}
+    for artifact, sidecar in ledger.sidecars.items():
+        if f"{RESULTS}/{artifact}" not in members:
+            raise ArtifactError(str(ledger.results / artifact), "the artifact of a sidecar", "none", _AUDIT)
+        if script_of(sidecar.rule) not in members:
+            hint = "bundle results with the sources that made them."
+            raise ArtifactError(str(sources / script_of(sidecar.rule)), f"the script of {sidecar.rule}", "none", hint)
+    return members
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, but for hidden ones and caches of Python."""
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        skipped = any(part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info") for part in parts)
+        if path.is_file() and not skipped:
+            yield path
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """A member's header, which is the same on every machine."""
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.create_system = _UNIX
+    entry.external_attr = _PERMISSIONS << 16
+    entry.compress_type = zipfile.ZIP_STORED
+    return entry
+
+
+def _pack(archive: zipfile.ZipFile, name: str, file: Path) -> str:
+    """Adds a file to an archive, piece by piece; returns its sha256."""
+    entry, digest = _entry(name), hashlib.sha256()
+    # Larger files get longer headers, and so they must be known in advance.
+    entry.file_size = file.stat().st_size
+    with open(file, "rb") as source, archive.open(entry, "w") as target:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+    return digest.hexdigest()
