@@ -175,6 +175,9 @@ def _clock(schedule: Schedule, t: float) -> Tensor:
 class NetworkDenoiser(Denoiser):
     """A trained network as F, in the eigenbasis or in the space of the data.
 
+    Along null directions of the data there is noise alone: F is zero there, and the network is not shown them.  Among
+    Fourier features of many such coordinates it would learn nothing.
+
     Arguments:
         schedule: Kernel.
         network: Module called with whitened points (n, D) and clock positions (n,) in [0, 1].
@@ -188,6 +191,8 @@ class NetworkDenoiser(Denoiser):
         self.basis = basis
         self.space = space
         self._rotation: Tensor | None = None
+        spanned = schedule.spanned
+        self._spanned = None if bool(spanned.all()) else spanned
 
     @property
     def device(self) -> torch.device:
@@ -210,11 +215,16 @@ class NetworkDenoiser(Denoiser):
         parameter = next(self.network.parameters())
         further = () if labels is None else (labels,)
         clock = self._clock(t, len(y))
+        shown = self._only_spanned(y).to(parameter)
         if self.space == "eigen":
-            return self.network(y.to(parameter), clock, *further).to(y)
+            return self._only_spanned(self.network(shown, clock, *further)).to(y)
         vectors = self._vectors(parameter)
-        ambient = self.network(y.to(parameter) @ vectors.T, clock, *further)
-        return (ambient @ vectors).to(y)
+        ambient = self.network(shown @ vectors.T, clock, *further)
+        return self._only_spanned(ambient @ vectors).to(y)
+
+    def _only_spanned(self, values: Tensor) -> Tensor:
+        """Values, shape (..., D), with zero along null directions."""
+        return values if self._spanned is None else values * self._spanned.to(values)
 
     def _vectors(self, parameter: Tensor) -> Tensor:
         """The directions in the network's precision, converted once: the matrix is large for images."""
@@ -228,8 +238,11 @@ class NetworkDenoiser(Denoiser):
         with_jacobian = getattr(self.network, "with_jacobian", None)
         if self.space != "eigen" or with_jacobian is None:
             return super().raw_with_jacobian(y, t)
-        values, jacobian = with_jacobian(y.to(next(self.network.parameters())), self._clock(t, len(y)))
-        return values.to(y), jacobian.to(y)
+        shown = self._only_spanned(y).to(next(self.network.parameters()))
+        values, jacobian = with_jacobian(shown, self._clock(t, len(y)))
+        # Neither rows nor columns of null directions: F is zero there, and depends on none of them.
+        jacobian = self._only_spanned(self._only_spanned(jacobian).mT).mT
+        return self._only_spanned(values).to(y), jacobian.to(y)
 
     def _clock(self, t: float | Tensor, n: int) -> Tensor:
         """The clock as the network sees it, shape (n,)."""

@@ -68,6 +68,11 @@ class Schedule:
         """Number of coordinates D."""
         return len(self.eigenvalues)
 
+    @property
+    def spanned(self) -> Tensor:
+        """Which directions the data vary along, shape (D,); the others take part with NULL_VARIANCE."""
+        return self.eigenvalues > (1 + 1e-9) * NULL_VARIANCE * self.eigenvalues.max()
+
     def _growth(self, t: float | Tensor) -> Tensor:
         """rho e_i t, shape (..., D)."""
         time = torch.as_tensor(t, dtype=torch.float64, device=self.eigenvalues.device)
