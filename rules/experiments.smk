@@ -39,6 +39,20 @@ COVERAGE_FLOWS = [
     if dataset in COVERAGE["datasets"]
     for seed in sorted(COVERAGE["seeds"])
 ]
+
+# The study looks at what flows lose that reduce dimensions. A toy stands beside the same toy with a thin coordinate.
+STUDIED = sorted(
+    (
+        flow
+        for flow in FLOWS
+        if flow[0] in EXPERIMENTS["scaling_study"]["datasets"] and is_reducing(flow[1])
+    ),
+    key=lambda flow: (
+        CONFIG.datasets[flow[0]].kind.removeprefix("alt_"),
+        CONFIG.datasets[flow[0]].kind.startswith("alt_"),
+        flow,
+    ),
+)
 RESIDUAL_FLOWS = [flow for flow in FLOWS if flow[0] in RESIDUALS["datasets"]]
 SHOWN_SHELLS = [flow for flow in COVERAGE_FLOWS if flow[2] == min(COVERAGE["seeds"])]
 

@@ -1,7 +1,7 @@
 """Experiments: one small table for each data set, schedule and seed, merged into results/tables.
 
 Needs results/data and results/flows; makes results/metrics and results/tables, and on demand the
-scaling study, whose times stand in results/benchmarks like all others.
+table of seconds and memory against size, which stands in results/benchmarks like all other times.
 """
 
 # Images of more coordinates are compared by features and in grey levels instead: rules/images.smk.
@@ -23,6 +23,10 @@ if POINT_SETS:
     METRICS["two_sample_floor"] = [
         f"results/metrics/{dataset}/two_sample_floor.csv" for dataset in POINT_SETS
     ]
+if STUDIED:
+    METRICS["scaling_study"] = per_flow(
+        "results/metrics/{dataset}/{schedule}/seed{seed}/scaling_study.csv", STUDIED
+    )
 
 
 PARTS.update(METRICS)
@@ -33,8 +37,11 @@ rule metrics:
     input:
         expand(
             "results/tables/{table}.csv",
-            table=sorted([*METRICS, "participation_ratio", "pr_over_time"]),
+            table=sorted(
+                [*METRICS, "marginals", "participation_ratio", "pr_over_time"]
+            ),
         ),
+        [METRICS[table] for table in sorted(METRICS)],
 
 
 rule scaling:
@@ -160,12 +167,38 @@ rule compare_solvers:
         "../workflow_scripts/compare_solvers.py"
 
 
+rule measure_scaling_study:
+    """Measures what the kept latents of a reducing flow tell of held-out points."""
+    input:
+        splits="results/data/{dataset}/splits.safetensors",
+        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+    output:
+        table="results/metrics/{dataset}/{schedule}/seed{seed}/scaling_study.csv",
+    log:
+        "results/logs/measure_scaling_study/{dataset}/{schedule}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/measure_scaling_study/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
+    conda:
+        "../envs/metrics.yaml"
+    threads: 1
+    resources:
+        **MEASURING,
+    params:
+        samples=EXPERIMENTS["scaling_study"]["samples"],
+        seed=EXPERIMENTS["scaling_study"]["seed"],
+        source=digest_of("measure_scaling_study"),
+    script:
+        "../workflow_scripts/measure_scaling_study.py"
+
+
 rule trace_participation_ratio:
     """Follows the participation ratio of all marginals over time, for both kernel families."""
     input:
         per_dataset("results/data/{dataset}/eigenbasis.safetensors"),
     output:
-        table="results/tables/pr_over_time.csv",
+        table=in_report("results/tables/pr_over_time.csv"),
     log:
         "results/logs/trace_participation_ratio.log",
     benchmark:

@@ -25,6 +25,7 @@ TYPICAL = {
 # Small tables and the rules that make them; rules that make several stand at one of these.
 MEASURED_BY = {
     "two_sample_floor": "measure_two_sample_floor",
+    "scaling_study": "measure_scaling_study",
     "flow_quality": "measure_quality",
     "roundtrip": "measure_roundtrip",
     "solver_comparison": "compare_solvers",
@@ -187,8 +188,11 @@ def planned_figures():
     """Figures; several that one rule draws count once."""
     drawn = {
         "figures": {
+            "fig01": "plot_marginals",
             "fig02": "plot_prp_toys",
             "fig03": "plot_prr_toys",
+            "embedded_toys": "plot_embedded_toys",
+            "scaling_study": "plot_scaling_study",
             "digits_samples": "plot_digits",
             "training_curves": "plot_training_curves",
             "solver_comparison": "plot_solver_comparison",
@@ -213,7 +217,10 @@ def planned_figures():
     }
     asked = {*FIGURES, *INFERENCE_FIGURES, *CALIBRATION_FIGURES, *REPORTED_FIGURES}
     yield planned("figures", "plot_spectra", 1 if IMAGE_SETS else 0)
-    yield planned("figures", "trace_flow", len({*PRP_TOYS, *PRR_TOYS, *DIGITS}))
+    for name in ("trace_animation", "plot_animation"):
+        yield planned("animations", name, len(TRACED))
+    yield planned("metrics", "trace_marginals", 1)
+    yield planned("figures", "trace_flow", len(TRACED))
     for stage, rules_of in drawn.items():
         for figure, drawer in rules_of.items():
             yield planned(stage, drawer, 1 if figure in asked else 0)

@@ -86,7 +86,7 @@ def test_resolved_configuration_is_plain_complete_and_stable(path):
     jsonschema.validate(resolved, export_schema())
 
 
-def test_default_run_is_that_of_the_paper():
+def test_default_run_is_that_of_the_papers_figures():
     config = load_config(ROOT / "config.yaml")
     flows = {name: dataset.schedules for name, dataset in config.datasets.items()}
     assert flows == {
@@ -95,6 +95,10 @@ def test_default_run_is_that_of_the_paper():
         "sine": ["prp", "prr1"],
         "s_curve": ["prp", "prr2"],
         "swirl": ["prp", "prr2"],
+        "alt_s_curve": ["prr2"],
+        "alt_swirl": ["prr2"],
+        "circles_in_3d": ["prr2"],
+        "moons_in_10d": ["prr2"],
         "digits": ["prp", "prr10", "prr2"],
     }
     assert config.seeds == [0]
@@ -218,7 +222,7 @@ def test_reading_a_configuration_loads_no_heavy_library():
 
 def test_command_line_checks_resolves_and_exports(capsys):
     assert main(["check", "config.yaml"]) == 0
-    assert capsys.readouterr().out == "config.yaml: ok (6 data sets, 13 flows)\n"
+    assert capsys.readouterr().out == "config.yaml: ok (10 data sets, 17 flows)\n"
     assert main(["resolve", "config.yaml"]) == 0
     assert json.loads(capsys.readouterr().out) == resolve(load_config("config.yaml"))
     assert main(["schema"]) == 0

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import Axes3D
 
 from inflationary_flows.errors import DataError
 from inflationary_flows.plotting.curves import (
@@ -22,6 +24,7 @@ from inflationary_flows.plotting.digits import (
     plot_digit_samples,
     tile,
 )
+from inflationary_flows.plotting.scaling_study import plot_scaling_study
 from inflationary_flows.plotting.style import DOUBLE_COLUMN, label_colours, save_figure
 from inflationary_flows.plotting.toys import plot_toys
 
@@ -118,8 +121,25 @@ def quality_table() -> pd.DataFrame:
     return pd.DataFrame([*rows, {"dataset": "circles", "schedule": "PRP", "seed": 0, **excess}])
 
 
+LOSSES = {"pca_mse": 0.2, "conditional_variance": 0.3, "reconstruction_mse": 0.4}
+
+
+def loss_table(seeds: tuple[int, ...] = (0,)) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"row": row, "seed": seed, "variance": 2.0, "roundtrip_mse": 1e-9, **LOSSES}
+        for row in ("S curve", "thin S curve")
+        for seed in seeds
+    )
+
+
+def scaling_study(seeds: tuple[int, ...] = (0,)) -> Figure:
+    return plot_scaling_study({"S curve": snapshots(3), "thin S curve": snapshots(3)}, loss_table(seeds))
+
+
 FIGURES = {
     "toys": lambda: plot_toys({"circles": snapshots(2), "swirl": snapshots(3)}),
+    "embedded toys": lambda: plot_toys({"circles in 3-D": snapshots(3), "moons in 10-D": snapshots(10)}),
+    "scaling study": scaling_study,
     "digits samples": lambda: plot_digit_samples({"PRP": snapshots(64), "PRR": snapshots(64)}),
     "digits round trips": lambda: plot_digit_roundtrips({"PRP": snapshots(64)}),
     "training curves": lambda: plot_training_curves(training_records()),
@@ -175,6 +195,24 @@ def test_solver_panels_hold_the_tables_errors() -> None:
 def test_toy_rows_are_drawn_in_their_dimension() -> None:
     figure = plot_toys({"circles": snapshots(2), "swirl": snapshots(3)})
     assert [axis.name for axis in figure.axes] == ["rectilinear"] * 6 + ["3d"] * 6
+
+
+def test_data_in_a_plane_are_seen_from_further_above() -> None:
+    flat = snapshots(10)
+    flat["inflation"][0][:, 2:] = 0.0
+    figure = plot_toys({"swirl": snapshots(3), "moons in 10-D": flat})
+    elevations = [axis.elev for axis in figure.axes if isinstance(axis, Axes3D)]
+    assert len(set(elevations[:6])) == len(set(elevations[6:])) == 1
+    assert elevations[6] > elevations[0]
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_scaling_study_shows_the_share_of_variance_lost(seeds: tuple[int, ...]) -> None:
+    figure = scaling_study(seeds)
+    assert [axis.name for axis in figure.axes] == ["3d"] * 12 + ["rectilinear"]
+    bars = figure.axes[-1].containers
+    heights = [[bar.get_height() for bar in group] for group in bars if isinstance(group, BarContainer)]
+    np.testing.assert_allclose(heights, [[value / 2.0] * 2 for value in LOSSES.values()])
 
 
 def test_a_constant_participation_ratio_looks_constant() -> None:

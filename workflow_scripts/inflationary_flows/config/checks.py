@@ -13,6 +13,7 @@ from typing import Any
 from inflationary_flows.config.image_checks import check_images
 from inflationary_flows.config.image_sources import check_image_source, image_format
 from inflationary_flows.config.inference_checks import check_inference
+from inflationary_flows.config.marginal_checks import check_marginals
 from inflationary_flows.config.messages import listing
 from inflationary_flows.config.models import Config, Dataset, Schedule
 from inflationary_flows.config.requirements import require_known, require_unique
@@ -72,6 +73,7 @@ def check(config: Config) -> None:
             check_fit(config.schedules[schedule_name], schedule_name, name, dimension)
         _check_rows(dataset, f"datasets.{name}", dimension)
     check_inference(config, {name: _dimension(d, f"datasets.{name}") for name, d in config.datasets.items()})
+    check_marginals(config)
     check_images(config)
 
 

@@ -79,6 +79,23 @@ class Snapshots(Section):
     seed: Seed = Field(0, description="Seed of the latents.")
 
 
+# Many viewers play frames that are shorter than this at a tenth of a second.
+FrameSeconds = Annotated[Number, Field(ge=0.02)]
+
+
+class Animations(Section):
+    """Data that inflate to latents and are generated back."""
+
+    points: Count = Field(500, description="Points drawn, of those of `snapshots`.")
+    pictures: Count = Field(25, description="Images drawn, of data sets of images.")
+    frames: Annotated[int, Field(ge=2)] = Field(24, description="Frames each way.")
+    frame_seconds: FrameSeconds = Field(
+        0.08, description="How long a frame lasts; GIF counts in hundredths of a second."
+    )
+    hold_seconds: FrameSeconds = Field(0.9, description="How long the first and the last frame of each way last.")
+    seed: Seed = Field(0, description="Seed of the latents, and of the choice of images.")
+
+
 class PrOverTime(Section):
     """Participation ratio over time."""
 
@@ -96,6 +113,43 @@ class Scaling(Section):
         default_factory=lambda: [2, 8, 64, 512, 3_072], description="Dimensions D."
     )
     steps: Count = Field(16, description="Solver steps.")
+
+
+class ScalingStudy(Section):
+    """What is lost by reducing dimensions, where a coordinate has other scales."""
+
+    datasets: list[str] = Field(
+        default_factory=list, description="Data sets to do it with, by each of their schedules that reduces dimensions."
+    )
+    samples: Annotated[int, Field(ge=10)] = Field(10_000, description="Points (or as many as the test split has).")
+    seed: Seed = Field(0, description="Seed of the compressed latents that are drawn anew.")
+
+
+class Marginals(Section):
+    """The same marginals by SDE, Fokker-Planck equation and pfODE, of a Gaussian mixture on the line (figure 1)."""
+
+    means: Annotated[list[Number], Field(min_length=1)] = Field(
+        default_factory=lambda: [-1.3, 0.0, 1.2], description="Means of the components, data units."
+    )
+    stds: Annotated[list[PositiveNumber], Field(min_length=1)] = Field(
+        default_factory=lambda: [0.15, 0.1, 0.25], description="Their standard deviations."
+    )
+    weights: Annotated[list[PositiveNumber], Field(min_length=1)] = Field(
+        default_factory=lambda: [0.35, 0.2, 0.45], description="Their weights; they add up to 1."
+    )
+    kernel: Literal["floor", "proportional"] = Field("floor", description="Family of kernels.")
+    gamma0: Fraction = Field(1e-3, description="Kernel variance at the first time, as a share of the data's.")
+    signal_left: Fraction = Field(1e-2, description="The data's variance as a share of the last kernel's.")
+    paths: Count = Field(40, description="Paths and lines that are drawn.")
+    samples: Annotated[int, Field(ge=10)] = Field(20_000, description="Points that the table is measured with.")
+    times: Annotated[int, Field(ge=2)] = Field(241, description="Times at which all three are drawn.")
+    checks: Annotated[int, Field(ge=2)] = Field(13, description="Times of the table, among these.")
+    sde_steps: Count = Field(5, description="Euler-Maruyama steps between two times.")
+    cells: Annotated[int, Field(ge=10)] = Field(600, description="Cells of the Fokker-Planck equation's grid.")
+    grid_steps: Count = Field(2, description="Its steps between two times.")
+    solver: SolverName = Field("adams_bashforth6", description="Solver of the pfODE.")
+    solver_steps: Count = Field(240, description="Its steps, over all times.")
+    seed: Seed = Field(0, description="Seed of points and of the SDE's noise.")
 
 
 Levels = Annotated[list[Fraction], Field(min_length=1)]
@@ -334,8 +388,17 @@ class Experiments(Section):
         default_factory=SolverComparison, description="Error against evaluations, for all solvers."
     )
     snapshots: Snapshots = Field(default_factory=Snapshots, description="Points in the figures.")
+    animations: Animations = Field(
+        default_factory=Animations, description="Inflation and generation of toys and digits as GIF."
+    )
     pr_over_time: PrOverTime = Field(default_factory=PrOverTime, description="Participation ratio over time.")
     scaling: Scaling = Field(default_factory=Scaling, description="Time and memory against size (target `scaling`).")
+    scaling_study: ScalingStudy = Field(
+        default_factory=ScalingStudy, description="What is lost by reducing thin and wide coordinates."
+    )
+    marginals: Marginals = Field(
+        default_factory=Marginals, description="The same marginals by SDE, Fokker-Planck equation and pfODE (figure 1)."
+    )
     propagation: Propagation = Field(
         default_factory=Propagation, description="Uncertainty of examples, carried to the latents."
     )

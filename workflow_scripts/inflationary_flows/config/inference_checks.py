@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from inflationary_flows.config.messages import listing
 from inflationary_flows.config.models import Config, Sizes
 from inflationary_flows.config.requirements import require_known, require_unique
 from inflationary_flows.data.toys import TOYS
@@ -26,13 +27,14 @@ def check_inference(config: Config, dimensions: Mapping[str, int]) -> None:
             require_known(variant.network, config.networks, f"{where}.network", "networks")
         if variant.training is not None:
             require_known(variant.training, config.training, f"{where}.training", "training settings")
-    for section in ("hmc", "tarp", "coverage", "residuals"):
+    for section in ("hmc", "tarp", "coverage", "residuals", "scaling_study"):
         listed = getattr(experiments, section).datasets
         require_unique(listed, f"experiments.{section}.datasets", "data set")
         for index, name in enumerate(listed):
             require_known(name, config.datasets, f"experiments.{section}.datasets[{index}]", "datasets")
     for section in ("identifiability", "coverage"):
         require_unique(getattr(experiments, section).seeds, f"experiments.{section}.seeds", "seed")
+    _check_scaling_study(config)
     _check_propagation(config)
     _check_hmc(config, dimensions)
     _check_sbc(config)
@@ -45,6 +47,18 @@ def check_inference(config: Config, dimensions: Mapping[str, int]) -> None:
                 "a data set of 2 or 3 dimensions, where shells can be drawn",
                 f"{name} with {dimensions[name]}",
                 "remove it from the list.",
+            )
+
+
+def _check_scaling_study(config: Config) -> None:
+    for index, name in enumerate(config.experiments.scaling_study.datasets):
+        schedules = config.datasets[name].schedules
+        if all(config.schedules[schedule].kept_dims is None for schedule in schedules):
+            raise ConfigError(
+                f"experiments.scaling_study.datasets[{index}]",
+                "a data set with a schedule that has kept_dims",
+                f"{name} under {listing(schedules)}",
+                "add such a schedule to the data set, or remove it from the list.",
             )
 
 
