@@ -1,9 +1,12 @@
 # Inflationary flows: from data to trained flows, tables and figures.
 #
 #   snakemake                             everything but what is measured on demand, for config.yaml
-#   snakemake metrics                     one stage: fetch, data, train, flows, metrics, figures, inference, calibration,
-#                                         generate, images, reporting
+#   snakemake metrics                     one stage: fetch, data, train, flows, metrics, figures, animations, inference,
+#                                         calibration, generate, images, reporting
 #   snakemake plan                        jobs and hours of each stage, before anything runs
+#   snakemake audit                       whether every file is what its job wrote
+#   snakemake report                      everything in one file, results/report.html
+#   snakemake bundle                      results, sources and provenance in one archive, results.crate.zip
 #   snakemake scaling image_speed sampler_efficiency
 #                                         what is measured on demand
 #   snakemake --configfile my.yaml        another configuration, instead of config.yaml
@@ -38,10 +41,13 @@ include: "rules/calibration.smk"
 include: "rules/images.smk"
 include: "rules/frechet.smk"
 include: "rules/metrics.smk"
+include: "rules/marginals.smk"
 include: "rules/figures.smk"
+include: "rules/animations.smk"
 include: "rules/reported.smk"
 include: "rules/reporting.smk"
 include: "rules/plan.smk"
+include: "rules/audit.smk"
 
 
 wildcard_constraints:
@@ -68,8 +74,10 @@ rule all:
         rules.flows.input,
         rules.metrics.input,
         rules.figures.input,
+        rules.animations.input,
         rules.inference.input,
         rules.calibration.input,
         rules.generate.input,
         rules.images.input,
         rules.reporting.input,
+        MERGED_IN_REPORT,

@@ -46,20 +46,6 @@ rule bundle:
         "../workflow_scripts/bundle.py"
 
 
-# What the report shows, of all that the workflow makes.
-REPORTED = re.compile(r"results/(figures/.*\.png|animations/.*\.gif|tables/.*\.csv)")
-
-
-def reported_files(wildcards):
-    """Figures, animations and tables that the configuration asks for."""
-    return sorted({path for path in rules.all.input if REPORTED.fullmatch(path)})
-
-
-def stages_of_rules():
-    """Each rule with the file of rules that it stands in, in their order."""
-    return {rule.name: Path(rule.snakefile).stem for rule in workflow.rules}
-
-
 rule report:
     """Writes results/report.html, one file that shows the run, and the tables that it quotes in results/report."""
     input:
@@ -75,7 +61,7 @@ rule report:
         runtime="1h",
     params:
         page="results/report.html",
-        stages=lambda wildcards: stages_of_rules(),
+        stages=stages_of_rules,
         registry=str(ROOT / "rules/figures.yaml"),
         captions=str(ROOT / "docs/captions"),
         configuration=RESOLVED_PATH,

@@ -144,7 +144,7 @@ rule plot_sbc:
         table="results/tables/sbc.csv",
     output:
         pdf="results/figures/sbc.pdf",
-        png="results/figures/sbc.png",
+        png=in_report("results/figures/sbc.png"),
     log:
         "results/logs/plot_sbc.log",
     benchmark:
@@ -207,7 +207,7 @@ rule plot_tarp:
         table="results/tables/tarp.csv",
     output:
         pdf="results/figures/tarp.pdf",
-        png="results/figures/tarp.png",
+        png=in_report("results/figures/tarp.png"),
     log:
         "results/logs/plot_tarp.log",
     benchmark:
@@ -234,7 +234,7 @@ rule plot_posterior_ranks:
         table="results/tables/sbc.csv",
     output:
         pdf="results/figures/posterior_ranks.pdf",
-        png="results/figures/posterior_ranks.png",
+        png=in_report("results/figures/posterior_ranks.png"),
     log:
         "results/logs/plot_posterior_ranks.log",
     benchmark:
@@ -292,7 +292,7 @@ rule plot_identifiability:
         table="results/tables/identifiability.csv",
     output:
         pdf="results/figures/identifiability.pdf",
-        png="results/figures/identifiability.png",
+        png=in_report("results/figures/identifiability.png"),
     log:
         "results/logs/plot_identifiability.log",
     benchmark:
@@ -351,9 +351,9 @@ rule plot_coverage:
         ),
     output:
         pdf="results/figures/coverage.pdf",
-        png="results/figures/coverage.png",
+        png=in_report("results/figures/coverage.png"),
         schematic_pdf="results/figures/coverage_schematic.pdf",
-        schematic_png="results/figures/coverage_schematic.png",
+        schematic_png=in_report("results/figures/coverage_schematic.png"),
     log:
         "results/logs/plot_coverage.log",
     benchmark:
@@ -409,7 +409,7 @@ rule plot_residuals:
         table="results/tables/residual_correlation.csv",
     output:
         pdf="results/figures/residual_correlation.pdf",
-        png="results/figures/residual_correlation.png",
+        png=in_report("results/figures/residual_correlation.png"),
     log:
         "results/logs/plot_residuals.log",
     benchmark:

@@ -31,12 +31,13 @@ envvars:
 from inflationary_flows import config as settings
 from inflationary_flows.artifacts.digest import source_digest
 from inflationary_flows.artifacts.files import atomic_write, sha256_of
-from inflationary_flows.artifacts.provenance import Recorder, recorded
+from inflationary_flows.artifacts.provenance import Recorder, recorded, sidecar_of
 from inflationary_flows.data.download import file_name
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import find_image_format
 from inflationary_flows.data.sources import table_dimension
 from inflationary_flows.errors import InflationaryFlowsError
+from inflationary_flows.report.registry import read_registry
 
 
 def locate_tables(raw):
@@ -116,6 +117,25 @@ DOWNLOADS = {
 }
 
 
+# Figures, animations and tables, with their titles and captions.
+REGISTRY = read_registry(ROOT / "rules/figures.yaml")
+
+
+def in_report(path):
+    """A file as Snakemake's report shows it, with number, title and caption of rules/figures.yaml."""
+    shown, wildcards = REGISTRY.find(path)
+    return report(
+        path,
+        caption=str(ROOT / "docs/captions" / shown.caption),
+        category=shown.category,
+        labels={
+            "number": shown.label,
+            "title": shown.title,
+            "of": ", ".join(wildcards.values()) or "all",
+        },
+    )
+
+
 # Tables of results/tables that are merged from small ones: name -> small tables. Each file of rules adds its own.
 PARTS = {}
 
@@ -143,6 +163,11 @@ def dimension_of(dataset):
         return toy.dimension
     image = image_of(dataset)
     return table_dimension(chosen) if image is None else image.dimension
+
+
+def kind_of(flow):
+    """Kind of a flow's data set."""
+    return CONFIG.datasets[flow[0]].kind
 
 
 def is_reducing(schedule):
@@ -267,9 +292,15 @@ def tell_failures():
 
 
 def write_resolved_config():
-    """Writes the configuration with all defaults beside the results."""
+    """Writes the configuration with all defaults beside the results, unless it stands there already."""
+    settings_text = yaml.safe_dump(RESOLVED, sort_keys=False, allow_unicode=True)
+    # Files beside the Snakefile are found there again.
+    text = f"# Every setting of this run, defaults included.\n{settings_text}"
+    text = text.replace(f"{ROOT}/", "")
+    path = Path(RESOLVED_PATH)
+    if path.is_file() and path.read_text() == text and sidecar_of(path.name).is_file():
+        return
     files = workflow.overwrite_configfiles or [ROOT / "config.yaml"]
     recorder = Recorder("configuration", inputs=files, repository=ROOT)
-    with recorded(recorder), atomic_write(RESOLVED_PATH) as path:
-        text = yaml.safe_dump(RESOLVED, sort_keys=False, allow_unicode=True)
-        path.write_text(f"# Every setting of this run, defaults included.\n{text}")
+    with recorded(recorder), atomic_write(path) as temporary:
+        temporary.write_text(text)

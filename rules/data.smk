@@ -119,7 +119,7 @@ rule tabulate_participation_ratio:
     input:
         per_dataset("results/data/{dataset}/eigenbasis.safetensors"),
     output:
-        table="results/tables/participation_ratio.csv",
+        table=in_report("results/tables/participation_ratio.csv"),
     log:
         "results/logs/tabulate_participation_ratio.log",
     benchmark:
@@ -145,7 +145,7 @@ rule tabulate_spectra:
     input:
         expand("results/data/{dataset}/eigenbasis.safetensors", dataset=IMAGE_SETS),
     output:
-        table="results/tables/spectra.csv",
+        table=in_report("results/tables/spectra.csv"),
     log:
         "results/logs/tabulate_spectra.log",
     benchmark:
@@ -172,7 +172,7 @@ rule plot_spectra:
         table="results/tables/spectra.csv",
     output:
         pdf="results/figures/spectra.pdf",
-        png="results/figures/spectra.png",
+        png=in_report("results/figures/spectra.png"),
     log:
         "results/logs/plot_spectra.log",
     benchmark:

@@ -100,7 +100,7 @@ rule plot_propagation:
         posterior=f"results/inference/{{dataset}}/{{schedule}}/seed{SEEDS[0]}/propagation.nc",
     output:
         pdf="results/figures/propagation_{dataset}_{schedule}.pdf",
-        png="results/figures/propagation_{dataset}_{schedule}.png",
+        png=in_report("results/figures/propagation_{dataset}_{schedule}.png"),
     log:
         "results/logs/plot_propagation/{dataset}_{schedule}.log",
     benchmark:
@@ -379,9 +379,9 @@ rule plot_hmc:
         gate=PARTS.get("hmc_weights", []),
     output:
         pdf="results/figures/fig04.pdf",
-        png="results/figures/fig04.png",
+        png=in_report("results/figures/fig04.png"),
         samplers_pdf="results/figures/hmc_samplers.pdf",
-        samplers_png="results/figures/hmc_samplers.png",
+        samplers_png=in_report("results/figures/hmc_samplers.png"),
     log:
         "results/logs/plot_hmc.log",
     benchmark:
@@ -411,7 +411,7 @@ rule plot_hmc_traces:
         posteriors=per_posterior(f"{POSTERIOR}posterior.nc"),
     output:
         pdf="results/figures/hmc_traces.pdf",
-        png="results/figures/hmc_traces.png",
+        png=in_report("results/figures/hmc_traces.png"),
     log:
         "results/logs/plot_hmc_traces.log",
     benchmark:

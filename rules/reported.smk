@@ -1,4 +1,4 @@
-"""What the report shows of images: which figures, and which flows in which order.
+"""What reports show: which files, and of images which flows in which order.
 
 Needs images.smk; makes nothing.
 """
@@ -7,7 +7,9 @@ Needs images.smk; makes nothing.
 PAPER_TABLES = ROOT / "configs/paper_tables.csv"
 
 PICTURES = "results/images/{dataset}/{schedule}/seed{seed}/pictures.npz"
-CAPTIONS = "../docs/captions"
+
+# An output pattern has one caption, and all merged tables are one pattern: reports take them as inputs of the target instead.
+MERGED_IN_REPORT = [in_report(f"results/tables/{table}.csv") for table in sorted(PARTS)]
 
 # Pictures show flows that images are generated from.
 PICTURED = sorted({dataset for dataset, _, _ in IMAGE_FLOWS})
@@ -48,3 +50,17 @@ def levels_of(wildcards):
 def merged_table(table):
     """A table of results, if the configuration asks for it."""
     return f"results/tables/{table}.csv" if table in PARTS else []
+
+
+# What the report shows, of all that the workflow makes.
+REPORTED = re.compile(r"results/(figures/.*\.png|animations/.*\.gif|tables/.*\.csv)")
+
+
+def reported_files(wildcards):
+    """Figures, animations and tables that the configuration asks for."""
+    return sorted({path for path in rules.all.input if REPORTED.fullmatch(path)})
+
+
+def stages_of_rules(wildcards):
+    """Each rule with the file of rules that it stands in, in their order."""
+    return {rule.name: Path(rule.snakefile).stem for rule in workflow.rules}

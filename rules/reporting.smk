@@ -27,11 +27,7 @@ rule compare_with_paper:
         frechet=merged_table("frechet"),
         roundtrip=merged_table("image_roundtrip"),
     output:
-        table=report(
-            "results/tables/paper_comparison.csv",
-            caption=f"{CAPTIONS}/paper_comparison_table.rst",
-            category="Comparison with the paper",
-        ),
+        table=in_report("results/tables/paper_comparison.csv"),
     log:
         "results/logs/compare_with_paper.log",
     benchmark:
@@ -62,11 +58,7 @@ rule plot_paper_comparison:
         roundtrip=merged_table("image_roundtrip"),
     output:
         pdf="results/figures/paper_comparison.pdf",
-        png=report(
-            "results/figures/paper_comparison.png",
-            caption=f"{CAPTIONS}/paper_comparison.rst",
-            category="Comparison with the paper",
-        ),
+        png=in_report("results/figures/paper_comparison.png"),
     log:
         "results/logs/plot_paper_comparison.log",
     benchmark:
@@ -95,12 +87,7 @@ rule plot_image_samples:
         pictures=pictures_of,
     output:
         pdf="results/figures/samples_{dataset}.pdf",
-        png=report(
-            "results/figures/samples_{dataset}.png",
-            caption=f"{CAPTIONS}/image_samples.rst",
-            category="Images",
-            labels={"figure": "samples", "data set": "{dataset}"},
-        ),
+        png=in_report("results/figures/samples_{dataset}.png"),
     log:
         "results/logs/plot_image_samples/{dataset}.log",
     benchmark:
@@ -131,12 +118,7 @@ rule plot_round_trips:
         pictures=pictures_of,
     output:
         pdf="results/figures/fig05_{dataset}.pdf",
-        png=report(
-            "results/figures/fig05_{dataset}.png",
-            caption=f"{CAPTIONS}/round_trips.rst",
-            category="Images",
-            labels={"figure": "figure 5", "data set": "{dataset}"},
-        ),
+        png=in_report("results/figures/fig05_{dataset}.png"),
     log:
         "results/logs/plot_round_trips/{dataset}.log",
     benchmark:
@@ -167,12 +149,7 @@ rule plot_evaluation_sweep:
         table="results/tables/evaluation_sweep.csv",
     output:
         pdf="results/figures/evaluation_sweep.pdf",
-        png=report(
-            "results/figures/evaluation_sweep.png",
-            caption=f"{CAPTIONS}/evaluation_sweep.rst",
-            category="Images",
-            labels={"figure": "evaluations", "data set": "all"},
-        ),
+        png=in_report("results/figures/evaluation_sweep.png"),
     log:
         "results/logs/plot_evaluation_sweep.log",
     benchmark:
@@ -197,8 +174,6 @@ rule plan:
     """Prints jobs and hours of each stage and writes them as a table, which is no output, so that it always prints."""
     log:
         "results/logs/plan.log",
-    benchmark:
-        "results/benchmarks/plan.tsv"
     conda:
         "../envs/metrics.yaml"
     threads: 1

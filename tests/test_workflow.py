@@ -21,6 +21,7 @@ import yaml
 from conftest import REPOSITORY, SMOKE, Outcome, run_workflow
 from inflationary_flows import Flow
 from inflationary_flows.config import load_config, resolve
+from inflationary_flows.report.registry import read_registry
 
 Edit = Callable[[Callable[[dict[str, Any]], None]], Path]
 
@@ -36,6 +37,11 @@ COLUMNS = {
         "generation_rmse",
         "roundtrip_rmse",
     ],
+    "scaling_study": [
+        *(*FLOW, "kept_dims", "participation_ratio", "kept_share", "variance"),
+        *("pca_mse", "reconstruction_mse", "conditional_variance", "roundtrip_mse", "n"),
+    ],
+    "marginals": ["description", "t", "t_fraction", "distance", "reference", "n"],
     "pr_over_time": ["dataset", "schedule", "kernel", "t", "t_fraction", "participation_ratio"],
     "two_sample_floor": ["dataset", "metric", "mean", "sd", "q95", "n"],
     "participation_ratio": [
@@ -85,8 +91,11 @@ METRICS = {
     "latent_cov_error",
 }
 FIGURES = {
+    "fig01",
     "fig02",
     "fig03",
+    "embedded_toys",
+    "scaling_study",
     "digits_samples",
     "digits_roundtrip",
     "training_curves",
@@ -188,7 +197,7 @@ def test_quality_holds_the_metrics_of_the_contract(smoke_run: Path) -> None:
     frame = pd.read_csv(smoke_run / "results/tables/flow_quality.csv")
     for flow, rows in frame.groupby(FLOW):
         assert set(rows.metric) >= METRICS, flow
-        toy = flow[0] in {"circles", "s_curve"}
+        toy = flow[0] in {"circles", "s_curve", "alt_s_curve", "circles_in_4d"}
         assert ("excess_denoising_error" in set(rows.metric)) == toy
 
 
@@ -204,6 +213,16 @@ def test_roundtrip_has_the_configured_and_the_paper_setting(smoke_run: Path) -> 
 def test_all_figures_are_drawn(smoke_run: Path) -> None:
     made = {path.name for path in (smoke_run / "results/figures").iterdir()}
     assert made == {f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "png")}
+
+
+@pytest.mark.slow
+def test_every_flow_that_figures_show_has_an_animation(smoke_run: Path) -> None:
+    made = {path.name for path in (smoke_run / "results/animations").iterdir()}
+    flows = flows_of(SMOKE)
+    shown = {
+        f"{dataset}_{schedule}.gif" for dataset, schedule, _ in flows if dataset not in ("photo_patches", "own_table")
+    }
+    assert made == shown
 
 
 @pytest.mark.slow
@@ -283,7 +302,7 @@ def test_second_run_has_nothing_to_do(smoke_run: Path) -> None:
 
 
 @pytest.mark.slow
-def test_scaling_study_is_made_on_demand(tmp_path: Path) -> None:
+def test_times_against_size_are_measured_on_demand(tmp_path: Path) -> None:
     outcome = run_workflow(tmp_path, "scaling")
     assert outcome.code == 0, outcome.text
     table = pd.read_csv(tmp_path / "results/benchmarks/scaling.csv")
@@ -318,13 +337,26 @@ def test_sheets_show_each_draw(smoke_run: Path) -> None:
 
 
 @pytest.mark.slow
-def test_report_holds_the_comparison_with_the_paper(smoke_run: Path, tmp_path: Path) -> None:
-    outcome = run_workflow(smoke_run, "reporting", "--report", str(tmp_path / "report.zip"))
+def test_snakemakes_report_has_every_figure_and_table_with_category_labels_and_caption(
+    smoke_run: Path, tmp_path: Path
+) -> None:
+    outcome = run_workflow(smoke_run, "--report", str(tmp_path / "report.zip"))
     assert outcome.code == 0, outcome.text
     with zipfile.ZipFile(tmp_path / "report.zip") as report:
-        content = b"".join(report.read(name) for name in report.namelist())
-    assert b"paper_comparison.csv" in content
-    assert b"not run" in content
+        page = report.read("report/report.html").decode()
+        files = {Path(name).name: report.read(name) for name in report.namelist()}
+    results = smoke_run / "results"
+    shown = [path for pattern in ("figures/*.png", "animations/*", "tables/*") for path in results.glob(pattern)]
+    for path in shown:
+        assert files[path.name] == path.read_bytes()
+        entry = page.partition(f'"results/{path.relative_to(results)}": {{')[2]
+        described, _ = json.JSONDecoder().raw_decode("{" + entry)
+        assert set(described["labels"]) == {"number", "title", "of"}
+        assert len(described["caption"]) > 60
+    # Files are listed below their categories.
+    registry = read_registry(REPOSITORY / "rules/figures.yaml")
+    for category in {registry.find(f"results/{path.relative_to(results)}")[0].category for path in shown}:
+        assert f'"{category}": {{' in page
 
 
 # ---------------------------------------------------------------------------------------------

@@ -77,7 +77,9 @@ class _Tree:
             yield from self.inputs_of(sidecar, indent)
 
     def describe(self, sidecar: Sidecar, used: str) -> str:
-        seeds = ", ".join(f"{place.partition('.')[2]} {value}" for place, value in sidecar.seeds.items())
+        named = (f"{place.partition('.')[2]} {value}" for place, value in sidecar.seeds.items())
+        # A seed that is a wildcard is often a setting, too.
+        seeds = ", ".join(dict.fromkeys(named))
         made = f"[{sidecar.rule}{f'; {seeds}' if seeds else ''}]"
         path = self.results / sidecar.artifact
         state = ""
