@@ -42,6 +42,12 @@ CALIBRATION_FIGURES += ["coverage", "coverage_schematic"] if COVERAGE_FLOWS else
 CALIBRATION_FIGURES += ["residual_correlation"] if RESIDUAL_FLOWS else []
 
 
+# Flows that are there for comparison alone, of other seeds and of variants.
+COMPARED_FLOWS = [
+    flow for flow in TRAINED if not flow[2].isdecimal() or int(flow[2]) not in SEEDS
+]
+
+
 wildcard_constraints:
     batch=r"\d+",
 
@@ -55,6 +61,14 @@ rule calibration:
                 HMC_FLOWS,
             )
             for batch in range(SBC["batches"])
+        ],
+        [
+            per_flow(pattern, COMPARED_FLOWS)
+            for pattern in (
+                "results/networks/{dataset}/{schedule}/seed{seed}/network.safetensors",
+                "results/networks/{dataset}/{schedule}/seed{seed}/training.jsonl",
+                "results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+            )
         ],
         per_flow(
             "results/metrics/{dataset}/{schedule}/seed{seed}/shells.npz",

@@ -7,9 +7,7 @@ Needs results/data and results/networks; makes results/flows.
 rule flows:
     """Assembles all flows."""
     input:
-        per_flow(
-            "results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors", TRAINED
-        ),
+        per_flow("results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors"),
 
 
 rule assemble_flow:

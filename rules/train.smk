@@ -9,13 +9,8 @@ outputs of a job that fails.
 rule train:
     """Trains all networks."""
     input:
-        per_flow(
-            "results/networks/{dataset}/{schedule}/seed{seed}/network.safetensors",
-            TRAINED,
-        ),
-        per_flow(
-            "results/networks/{dataset}/{schedule}/seed{seed}/training.jsonl", TRAINED
-        ),
+        per_flow("results/networks/{dataset}/{schedule}/seed{seed}/network.safetensors"),
+        per_flow("results/networks/{dataset}/{schedule}/seed{seed}/training.jsonl"),
 
 
 rule train_network:
