@@ -55,7 +55,7 @@ bundle: $(STAMP) ## Write results, sources and their history as one archive [CON
 docs: $(STAMP) ## Build the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# Two processes; files stay whole, so that the finished smoke run is made once, and in the order of conftest.py.
+# Two processes; files stay whole, and in the order of conftest.py, which makes one smoke run for both.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP) ## Run all tests, the smoke workflow among them

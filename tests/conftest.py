@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from repository import NOT_COPIED, REPOSITORY, SMOKE, digest_of_smoke_run, numbers_of
 
@@ -23,8 +24,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The workflow's tests take longest: begun first, they run beside all the others."""
-    items.sort(key=lambda item: item.path.name != "test_workflow.py")
+    """The workflow's tests take longest: begun first, they run beside others. Those that wait for its run come last."""
+    waiting = {item.path for item in items if "smoke_run" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (item.path.name != "test_workflow.py", item.path in waiting))
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,20 @@ def run_workflow(directory: Path, *arguments: str, config: Path = SMOKE, reposit
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
-    """The directory of a finished smoke run; tests that change it work on a copy."""
-    directory = tmp_path_factory.mktemp("smoke")
+    """The directory of a finished smoke run, this process' own copy; tests that change it work on another."""
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if parallel else base) / "smoke"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            # Under another name until it is whole: a run that fails is not taken for one.
+            make_smoke_run(made.with_name("smoke-unfinished"), pytestconfig).rename(made)
+    return Path(shutil.copytree(made, base / "smoke-copy"))
+
+
+def make_smoke_run(directory: Path, pytestconfig: pytest.Config) -> Path:
+    """Runs the whole smoke configuration, once for all processes of the tests."""
+    shutil.rmtree(directory, ignore_errors=True)
     # Found here first, so that runs with a copy of the sources read the same file.
     shutil.copytree(REPOSITORY / "tests/data", directory / "tests/data")
     outcome = run_workflow(directory)

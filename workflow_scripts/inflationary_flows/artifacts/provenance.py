@@ -198,7 +198,9 @@ def find_seeds(value: Any, name: str) -> dict[str, int | list[int]]:
 
 def git_state(repository: Path) -> dict[str, Any]:
     """Commit of a repository, and whether tracked files differ from it; None for both where git does not know."""
-    command = ["git", "-C", str(repository), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # Many jobs ask at once: none of them shall lock the index.
+    command = ["git", "--no-optional-locks", "-C", str(repository)]
+    command += ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         answer = subprocess.run(
             command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True
