@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -166,7 +167,8 @@ def test_an_interrupted_run_of_images_ends_with_the_same_bits(change):
     part = Memory()
     part.states = store.states[:7]
     resumed, resumed_history = train(settings, network, kept(part))
-    assert resumed_history == history
+    # To the byte: nothing in the curve tells of the interruption.
+    assert json.dumps(resumed_history) == json.dumps(history)
     assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inflationary_flows.artifacts import states
 from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.states import StateFile
+from inflationary_flows.artifacts.tensors import load_tensors
 
 DRIVER = Path(__file__).with_name("training_driver.py")
 
@@ -64,6 +66,20 @@ def test_a_damaged_state_is_put_aside_and_the_one_before_it_read(tmp_path, damag
     assert store.read()[1]["step"] == 3
     assert not store.path.exists()
     assert (tmp_path / "state.safetensors.damaged").exists()
+
+
+def test_a_reader_that_comes_between_two_renames_takes_the_state_before(tmp_path, monkeypatch):
+    store = StateFile(tmp_path / "state.safetensors")
+    for step in (1, 2):
+        store.write({"x": np.zeros(3)}, {"step": step})
+
+    def renamed_meanwhile(path, kind):
+        if path == store.path:
+            path.unlink(missing_ok=True)
+        return load_tensors(path, kind)
+
+    monkeypatch.setattr(states, "load_tensors", renamed_meanwhile)
+    assert store.read()[1]["step"] == 1
 
 
 def test_without_a_whole_state_the_run_begins_anew(tmp_path):

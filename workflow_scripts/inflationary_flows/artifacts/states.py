@@ -60,6 +60,9 @@ class StateFile:
                 if path.exists():
                     return load_tensors(path, _KIND)
             except ArtifactError as problem:
+                if not path.exists():
+                    # Its writer is about to replace it: the one before is whole.
+                    continue
                 aside = path.with_name(f"{path.name}.damaged")
                 logger.warning("%s\nIt is put aside as %s; the job goes on from an earlier state.", problem, aside.name)
                 os.replace(path, aside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +42,9 @@ class TrainingState:
 
     def save(self, progress: Progress) -> None:
         """Keeps the state."""
-        progress.save(self._tensors(), step=self.step, history=self.history, scaler=self.scaler.state_dict())
+        # As text: among metadata the entries of a row would be sorted, and the curve would tell who was interrupted.
+        history = json.dumps(self.history)
+        progress.save(self._tensors(), step=self.step, history=history, scaler=self.scaler.state_dict())
 
     def resume(self, progress: Progress) -> bool:
         """Continues from the kept state, if there is one.
@@ -70,5 +73,5 @@ class TrainingState:
         if metadata["scaler"]:
             self.scaler.load_state_dict(metadata["scaler"])
         self.step = int(metadata["step"])
-        self.history = list(metadata["history"])
+        self.history = json.loads(metadata["history"])
         return True
