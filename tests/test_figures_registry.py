@@ -12,6 +12,7 @@ import yaml
 from conftest import run_workflow
 from inflationary_flows.__main__ import main
 from inflationary_flows.errors import ConfigError
+from inflationary_flows.report.captions import caption_html, caption_markdown
 from inflationary_flows.report.registry import (
     ANIMATIONS,
     FIGURES,
@@ -19,8 +20,6 @@ from inflationary_flows.report.registry import (
     TABLES,
     Registry,
     Shown,
-    caption_html,
-    caption_markdown,
     read_registry,
 )
 from repository import REPOSITORY
@@ -29,8 +28,6 @@ REGISTRY = REPOSITORY / "rules/figures.yaml"
 CAPTIONS = REPOSITORY / "docs/captions"
 PAGE = REPOSITORY / "docs/figures.md"
 SHOWN = read_registry(REGISTRY).shown
-# Snakemake has one caption for all tables of the rule merge_table.
-MERGED = CAPTIONS / "tables/merged.rst"
 
 # Numbers that no configuration changes: of the paper's figures, tables and metrics, of bands and quantiles.
 FIXED = re.compile(
@@ -111,7 +108,7 @@ def test_caption_of_what_the_paper_has_tells_both_apart(shown: Shown) -> None:
 
 
 def test_every_caption_belongs_to_an_entry() -> None:
-    assert set(CAPTIONS.rglob("*.rst")) == {CAPTIONS / shown.caption for shown in SHOWN} | {MERGED}
+    assert set(CAPTIONS.rglob("*.rst")) == {CAPTIONS / shown.caption for shown in SHOWN}
 
 
 def test_rules_make_nothing_that_the_registry_lacks() -> None:

@@ -9,7 +9,6 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.provenance import RESULTS, note_read
 from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.audit.checks import audit
-from inflationary_flows.audit.sidecars import Ledger
 from inflationary_flows.report.costs import benchmark_files
 from inflationary_flows.report.page import Run, describe_run, find_entries, read_pictures, render
 from inflationary_flows.report.quoted import QUOTED, SIZES, quoted_tables, table_of_tables
@@ -20,8 +19,6 @@ with job(snakemake):
     params, page = snakemake.params, Path(snakemake.params.page)
     own = frozenset((*QUOTED, SIZES, page.relative_to(RESULTS).as_posix()))
     found = audit(RESULTS, Path(snakemake.scriptdir), ignore=own)
-    ledger = Ledger.read(RESULTS)
-    ledger.sidecars = {path: sidecar for path, sidecar in ledger.sidecars.items() if path not in own}
     configuration = Path(params.configuration).read_text(encoding="utf-8")
     resolved = yaml.safe_load(configuration)
     entries = find_entries(RESULTS, read_registry(Path(params.registry)), Path(params.captions), resolved)
@@ -35,13 +32,12 @@ with job(snakemake):
         return {path: Table.read(RESULTS, path) for path in frames}
 
     tables = {entry.path: Table.read(RESULTS, entry.path) for entry in entries if entry.is_table}
-    tables |= write_tables(quoted_tables(found, ledger, entries, params.stages))
+    tables |= write_tables(quoted_tables(found, entries, params.stages))
     tables |= write_tables({SIZES: table_of_tables(tables.values())})
     run = Run(
         title="Inflationary flows: report of a run",
         subtitle=describe_run(resolved),
         entries=entries,
-        ledger=ledger,
         tables=tables,
         pictures=read_pictures(RESULTS, entries),
         found=found,

@@ -60,17 +60,25 @@ class Audit:
 
     Attributes:
         findings: What is wrong, by path.
-        artifacts: Number of artifacts with a sidecar.
+        ledger: The sidecars that were checked.
         bytes: Size of all that was hashed.
-        jobs: Number of jobs that wrote them.
         notes: What is worth knowing and not wrong.
     """
 
     findings: list[Finding]
-    artifacts: int
+    ledger: Ledger
     bytes: int
-    jobs: int
     notes: list[str]
+
+    @property
+    def artifacts(self) -> int:
+        """Number of artifacts with a sidecar."""
+        return len(self.ledger.sidecars)
+
+    @property
+    def jobs(self) -> int:
+        """Number of jobs that wrote them."""
+        return len({sidecar.job for sidecar in self.ledger.sidecars.values()})
 
 
 def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] = frozenset()) -> Audit:
@@ -106,9 +114,8 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
     findings += [Finding("untraced", *number) for number in untraced_numbers(ledger, known)]
     return Audit(
         sorted(findings, key=lambda finding: (finding.path, finding.kind)),
-        artifacts=len(ledger.sidecars),
+        ledger=ledger,
         bytes=sum(path.stat().st_size for path in files.values()),
-        jobs=len({sidecar.job for sidecar in ledger.sidecars.values()}),
         notes=_notes(ledger),
     )
 

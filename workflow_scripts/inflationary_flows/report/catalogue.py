@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from inflationary_flows.report.registry import ANIMATIONS, FIGURES, TABLES, Registry, Shown, caption_markdown
+from inflationary_flows.report.captions import caption_markdown
+from inflationary_flows.report.registry import ANIMATIONS, FIGURES, TABLES, Registry, Shown
 
 _HEADER = """\
 # Figures, animations and tables

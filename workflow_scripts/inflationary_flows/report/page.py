@@ -15,9 +15,10 @@ import jinja2
 
 from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.audit.checks import Audit, Finding
-from inflationary_flows.audit.sidecars import Input, Ledger
+from inflationary_flows.audit.sidecars import Input
+from inflationary_flows.report.captions import caption_html
 from inflationary_flows.report.pictures import KINDS, Picture, fitted
-from inflationary_flows.report.registry import Registry, caption_html
+from inflationary_flows.report.registry import Registry
 from inflationary_flows.report.tables import Table, anchor_of, shortened
 
 # Folders of what a page shows: below the results, and by which suffixes.
@@ -76,17 +77,15 @@ class Run:
         title: Of the page.
         subtitle: What was run: names of data sets.
         entries: What is shown, in order.
-        ledger: All sidecars.
         tables: By path below the results: those shown, and the report's own.
         pictures: By path.
-        found: What their audit found.
+        found: What their audit found, with all sidecars.
         configuration: Path below the results and sha256 of the configuration, and its text.
     """
 
     title: str
     subtitle: str
     entries: Sequence[Entry]
-    ledger: Ledger
     tables: Mapping[str, Table]
     pictures: Mapping[str, Picture]
     found: Audit
@@ -94,7 +93,7 @@ class Run:
 
     def inputs_of(self, path: str) -> tuple[Input, ...]:
         """What an artifact was made from."""
-        sidecar = self.ledger.sidecars.get(path)
+        sidecar = self.found.ledger.sidecars.get(path)
         return sidecar.inputs if sidecar else ()
 
     def findings_of(self, path: str) -> list[Finding]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from inflationary_flows.audit.checks import Audit
-from inflationary_flows.audit.sidecars import Ledger
 from inflationary_flows.report.calibration import CALIBRATION_COLUMNS, calibration_rows, coverage_rows
 from inflationary_flows.report.costs import COST_COLUMNS, STAGE_COLUMNS, cost_rows, stage_rows
 from inflationary_flows.report.environment import (
@@ -29,21 +28,18 @@ _NAMES = ("audit", "findings", "environment", "costs", "stages", "calibration", 
 QUOTED = tuple(f"{FOLDER}/{name}.csv" for name in _NAMES)
 
 
-def quoted_tables(
-    found: Audit, ledger: Ledger, entries: Iterable[Entry], stages: Mapping[str, str]
-) -> dict[str, pd.DataFrame]:
+def quoted_tables(found: Audit, entries: Iterable[Entry], stages: Mapping[str, str]) -> dict[str, pd.DataFrame]:
     """Makes the tables of `QUOTED`.
 
     Arguments:
-        found: Audit of the results.
-        ledger: Their sidecars.
+        found: Audit of the results, with their sidecars.
         entries: What the page shows.
         stages: Stage of each rule.
 
     Returns:
         Tables by path below the results.
     """
-    results = ledger.results
+    ledger, results = found.ledger, found.ledger.results
     costs = cost_rows(results / "benchmarks", stages)
     ranks, tarp, shells = (_read(results / f"tables/{name}.csv") for name in ("sbc", "tarp", "coverage"))
     frames = (
