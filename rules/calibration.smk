@@ -43,9 +43,7 @@ CALIBRATION_FIGURES += ["residual_correlation"] if RESIDUAL_FLOWS else []
 
 
 # Flows that are there for comparison alone, of other seeds and of variants.
-COMPARED_FLOWS = [
-    flow for flow in TRAINED if not flow[2].isdecimal() or int(flow[2]) not in SEEDS
-]
+COMPARED_FLOWS = sorted({*TRAINED} - {(*flow[:2], str(flow[2])) for flow in FLOWS})
 
 
 wildcard_constraints:

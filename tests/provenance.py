@@ -24,13 +24,13 @@ def inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def write(outputs: dict[str, str], rule: str, *inputs: str, wildcards: Any = None, **params: Any) -> None:
-    """Does a job that writes texts below the results of the working directory."""
+def write(outputs: dict[str, str | bytes], rule: str, *inputs: str, wildcards: Any = None, **params: Any) -> None:
+    """Does a job that writes files below the results of the working directory."""
     recorder = Recorder(rule, wildcards=wildcards, params=params, inputs=inputs, repository=REPOSITORY)
     with recorded(recorder):
-        for path, text in outputs.items():
+        for path, content in outputs.items():
             with atomic_write(path) as temporary:
-                temporary.write_text(text)
+                temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def make_results(folder: Path) -> Path:

@@ -28,12 +28,11 @@ from rocrate_validator import services
 from rocrate_validator.models import Severity, ValidationSettings
 
 from conftest import run_workflow
-from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.provenance import Recorder, recorded
 from inflationary_flows.audit.bundle import SOURCES, write_bundle
 from inflationary_flows.audit.jobs import jobs_of, names_of_outputs
 from inflationary_flows.audit.sidecars import Ledger
 from inflationary_flows.errors import ArtifactError
+from provenance import write
 from repository import NOT_COPIED, REPOSITORY
 
 METADATA = "ro-crate-metadata.json"
@@ -62,11 +61,8 @@ def run_job(
     rule: str, outputs: list[str], inputs: list[str], *, wildcards: dict[str, str], params: dict[str, Any]
 ) -> None:
     """Runs a job that writes its own name to all outputs."""
-    recorder = Recorder(rule, wildcards=wildcards, params=params, inputs=inputs, repository=REPOSITORY)
-    with recorded(recorder):
-        for output in outputs:
-            with atomic_write(output) as path:
-                path.write_text(f"{rule} {wildcards} {output}")
+    texts = {output: f"{rule} {wildcards} {output}" for output in outputs}
+    write(texts, rule, *inputs, wildcards=wildcards, **params)
     for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
         file = Path(f"results/{folder}/{rule}/{'_'.join(wildcards.values())}.{suffix}")
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import run_workflow
-from inflationary_flows.artifacts.files import atomic_write, sha256_of
-from inflationary_flows.artifacts.provenance import Recorder, recorded, sidecar_of
+from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.artifacts.provenance import sidecar_of
 from inflationary_flows.audit.checks import audit
 from inflationary_flows.audit.sidecars import Ledger
 from inflationary_flows.report.calibration import calibration_rows, coverage_rows
@@ -34,7 +34,7 @@ from inflationary_flows.report.environment import environment_rows
 from inflationary_flows.report.origins import origin_row
 from inflationary_flows.report.pictures import Picture, fitted
 from inflationary_flows.report.tables import FIRST, Table, shortened
-from provenance import inside
+from provenance import inside, write
 from report_page import Page
 from repository import REPOSITORY
 
@@ -59,15 +59,6 @@ def picture(suffix: str, *, width: int = 640, frames: int = 1, seed: int = 0) ->
     else:
         images[0].save(buffer, suffix)
     return buffer.getvalue()
-
-
-def write(outputs: dict[str, str | bytes], rule: str, *inputs: str, **wildcards: str) -> None:
-    """Does a job in the working directory."""
-    recorder = Recorder(rule, wildcards=wildcards, inputs=inputs, repository=REPOSITORY)
-    with recorded(recorder):
-        for path, content in outputs.items():
-            with atomic_write(path) as temporary:
-                temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def make_run(folder: Path) -> Path:
@@ -99,7 +90,7 @@ def make_run(folder: Path) -> Path:
             "configuration",
         )
         for seed in ("3", "10-early"):
-            write({f"results/flows/seed{seed}/flow.txt": seed}, "train_network", seed=seed)
+            write({f"results/flows/seed{seed}/flow.txt": seed}, "train_network", wildcards={"seed": seed})
         flows = [f"results/flows/seed{seed}/flow.txt" for seed in ("3", "10-early")]
         for name, text in tables.items():
             write({f"results/tables/{name}.csv": text}, f"measure_{name}", *flows)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from inflationary_flows.config.messages import listing
 from inflationary_flows.config.models import Config, Sizes
-from inflationary_flows.config.requirements import require_known, require_unique
+from inflationary_flows.config.requirements import require_known, require_normalised, require_unique
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError
 
@@ -88,10 +88,7 @@ def _check_hmc(config: Config, dimensions: Mapping[str, int]) -> None:
     hmc, where = config.experiments.hmc, "experiments.hmc"
     mixture = hmc.mixture
     components = len(mixture.weights)
-    if abs(sum(mixture.weights) - 1) > 1e-9:
-        raise ConfigError(
-            f"{where}.mixture.weights", "weights that add up to 1", f"{sum(mixture.weights):.6g}", "normalise them."
-        )
+    require_normalised(mixture.weights, f"{where}.mixture.weights")
     for key in ("means", "stds"):
         rows = getattr(mixture, key)
         if len(rows) != components:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inflationary_flows.config.models import Config
+from inflationary_flows.config.requirements import require_normalised
 from inflationary_flows.errors import ConfigError
 
 
@@ -10,10 +11,7 @@ def check_marginals(config: Config) -> None:
     """Raises `ConfigError` for the first contradiction."""
     marginals, where = config.experiments.marginals, "experiments.marginals"
     components = len(marginals.weights)
-    if abs(sum(marginals.weights) - 1) > 1e-9:
-        raise ConfigError(
-            f"{where}.weights", "weights that add up to 1", f"{sum(marginals.weights):.6g}", "normalise them."
-        )
+    require_normalised(marginals.weights, f"{where}.weights")
     for key in ("means", "stds"):
         values = getattr(marginals, key)
         if len(values) != components:

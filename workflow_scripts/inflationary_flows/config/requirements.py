@@ -1,4 +1,4 @@
-"""What several checks of the configuration ask for: names that exist, values that stand once."""
+"""What several checks of the configuration ask for: names that exist, values that stand once, weights of a mixture."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def require_known(name: str, known: Iterable[str], where: str, what: str) -> Non
         f'the unknown name "{name}"',
         f'did you mean "{near}"?' if near else f"define it under {what.split()[0]}, or use one of these.",
     )
+
+
+def require_normalised(weights: Sequence[float], where: str) -> None:
+    """Raises `ConfigError` if weights do not add up to 1."""
+    if abs(sum(weights) - 1) > 1e-9:
+        raise ConfigError(where, "weights that add up to 1", f"{sum(weights):.6g}", "normalise them.")
 
 
 def require_unique(values: Sequence[Any], where: str, what: str) -> None:
