@@ -8,45 +8,40 @@ and generate, the eigenbasis included.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from inflationary_flows.artifacts.tensors import load_tensors, save_tensors, sha256_of_array
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
-from inflationary_flows.mathematics.flow import Flow, SolverSettings
-from inflationary_flows.mathematics.grids import GridSettings
-from inflationary_flows.mathematics.schedules import make_schedule
-from inflationary_flows.networks.build import build_network
+from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.training.content import (
+    BASIS_NAMES,
+    basis_from,
+    basis_tensors,
+    denoiser_from,
+    flow_content,
+    flow_from,
+)
 
 _NETWORK = "network"
 _FLOW = "flow"
 _BASIS = "eigenbasis"
 
 
-def _basis_tensors(basis: Eigenbasis) -> dict[str, Any]:
-    return {
-        "mean": basis.mean,
-        "scale": basis.scale,
-        "vectors": basis.vectors,
-        "eigenvalues": basis.eigenvalues,
-    }
-
-
 def save_basis(path: Path, basis: Eigenbasis) -> None:
     """Writes an eigenbasis."""
-    save_tensors(path, _basis_tensors(basis), {"kind": _BASIS, "dimension": basis.dimension})
+    save_tensors(path, basis_tensors(basis), {"kind": _BASIS, "dimension": basis.dimension})
 
 
 def basis_fingerprint(basis: Eigenbasis) -> str:
     """Names an eigenbasis by the sha256 of its numbers."""
-    parts = [sha256_of_array(tensor.numpy()) for _, tensor in sorted(_basis_tensors(basis.to("cpu")).items())]
+    parts = [sha256_of_array(tensor.numpy()) for _, tensor in sorted(basis_tensors(basis.to("cpu")).items())]
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
@@ -57,8 +52,7 @@ def load_basis(path: Path) -> Eigenbasis:
 
 
 def _basis(path: Path, arrays: dict[str, np.ndarray], prefix: str) -> Eigenbasis:
-    names = ("mean", "scale", "vectors", "eigenvalues")
-    missing = [name for name in names if prefix + name not in arrays]
+    missing = [name for name in BASIS_NAMES if prefix + name not in arrays]
     if missing:
         raise ArtifactError(
             str(path),
@@ -66,7 +60,7 @@ def _basis(path: Path, arrays: dict[str, np.ndarray], prefix: str) -> Eigenbasis
             f"a file without {', '.join(missing)}",
             "delete the file and run the workflow again",
         )
-    return Eigenbasis(*(torch.from_numpy(arrays[prefix + name]) for name in names))
+    return basis_from(arrays, prefix)
 
 
 def save_network(
@@ -96,15 +90,10 @@ def save_network(
     save_tensors(path, tensors, metadata)
 
 
-def _denoiser(
-    path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, Any], basis: Eigenbasis
-) -> NetworkDenoiser:
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
     try:
-        schedule = make_schedule(basis.eigenvalues, **metadata["schedule"])
-        settings = metadata["network"]
-        network: nn.Module = build_network(settings, basis.dimension, seed=0)
-        weights = {k: torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
-        network.load_state_dict({k.removeprefix("network."): v for k, v in weights.items()})
+        yield
     except (KeyError, TypeError, RuntimeError, InflationaryFlowsError) as problem:
         raise ArtifactError(
             str(path),
@@ -112,8 +101,6 @@ def _denoiser(
             " ".join(str(problem).split())[:200],
             "the file was written by another version of the library; delete it and run the workflow again",
         ) from problem
-    network.eval().requires_grad_(False)
-    return NetworkDenoiser(schedule, network, basis, settings["space"])
 
 
 def load_network(path: Path, basis: Eigenbasis) -> tuple[NetworkDenoiser, dict[str, Any]]:
@@ -138,7 +125,8 @@ def load_network(path: Path, basis: Eigenbasis) -> tuple[NetworkDenoiser, dict[s
             f"one of {str(metadata.get('eigenbasis'))[:12]}",
             "delete the network and run the workflow again: the data have changed since it was trained",
         )
-    return _denoiser(path, arrays, metadata, basis), metadata
+    with _fitting(path):
+        return denoiser_from(arrays, metadata, basis), metadata
 
 
 def save_flow(path: Path, flow: Flow, network_metadata: dict[str, Any]) -> None:
@@ -152,25 +140,15 @@ def save_flow(path: Path, flow: Flow, network_metadata: dict[str, Any]) -> None:
     Raises:
         ArtifactError: if the denoiser is not a network.
     """
-    denoiser = flow.denoiser
-    if not isinstance(denoiser, NetworkDenoiser):
+    if not isinstance(flow.denoiser, NetworkDenoiser):
         raise ArtifactError(
             str(path),
             "a flow with a trained network",
-            type(denoiser).__name__,
+            type(flow.denoiser).__name__,
             "exact denoisers are made from data, not saved",
         )
-    tensors: dict[str, Any] = {f"network.{k}": v for k, v in denoiser.network.state_dict().items()}
-    tensors |= {f"eigenbasis.{k}": v for k, v in _basis_tensors(flow.basis).items()}
-    if flow.compressed_latents is not None:
-        tensors["compressed_latents"] = flow.compressed_latents
-    metadata = {
-        **network_metadata,
-        "kind": _FLOW,
-        "solver": asdict(flow.solver),
-        "compressed_prior": flow.compressed_prior,
-    }
-    save_tensors(path, tensors, metadata)
+    tensors, metadata = flow_content(flow, network_metadata)
+    save_tensors(path, tensors, {**metadata, "kind": _FLOW})
 
 
 def load_flow(path: Path) -> Flow:
@@ -184,17 +162,7 @@ def load_flow(path: Path) -> Flow:
     """
     file = path / "flow.safetensors" if path.is_dir() else path
     arrays, metadata = load_tensors(file, _FLOW)
-    denoiser = _denoiser(file, arrays, metadata, _basis(file, arrays, "eigenbasis."))
-    latents = arrays.get("compressed_latents")
-    return Flow(
-        denoiser,
-        denoiser.basis,
-        solver=solver_settings(metadata["solver"]),
-        compressed_prior=metadata["compressed_prior"],
-        compressed_latents=None if latents is None else torch.from_numpy(latents),
-    )
-
-
-def solver_settings(values: dict[str, Any]) -> SolverSettings:
-    """Plain values, as in the configuration, to settings of the integration."""
-    return SolverSettings(**{**values, "grid": GridSettings(**values["grid"])})
+    # Said more plainly than a missing key would be.
+    _basis(file, arrays, "eigenbasis.")
+    with _fitting(file):
+        return flow_from(arrays, metadata)

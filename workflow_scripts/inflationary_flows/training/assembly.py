@@ -1,0 +1,40 @@
+"""From a trained denoiser to a flow."""
+
+from __future__ import annotations
+
+import torch
+
+from inflationary_flows.mathematics.denoisers import NetworkDenoiser
+from inflationary_flows.mathematics.eigenbasis import Rows
+from inflationary_flows.mathematics.flow import Flow, SolverSettings
+from inflationary_flows.mathematics.prior import CompressedPrior
+
+# Enough to resample from, and a file that is not mostly these: 20,000 points of a toy, 700 colour images.
+COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 20_000, 2**21
+
+
+def assemble(
+    denoiser: NetworkDenoiser,
+    train: Rows,
+    *,
+    solver: SolverSettings,
+    compressed_prior: CompressedPrior,
+    device: str = "cpu",
+) -> Flow:
+    """Joins a denoiser and a solver to a flow that holds inflated training data, where it compresses directions.
+
+    Arguments:
+        denoiser: Trained denoiser.
+        train: Training data, shape (n, D), data units.
+        solver: How the flow is integrated.
+        compressed_prior: How compressed latents are drawn.
+        device: Where the network runs.
+    """
+    flow = Flow(denoiser, denoiser.basis, solver=solver, compressed_prior=compressed_prior).to(device)
+    kept = flow.schedule.kept_dims
+    if kept < flow.dimension:
+        wanted = min(COMPRESSED_LATENTS, COMPRESSED_NUMBERS // (flow.dimension - kept))
+        # The seed is part of the flow, not of a user's draw: it only smooths the data by the first kernel.
+        noised = flow.noised_data(torch.from_numpy(train[:wanted]), seed=0)
+        flow.compressed_latents = flow.inflate(noised)[:, kept:].clone()
+    return flow
