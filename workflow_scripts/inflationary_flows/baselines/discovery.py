@@ -1,0 +1,105 @@
+"""Which methods there are: the modules of `methods/`, and the options of each, read without importing them.
+
+A method is a module of the package `methods`, and its kind is the module's name. Its options are the annotated fields
+of its class `Settings`, of plain values: `int`, `float`, `bool`, `str`, a `Literal` of these, any of them `| None`.
+Configurations are checked with this, so nothing here imports torch: files are parsed, and run only by `load_method`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from importlib.machinery import FileFinder
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from inflationary_flows.baselines import methods
+from inflationary_flows.errors import ConfigError
+
+if TYPE_CHECKING:
+    from inflationary_flows.baselines.method import Method
+
+
+def method_names() -> list[str]:
+    """Kinds of methods, sorted: names of the modules in the folders of `methods`, but those that begin with `_`."""
+    return sorted(_files())
+
+
+def method_file(kind: str) -> Path:
+    """Finds the source of a method.
+
+    Arguments:
+        kind: Name of its module.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    files = _files()
+    if kind not in files:
+        raise ConfigError(
+            "kind",
+            f"one of the methods {', '.join(sorted(files))}",
+            f'"{kind}"',
+            "a method is a module of inflationary_flows/baselines/methods, named like its kind.",
+        )
+    return files[kind]
+
+
+def option_names(kind: str) -> dict[str, str]:
+    """Reads the options of a method.
+
+    Arguments:
+        kind: Name of its module.
+
+    Returns:
+        The annotation of each annotated field of the module's class `Settings`, as text, in their order.
+
+    Raises:
+        ConfigError: if there is no such method, or its module is not Python or has no such class.
+    """
+    path = method_file(kind)
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except SyntaxError as problem:
+        raise ConfigError(
+            path.name, "a module in Python", f"{problem.msg} (line {problem.lineno})", "correct it there."
+        ) from problem
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == "Settings":
+            return {
+                field.target.id: ast.unparse(field.annotation)
+                for field in node.body
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+            }
+    raise ConfigError(
+        path.name,
+        "a class Settings at the module's top level",
+        "none",
+        "write a frozen dataclass of plain values with defaults, one a hyper-parameter; it may be empty.",
+    )
+
+
+def load_method(kind: str) -> Method:
+    """Imports a method.
+
+    Arguments:
+        kind: Name of its module.
+
+    Returns:
+        The module, which offers `Settings`, `fit`, `pack` and `unpack`.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    method_file(kind)
+    return cast("Method", importlib.import_module(f"{methods.__name__}.{kind}"))
+
+
+def _files() -> dict[str, Path]:
+    """Sources by name, of all folders of the package: a folder that was added to its `__path__` counts."""
+    return {
+        module.name: Path(module.module_finder.path, f"{module.name}.py")
+        for module in pkgutil.iter_modules(methods.__path__)
+        if isinstance(module.module_finder, FileFinder) and not module.ispkg and not module.name.startswith("_")
+    }

@@ -1,0 +1,136 @@
+"""Our own method, as one among those that are compared.
+
+The latents of an inflationary flow are as many as the coordinates; a reducing schedule makes all but d of them small.
+What d numbers tell of a point is what the flow generates from its kept latents, with the compressed ones at their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from inflationary_flows.baselines.layers import count_parameters
+from inflationary_flows.baselines.method import Problem
+from inflationary_flows.mathematics.denoisers import NetworkDenoiser
+from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.progress import Progress
+from inflationary_flows.training import fit as training
+from inflationary_flows.training.assembly import assemble
+from inflationary_flows.training.content import flow_content, flow_from, solver_settings
+from inflationary_flows.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyper-parameters of an inflationary flow that are searched; the others are those of its data set's training.
+
+    Attributes:
+        learning_rate: Peak rate.
+    """
+
+    learning_rate: float = 5e-3
+
+
+class InflationaryModel:
+    """A reducing flow as a model that keeps d dimensions.
+
+    Arguments:
+        flow: The flow.
+        described: Arguments of `make_schedule` and `build_network`, to be written beside it.
+    """
+
+    def __init__(self, flow: Flow, described: Mapping[str, Any]) -> None:
+        self.flow = flow
+        self.described = dict(described)
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates D."""
+        return self.flow.dimension
+
+    @property
+    def kept_dims(self) -> int:
+        """Number of kept dimensions d."""
+        return self.flow.schedule.kept_dims
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers."""
+        denoiser = self.flow.denoiser
+        assert isinstance(denoiser, NetworkDenoiser)
+        return count_parameters(denoiser.network)
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the network for each point generated."""
+        return self.flow.evaluations()
+
+    def sample(self, n: int, seed: int) -> np.ndarray:
+        """New points, shape (n, D), data units."""
+        return self.flow.sample(n, seed)
+
+    def sample_numbered(self, first: int, count: int, seed: int) -> np.ndarray:
+        """The points number first ... first + count - 1 of a seed, shape (count, D)."""
+        return self.flow.generate(self.flow.prior().sample_numbered(first, count, seed)).numpy()
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Points from their kept latents alone, shape (n, D)."""
+        latents = self.flow.inflate(x)
+        latents[:, self.kept_dims :] = 0.0
+        return self.flow.generate(latents)
+
+    def round_trip(self, x: np.ndarray) -> np.ndarray:
+        """Points from all of their latents, shape (n, D)."""
+        return self.flow.round_trip(x)
+
+    def to(self, device: str) -> InflationaryModel:
+        """The same model with its network on another device."""
+        return InflationaryModel(self.flow.to(device), self.described)
+
+
+def fit(
+    problem: Problem, settings: Settings, *, steps: int, seed: int, progress: Progress, device: str = "cpu"
+) -> tuple[InflationaryModel, list[dict[str, Any]]]:
+    """Trains a reducing flow; see `training.fit.fit`."""
+    schedule = make_schedule(problem.basis.eigenvalues, **problem.schedule)
+    chosen = TrainingSettings(**problem.training)
+    chosen = replace(
+        chosen,
+        steps=steps,
+        learning_rate=settings.learning_rate,
+        warmup_steps=min(chosen.warmup_steps, steps // 5),
+    )
+    denoiser, curve = training.fit(
+        problem.train,
+        problem.validation,
+        problem.basis,
+        schedule,
+        dict(problem.network),
+        chosen,
+        seed=seed,
+        progress=progress,
+        device=device,
+    )
+    flow = assemble(
+        denoiser,
+        problem.train,
+        solver=solver_settings(problem.solver),
+        compressed_prior=problem.compressed_prior,  # type: ignore[arg-type]
+        device=device,
+    )
+    return InflationaryModel(flow, {"schedule": dict(problem.schedule), "network": dict(problem.network)}), curve
+
+
+def pack(model: InflationaryModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A flow as tensors and plain values, which `Flow.load` reads as well."""
+    return flow_content(model.flow, {**model.described, "kind": "flow"})
+
+
+def unpack(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> InflationaryModel:
+    """The inverse of `pack`."""
+    described = {name: metadata[name] for name in ("schedule", "network")}
+    return InflationaryModel(flow_from(tensors, metadata), described)

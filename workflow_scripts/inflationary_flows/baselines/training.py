@@ -1,0 +1,199 @@
+r"""Trains the network of an injective flow, whatever its loss.
+
+Adam with linear warm-up and cosine decay, and an exponential moving average of the weights, as for inflationary flows.
+Batch and probes of a step derive from seed and step alone, hence a run that is killed and resumed ends with the same
+network to the last bit.  Phases follow each other: each begins from averaged weights, with a warm-up of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inflationary_flows.baselines.chart import InjectiveNetwork, build_network, chart_of_size
+from inflationary_flows.baselines.injective import InjectiveFlow
+from inflationary_flows.baselines.layers import count_parameters
+from inflationary_flows.baselines.method import Problem
+from inflationary_flows.errors import TrainingError
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
+from inflationary_flows.networks.build import build_network as build_score_network
+from inflationary_flows.progress import Progress
+from inflationary_flows.seeding import derive_seed
+from inflationary_flows.training.state import TrainingState
+
+logger = logging.getLogger(__name__)
+
+Loss = Callable[[InjectiveNetwork, Tensor, torch.Generator], Tensor]
+
+_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Steps with one loss.
+
+    Attributes:
+        name: What they are called in the training curve.
+        steps: Optimiser steps.
+        loss: Mean loss of a batch of points, shape (n, D), coordinates of the chart, with a source of probes.
+    """
+
+    name: str
+    steps: int
+    loss: Loss
+
+
+def reconstruction(network: InjectiveNetwork, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Latents of points, shape (n, d), and squared distances to their projections, shape (n,), standardised units."""
+    z = network.encode(points)
+    return z, (network.decoder()(z) - points).square().sum(1)
+
+
+def chart_points(network: InjectiveNetwork, basis: Eigenbasis, x: Rows) -> Tensor:
+    """Data, shape (n, D), data units, in coordinates of the chart, where the network is."""
+    parts = [
+        network.standardise(basis, torch.as_tensor(x[first : first + _ROWS], dtype=torch.float64))
+        for first in range(0, len(x), _ROWS)
+    ]
+    return torch.cat(parts)
+
+
+def _rate_factor(step: int, steps: int, warmup: int) -> float:
+    """Linear warm-up, then a cosine to nought, as a share of the peak rate."""
+    warmup = min(warmup, steps // 5)
+    if step < warmup:
+        return (step + 1) / warmup
+    return (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
+
+
+def _phase_at(phases: Sequence[Phase], step: int) -> tuple[Phase, int]:
+    """The phase of a step, and the step's number in it."""
+    for phase in phases:
+        if step < phase.steps:
+            return phase, step
+        step -= phase.steps
+    raise IndexError(step)
+
+
+def make_network(problem: Problem, seed: int) -> tuple[InjectiveNetwork, dict[str, Any]]:
+    """The untrained network, as large as the score network, and the settings of its chart."""
+    score = build_score_network(dict(problem.network), problem.dimension, seed=0)
+    image = problem.image if problem.budget["chart"]["conditioner"] == "convolution" else None
+    chart = chart_of_size(problem.basis, problem.kept_dims, problem.budget["chart"], image, count_parameters(score))
+    return build_network(problem.basis, problem.kept_dims, chart, image, seed), chart
+
+
+@torch.no_grad()
+def _measure(network: InjectiveNetwork, points: Tensor) -> dict[str, float]:
+    """What training curves show of held-out points."""
+    z, squared = reconstruction(network, points)
+    return {
+        "validation_loss": float(squared.mean() / points.shape[1]),
+        "latent_log_prob": float(network.latent_log_prob(z).mean()),
+    }
+
+
+def fit_injective(
+    problem: Problem,
+    phases: Sequence[Phase],
+    *,
+    learning_rate: float,
+    seed: int,
+    progress: Progress,
+    device: str = "cpu",
+) -> tuple[InjectiveFlow, list[dict[str, Any]]]:
+    """Trains an injective flow, or goes on where an interrupted run of the same digest stopped.
+
+    Arguments:
+        problem: Data and budget.
+        phases: Losses, one after the other.
+        learning_rate: Peak rate.
+        seed: Seed of initial weights, batches and probes.
+        progress: Where the state is kept meanwhile, and why to stop early.
+        device: Where the network runs.
+
+    Returns:
+        The flow with averaged weights, and the rows of the training curve: validation_loss is the squared distance of
+        held-out points to their projections, a coordinate, standardised units; latent_log_prob in nats.
+
+    Raises:
+        TrainingError: if the loss is not finite; the last good state is kept.
+        Interrupted: if it was asked to stop; the state is kept.
+        ProgressError: if the kept state is of another run, or another job writes it.
+    """
+    budget, total = problem.budget, sum(phase.steps for phase in phases)
+    network, chart = make_network(problem, seed)
+    network.to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
+    scaler = torch.amp.GradScaler(enabled=False)
+    average = copy.deepcopy(network)
+    state = TrainingState(network, average, optimiser, scaler)
+    if state.resume(progress):
+        logger.info("resumed at step %d of %d", state.step, total)
+    train = chart_points(network, problem.basis, problem.train)
+    held_out = chart_points(network, problem.basis, problem.validation[: budget["validation_points"]])
+    while state.step < total:
+        phase, step = _phase_at(phases, state.step)
+        if step == 0 and state.step > 0:
+            network.load_state_dict(average.state_dict())
+        rate = learning_rate * _rate_factor(step, phase.steps, budget["warmup_steps"])
+        try:
+            value = _advance(state, phase, train, rate, problem, seed)
+        except TrainingError as problem_found:
+            problem_found.hint += f"; the last good state is kept in {progress.store.name}"
+            raise
+        if state.step % budget["validate_every"] == 0 or state.step == total:
+            row = {
+                "event": "validation",
+                "phase": phase.name,
+                "step": state.step,
+                "images_seen": state.step * budget["batch_size"],
+                "loss": value,
+                **_measure(average, held_out),
+            }
+            state.history.append(row)
+            logger.info("step %d of %d (%s)  %s", state.step, total, phase.name, row)
+        reason = progress.stop() if state.step < total else None
+        if reason or progress.due():
+            state.save(progress)
+        if reason:
+            raise progress.interrupted("training", state.step, total, reason)
+    state.save(progress)
+    return InjectiveFlow(average.requires_grad_(False), problem.basis, chart, problem.image), state.history
+
+
+def _advance(state: TrainingState, phase: Phase, train: Tensor, rate: float, problem: Problem, seed: int) -> float:
+    """One optimiser step and the averaged weights after it; returns the loss before it.
+
+    Raises:
+        TrainingError: if the loss is not finite; nothing has changed then.
+    """
+    budget, network = problem.budget, state.network
+    assert isinstance(network, InjectiveNetwork)
+    generator = torch.Generator().manual_seed(derive_seed("injective step", seed, state.step))
+    numbers = torch.randint(len(train), (budget["batch_size"],), generator=generator)
+    state.optimiser.zero_grad(set_to_none=True)
+    loss = phase.loss(network, train[numbers.to(train.device)], generator)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"training step {state.step}", "a finite loss", f"{value:g}", f"lower learning_rate (now {rate:g})"
+        )
+    loss.backward()
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    nn.utils.clip_grad_norm_(network.parameters(), budget["gradient_clip"])
+    state.optimiser.step()
+    half_life = min(budget["ema_half_life"], 0.1 * (state.step + 1) * budget["batch_size"])
+    decay = 0.5 ** (budget["batch_size"] / half_life)
+    with torch.no_grad():
+        torch._foreach_lerp_(list(state.average.parameters()), list(network.parameters()), 1 - decay)
+    state.step += 1
+    return value
