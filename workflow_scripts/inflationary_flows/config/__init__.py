@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from inflationary_flows.config.load import (
+    budget_settings,
     dataset_settings,
     export_schema,
     load_config,
+    method_settings,
     network_settings,
     resolve,
     schedule_settings,
@@ -17,9 +19,11 @@ from inflationary_flows.config.models import Config
 
 __all__ = [
     "Config",
+    "budget_settings",
     "dataset_settings",
     "export_schema",
     "load_config",
+    "method_settings",
     "network_settings",
     "resolve",
     "schedule_settings",

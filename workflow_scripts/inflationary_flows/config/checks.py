@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inflationary_flows.config.baseline_checks import check_baselines
 from inflationary_flows.config.image_checks import check_images
 from inflationary_flows.config.image_sources import check_image_source, image_format
 from inflationary_flows.config.inference_checks import check_inference
 from inflationary_flows.config.marginal_checks import check_marginals
 from inflationary_flows.config.messages import listing
 from inflationary_flows.config.models import Config, Dataset, Schedule
-from inflationary_flows.config.requirements import require_known, require_unique
+from inflationary_flows.config.requirements import require_fit, require_known, require_unique
 from inflationary_flows.data.sources import table_dimension
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError, DataError
@@ -70,28 +71,13 @@ def check(config: Config) -> None:
         _check_dataset(config, dataset, f"datasets.{name}")
         dimension = _dimension(dataset, f"datasets.{name}")
         for schedule_name in dataset.schedules:
-            check_fit(config.schedules[schedule_name], schedule_name, name, dimension)
+            require_fit(config.schedules[schedule_name], schedule_name, name, dimension)
         _check_rows(dataset, f"datasets.{name}", dimension)
-    check_inference(config, {name: _dimension(d, f"datasets.{name}") for name, d in config.datasets.items()})
+    dimensions = {name: _dimension(dataset, f"datasets.{name}") for name, dataset in config.datasets.items()}
+    check_inference(config, dimensions)
     check_marginals(config)
     check_images(config)
-
-
-def check_fit(schedule: Schedule, schedule_name: str, dataset: str, dimension: int) -> None:
-    """Raises `ConfigError` if a schedule cannot be used with data of D dimensions."""
-    kept = schedule.kept_dims
-    if kept is None:
-        return
-    about = f'(data set "{dataset}" has D = {dimension})'
-    elsewhere = f"list {dataset} under another one."
-    if kept >= dimension:
-        expected = f"an integer from 1 to {dimension - 1}" if dimension > 1 else "no kept_dims"
-        raise ConfigError(
-            f"schedules.{schedule_name}.kept_dims",
-            f"{expected} {about}",
-            str(kept),
-            f"name a schedule with fewer kept dimensions, or {elsewhere}",
-        )
+    check_baselines(config, dimensions)
 
 
 def _check_schedule(schedule: Schedule, where: str) -> None:

@@ -15,16 +15,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 _EXPONENT_FORM = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
 
 
-def _read_exponent_form(value: Any) -> Any:
+def read_exponent_form(value: Any) -> Any:
+    """Returns the number that a text such as `1e-3` plainly is, and any other value as it is."""
     if isinstance(value, str) and _EXPONENT_FORM.fullmatch(value):
         return float(value)
     return value
 
 
-Number = Annotated[float, BeforeValidator(_read_exponent_form), Field(allow_inf_nan=False)]
-PositiveNumber = Annotated[float, BeforeValidator(_read_exponent_form), Field(gt=0, allow_inf_nan=False)]
-NonNegativeNumber = Annotated[float, BeforeValidator(_read_exponent_form), Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, BeforeValidator(_read_exponent_form), Field(gt=0, lt=1, allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(read_exponent_form), Field(allow_inf_nan=False)]
+PositiveNumber = Annotated[float, BeforeValidator(read_exponent_form), Field(gt=0, allow_inf_nan=False)]
+NonNegativeNumber = Annotated[float, BeforeValidator(read_exponent_form), Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, BeforeValidator(read_exponent_form), Field(gt=0, lt=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

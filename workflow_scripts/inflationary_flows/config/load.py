@@ -21,6 +21,8 @@ from inflationary_flows.errors import ConfigError
 from inflationary_flows.networks.presets import AUGMENTATION_LABELS, PRESETS
 
 _DATA_KEYS = ("kind", "seed")
+# What a job costs, not what it makes.
+_RESOURCES = ("checkpoint_seconds", "threads", "runtime", "mem", "gpu")
 
 
 def load_config(
@@ -73,6 +75,8 @@ def resolve(config: Config) -> dict[str, Any]:
         resolved["datasets"][name] = _resolved_dataset(name, dataset)
     for name in config.schedules:
         resolved["schedules"][name] = _resolved_schedule(config, name)
+    for name, method in resolved["baselines"]["methods"].items():
+        method.setdefault("label", name)
     return resolved
 
 
@@ -170,10 +174,18 @@ def training_of(config: Config, dataset: str, variant: str | None = None) -> Tra
 
 def training_settings(config: Config, dataset: str, variant: str | None = None) -> dict[str, Any]:
     """Returns the training settings of a data set that decide the result (not the resources)."""
-    settings = training_of(config, dataset, variant).model_dump()
-    for key in ("checkpoint_seconds", "threads", "runtime", "mem", "gpu"):
-        del settings[key]
-    return settings
+    return training_of(config, dataset, variant).model_dump(exclude=set(_RESOURCES))
+
+
+def budget_settings(config: Config, dataset: str, schedule: str) -> dict[str, Any]:
+    """Returns what methods may spend on a data set and schedule, as far as it decides the result (not resources)."""
+    budget = config.baselines.budgets[config.baselines.datasets[dataset].schedules[schedule]]
+    return budget.model_dump(exclude=set(_RESOURCES))
+
+
+def method_settings(config: Config, method: str) -> dict[str, Any]:
+    """Returns what a method is: its kind, and the hyper-parameters that all of its candidates have."""
+    return config.baselines.methods[method].model_dump(include={"kind", "settings"})
 
 
 def export_schema() -> dict[str, Any]:

@@ -29,7 +29,9 @@ def translate(problem: ValidationError, model: type[BaseModel], raw: Mapping[str
     details = problem.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
     location = _real_location(first["loc"], raw, keep_last=first["type"] == "missing")
-    more = len({_real_location(detail["loc"], raw, True) for detail in details}) - 1
+    # Every type that a value may have complains at the same place.
+    places = {_real_location(detail["loc"], raw, keep_last=detail["type"] == "missing") for detail in details}
+    more = len(places) - 1
     error = _describe_problem(first["type"], location, first["input"], model, raw)
     if more > 0:
         error.hint += f" ({more} more to come.)" if more > 1 else " (One more to come.)"
@@ -53,6 +55,21 @@ def join(location: Location) -> str:
 def listing(words: Iterable[Any]) -> str:
     """Writes alternatives: a, b, c."""
     return ", ".join(str(word) for word in words)
+
+
+def describe_value(value: Any) -> str:
+    """Writes a value of the configuration as messages say it, such as: the text 'fast'."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {shorten(value)}"
+    if isinstance(value, Mapping):
+        return f"a mapping ({shorten(dict(value))})" if value else "an empty mapping"
+    if isinstance(value, list):
+        return f"the list {shorten(value)}" if value else "an empty list"
+    return shorten(value)
 
 
 def _describe_problem(
@@ -80,7 +97,7 @@ def _describe_problem(
         return ConfigError(f"{where}.kind", f"one of {choices}", "nothing" if tag is None else shorten(tag), hint)
     annotation, metadata, description = _type_at(model, location, raw)
     expected = _describe_type(annotation, metadata)
-    got = "nothing" if kind == "missing" else _describe_value(given)
+    got = "nothing" if kind == "missing" else describe_value(given)
     hint = _hint(kind, given, annotation, _meaning(location, description))
     return ConfigError(where, expected, got, hint)
 
@@ -114,20 +131,6 @@ def _meaning(location: Location, description: str | None) -> str:
     if text[:1].isupper() and text[1:2].islower():
         text = text[0].lower() + text[1:]
     return f"{key} ({text})"
-
-
-def _describe_value(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f"the text {shorten(value)}"
-    if isinstance(value, Mapping):
-        return f"a mapping ({shorten(dict(value))})" if value else "an empty mapping"
-    if isinstance(value, list):
-        return f"the list {shorten(value)}" if value else "an empty list"
-    return shorten(value)
 
 
 def _name_hint(name: str | int, choices: tuple[Any, ...]) -> str:
@@ -210,10 +213,14 @@ def _tagged(annotation: Any, node: Any) -> Any:
     if get_origin(annotation) not in (Union, types.UnionType):
         return annotation
     kind = node.get("kind") if isinstance(node, Mapping) else None
-    for member in get_args(annotation):
+    for member in _models_of(annotation):
         if kind in get_args(member.model_fields["kind"].annotation):
             return member
     return annotation
+
+
+def _models_of(union: Any) -> list[type[BaseModel]]:
+    return [member for member in get_args(union) if isinstance(member, type) and issubclass(member, BaseModel)]
 
 
 def _fields_at(model: type[BaseModel], location: Location, raw: Mapping[str, Any]) -> Iterable[str]:
@@ -258,6 +265,8 @@ def _describe_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
         return f"a list with {least}, each {_describe_type(inner, constraints)}"
     if get_origin(annotation) is dict:
         return "a mapping with at least one name" if metadata else "a mapping of names to values"
+    if get_origin(annotation) in (Union, types.UnionType) and not _models_of(annotation):
+        return "a number, a text, true, false or null"
     return "a mapping of keys to values"
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inflationary_flows.config.baselines import Baselines
 from inflationary_flows.config.experiments import Experiments
 from inflationary_flows.config.fields import (
     Count,
@@ -301,6 +302,9 @@ class Config(Section):
     )
     solver: Solver = Field(default_factory=Solver, description="How flows are integrated.")
     experiments: Experiments = Field(default_factory=Experiments, description="Settings of the experiments.")
+    baselines: Baselines = Field(
+        default_factory=Baselines, description="Flows beside injective flows (target `baselines`)."
+    )
     extractors: Extractors = Field(
         default_factory=Extractors, description="Networks whose features tell how far images are apart."
     )

@@ -1,4 +1,4 @@
-"""What several checks of the configuration ask for: names that exist, values that stand once, weights of a mixture."""
+"""What several checks of the configuration ask for: names that exist, values that stand once, parts that fit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,25 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from inflationary_flows.config.messages import did_you_mean, listing
+from inflationary_flows.config.models import Schedule
 from inflationary_flows.errors import ConfigError
+
+
+def require_fit(schedule: Schedule, schedule_name: str, dataset: str, dimension: int) -> None:
+    """Raises `ConfigError` if a schedule cannot be used with data of D dimensions."""
+    kept = schedule.kept_dims
+    if kept is None:
+        return
+    about = f'(data set "{dataset}" has D = {dimension})'
+    elsewhere = f"list {dataset} under another one."
+    if kept >= dimension:
+        expected = f"an integer from 1 to {dimension - 1}" if dimension > 1 else "no kept_dims"
+        raise ConfigError(
+            f"schedules.{schedule_name}.kept_dims",
+            f"{expected} {about}",
+            str(kept),
+            f"name a schedule with fewer kept dimensions, or {elsewhere}",
+        )
 
 
 def require_known(name: str, known: Iterable[str], where: str, what: str) -> None:
