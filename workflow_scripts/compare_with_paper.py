@@ -10,9 +10,10 @@ from inflationary_flows.experiments.paper_comparison import compare_with_paper
 
 with job(snakemake):
     # A configuration without image flows has no tables of them: all is then "not run".
-    frechet, roundtrip, participation = (
+    tables = snakemake.input
+    frechet, roundtrip, participation, baselines = (
         pd.read_csv(paths) if isinstance(paths, str) else pd.DataFrame()
-        for paths in (snakemake.input.frechet, snakemake.input.roundtrip, snakemake.input.participation)
+        for paths in (tables.frechet, tables.roundtrip, tables.participation, tables.get("baselines"))
     )
     table = compare_with_paper(
         pd.read_csv(Path(snakemake.scriptdir).parent / "configs/paper_tables.csv"),
@@ -21,5 +22,7 @@ with job(snakemake):
         participation,
         schedules=snakemake.params.schedules,
         kinds=snakemake.params.kinds,
+        baselines=baselines,
+        methods=snakemake.params.get("methods"),
     )
     write_csv(snakemake.output.table, table)

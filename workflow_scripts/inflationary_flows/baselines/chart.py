@@ -95,8 +95,8 @@ class InjectiveNetwork(nn.Module):
         self.density = Invertible([normalising_layer(kept_dims), *density])
 
     def _keep(self, name: str, value: Tensor) -> None:
-        # Follows from the eigenbasis, which a file holds anyway. In float64, so that both ways are inverse to each other
-        # in any precision of the weights.
+        # Follows from the eigenbasis, which a file holds anyway. In float64, so that both ways are inverse to each
+        # other in any precision of the weights.
         self.register_buffer(name, value, persistent=False)
 
     @property

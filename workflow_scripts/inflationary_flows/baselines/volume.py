@@ -9,8 +9,9 @@ estimated (Caterini, Loaiza-Ganem, Pleiss and Cunningham, 2021):
 
     d/dtheta 1/2 log det G = tr(G^-1 J^T dJ/dtheta) = E[ (J v)^T (dJ/dtheta) e ],   G v = e,   E e e^T = I
 
-where v comes from conjugate gradients, which need products with G alone.  The paper's estimate is v^T (dG/dtheta) e / 2,
-of the same mean; its other half, (dJ v)^T J e, has a variance that grows with the square of G's condition.
+where v comes from conjugate gradients, which need products with G alone.  The paper's estimate is
+v^T (dG/dtheta) e / 2, of the same mean; its other half, (dJ v)^T J e, has a variance that grows with the square of G's
+condition.
 
 J v is taken by differentiating w -> J^T w, which is linear, once more: that costs half of forward-mode derivatives,
 which have to be differentiated once more as well.

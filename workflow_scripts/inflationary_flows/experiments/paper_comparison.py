@@ -3,7 +3,7 @@
 Every published row appears, and no cell is empty: what was not run says so.  A number of ours stands beside a published
 one only if it measures the same thing: a data set of the same images at 32x32, a flow of the kernel that the published
 numbers come from with the same kept dimensions and gap, and for FID the network that alone may be called so, with as
-many images as published.
+many images as published.  Table 4 compares methods: an injective flow need only keep as many dimensions.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ COMPARISON_COLUMNS = (
     *("ours", "ours_two_sigma", "draws", "difference", "in_two_sigmas", "status", "evaluations", "flow"),
 )
 COMPARED, NOT_RUN = "compared", "not run"
-NONE, NO_SIGMA, ONE_DRAW = "none", "no sigma published", "one draw"
+NONE, NO_SIGMA, ONE_DRAW, NOT_STATED = "none", "no sigma published", "one draw", "not stated"
 
 METHOD = "inflationary_flow"
 # What the published images are: 32 x 32 x 3.
 PUBLISHED_DIMENSION = 3072
 # FID depends on the number of images, the other measurements do not.
 PUBLISHED_FID_IMAGES = 50_000
+# Table 4: the best of several sets of so many images, and what that is in tables of ours.
+BEST_OF_SETS, OUR_BEST, IMAGES_OF_A_SET = "fid_best_10k", "fid_best", 10_000
 # Formats that hold any images, so that only the name of the data set tells which.
 _NAMED_KINDS = ("idx", "image_folder")
 
@@ -37,6 +39,8 @@ def compare_with_paper(
     participation: pd.DataFrame,
     schedules: Mapping[str, Mapping[str, Any]],
     kinds: Mapping[str, str],
+    baselines: pd.DataFrame | None = None,
+    methods: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Puts published values beside ours.
 
@@ -51,25 +55,57 @@ def compare_with_paper(
         participation: Columns dataset, dimension, participation_ratio.
         schedules: Keyword arguments of `make_schedule` by schedule.
         kinds: Kind of each data set.
+        baselines: Columns method, dataset, schedule, seed, metric, value, n, the seed being that of training.
+        methods: Kind of each method of `baselines` that is not named like its kind.
 
     Returns:
-        A row for every published one, in their order, of columns `COMPARISON_COLUMNS`.  `ours` is the mean over draws,
-        `ours_two_sigma` twice their standard deviation; `in_two_sigmas` is the difference in units of the published
-        two sigma.  Cells without a number hold a text that says why.
+        A row for every published one, in their order, of columns `COMPARISON_COLUMNS`.  `ours` is the mean over draws
+        (of table 4: over models, of the best draw of each), `ours_two_sigma` twice their standard deviation;
+        `in_two_sigmas` is the difference in units of the published two sigma.  Cells without a number hold a text that
+        says why.
     """
     rows = []
     for record in published.to_dict("records"):
         row = {str(column): value for column, value in record.items()}
-        names = _named_like(str(row["dataset"]), kinds)
         measured = pd.DataFrame()
         if row["metric"] == "participation_ratio":
-            measured = _of_data(participation, names)
+            measured = _of_data(participation, _named_like(str(row["dataset"]), kinds))
+        elif row["metric"] == BEST_OF_SETS:
+            measured = best_of_sets(row, baselines, participation, schedules, kinds, methods)
         elif row["method"] == METHOD:
-            candidates = [name for name in names if _dimension(participation, name) in (None, PUBLISHED_DIMENSION)]
-            chosen = [name for name, settings in sorted(schedules.items()) if _is_schedule_of(row, settings)]
-            measured = _of_flows(_values(row["metric"], frechet, roundtrip), candidates, chosen)
+            measured = _of_flows(row, _values(row["metric"], frechet, roundtrip), participation, schedules, kinds)
         rows.append({**_published_cells(row), **_our_cells(row, measured)})
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS), dtype=object)
+
+
+def best_of_sets(
+    row: Mapping[str, Any],
+    baselines: pd.DataFrame | None,
+    participation: pd.DataFrame,
+    schedules: Mapping[str, Mapping[str, Any]],
+    kinds: Mapping[str, str],
+    methods: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Finds our models beside a row of table 4; of several methods of the published kind, those of the first by name.
+
+    Arguments:
+        row: The published row.
+        baselines, participation, schedules, kinds, methods: As of `compare_with_paper`.
+
+    Returns:
+        Rows of `baselines`, one for each model, with `flow` (data set and schedule) and `evaluations`; empty if there
+        are none.
+    """
+    if baselines is None or not len(baselines):
+        return pd.DataFrame()
+    is_best = (baselines["metric"] == OUR_BEST) & (baselines["n"] == IMAGES_OF_A_SET)
+    measured = baselines[is_best].assign(evaluations=NOT_STATED)
+    for name in sorted(set(measured["method"])):
+        if (methods or {}).get(name, name) == row["method"]:
+            found = _of_flows(row, measured[measured["method"] == name], participation, schedules, kinds)
+            if len(found):
+                return found
+    return pd.DataFrame()
 
 
 def _named_like(published: str, kinds: Mapping[str, str]) -> list[str]:
@@ -87,10 +123,12 @@ def _dimension(participation: pd.DataFrame, dataset: str) -> int | None:
 
 
 def _is_schedule_of(row: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """Whether a schedule keeps the published dimensions at the published gap, with the kernel of those numbers."""
+    """Whether a schedule keeps the published dimensions, of our flows at the published gap and with that kernel."""
+    kept, gap = settings.get("kept_dims"), row["inflation_gap"]
+    if row["method"] != METHOD:
+        return kept == row["dims"]
     if settings.get("kernel", "floor") != "floor":
         return False
-    kept, gap = settings.get("kept_dims"), row["inflation_gap"]
     if pd.isna(gap):
         return kept is None and row["dims"] == PUBLISHED_DIMENSION
     ours = settings.get("inflation_gap")
@@ -104,7 +142,6 @@ def _values(metric: str, frechet: pd.DataFrame, roundtrip: pd.DataFrame) -> pd.D
         return frechet[is_fid & (frechet["n"] == PUBLISHED_FID_IMAGES)]
     if metric == "roundtrip_mse_uint8" and len(roundtrip):
         return roundtrip.assign(value=roundtrip["mse_uint8_wrapped"])
-    # The best FID of three sets of 10,000 images is not measured here.
     return pd.DataFrame()
 
 
@@ -116,9 +153,18 @@ def _of_data(participation: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame()
 
 
-def _of_flows(measured: pd.DataFrame, datasets: list[str], schedules: list[str]) -> pd.DataFrame:
-    """The draws of the first flow that has any."""
-    for dataset, schedule in ((d, s) for d in datasets for s in schedules if len(measured)):
+def _of_flows(
+    row: Mapping[str, Any],
+    measured: pd.DataFrame,
+    participation: pd.DataFrame,
+    schedules: Mapping[str, Mapping[str, Any]],
+    kinds: Mapping[str, str],
+) -> pd.DataFrame:
+    """The draws of the first flow beside a published row that has any."""
+    names = _named_like(str(row["dataset"]), kinds)
+    datasets = [name for name in names if _dimension(participation, name) in (None, PUBLISHED_DIMENSION)]
+    chosen = [name for name, settings in sorted(schedules.items()) if _is_schedule_of(row, settings)]
+    for dataset, schedule in ((d, s) for d in datasets for s in chosen if len(measured)):
         found = measured[(measured["dataset"] == dataset) & (measured["schedule"] == schedule)]
         if len(found):
             return found.assign(flow=f"{dataset}/{schedule}")

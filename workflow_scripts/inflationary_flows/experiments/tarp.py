@@ -36,6 +36,8 @@ _OUTLIERS = 0.01
 _ROWS = 100
 # Samples that together weigh less than this are left out of a posterior.
 _NEGLIGIBLE = 1e-9
+# Combinations of indicators with less variance are the same in all replicates.
+_CONSTANT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,7 @@ def coverage_rows(closer: np.ndarray, central: np.ndarray, levels: Sequence[floa
     """
     indicators = np.stack([(closer < level).mean(1) for level in levels], 1)
     n = len(indicators)
-    p_value = _nominal_p_value(
-        np.concatenate([indicators, central[:, None] < np.asarray(levels)], 1), np.tile(levels, 2)
-    )
+    p_value = _nominal_p_value(indicators, central[:, None] < np.asarray(levels), np.asarray(levels))
     errors = indicators.std(0, ddof=1) / np.sqrt(n)
     return [
         {
@@ -166,9 +166,16 @@ def coverage_rows(closer: np.ndarray, central: np.ndarray, levels: Sequence[floa
     ]
 
 
-def _nominal_p_value(indicators: np.ndarray, expected: np.ndarray) -> float:
-    """Hotelling's test that the means of indicators, shape (n, m), are the expected ones, shape (m,)."""
+def _nominal_p_value(closer: np.ndarray, central: np.ndarray, levels: np.ndarray) -> float:
+    """Hotelling's test that the means of both sets of indicators, shape (n, L) each, are the levels, shape (L,)."""
+    indicators = np.concatenate([closer, central], 1)
     n, count = indicators.shape
-    deviation = indicators.mean(0) - expected
-    statistic = n * float(deviation @ np.linalg.pinv(np.cov(indicators.T)) @ deviation)
+    deviation = indicators.mean(0) - np.tile(levels, 2)
+    variances, directions = np.linalg.eigh(np.cov(indicators.T))
+    # Masses of collapsed posteriors are 0 or 1, so that indicators of all levels agree in every replicate.  That their
+    # differences do not vary shows no error of their means: the nominal variance does.
+    nominal = np.kron(np.eye(2), np.minimum.outer(levels, levels) - np.outer(levels, levels))
+    expected = np.einsum("ik,ij,jk->k", directions, nominal, directions)
+    variances = np.where(variances > _CONSTANT, variances, expected)
+    statistic = n * float((np.square(directions.T @ deviation) / variances).sum())
     return float(stats.f.sf(statistic * (n - count) / (count * (n - 1)), count, n - count))

@@ -19,6 +19,7 @@ def assemble(
     *,
     solver: SolverSettings,
     compressed_prior: CompressedPrior,
+    held: int = COMPRESSED_LATENTS,
     device: str = "cpu",
 ) -> Flow:
     """Joins a denoiser and a solver to a flow that holds inflated training data, where it compresses directions.
@@ -28,12 +29,13 @@ def assemble(
         train: Training data, shape (n, D), data units.
         solver: How the flow is integrated.
         compressed_prior: How compressed latents are drawn.
+        held: Most points whose latents it holds.
         device: Where the network runs.
     """
     flow = Flow(denoiser, denoiser.basis, solver=solver, compressed_prior=compressed_prior).to(device)
     kept = flow.schedule.kept_dims
     if kept < flow.dimension:
-        wanted = min(COMPRESSED_LATENTS, COMPRESSED_NUMBERS // (flow.dimension - kept))
+        wanted = min(held, COMPRESSED_NUMBERS // (flow.dimension - kept))
         # The seed is part of the flow, not of a user's draw: it only smooths the data by the first kernel.
         noised = flow.noised_data(torch.from_numpy(train[:wanted]), seed=0)
         flow.compressed_latents = flow.inflate(noised)[:, kept:].clone()

@@ -1,0 +1,32 @@
+"""Generates a draw of images by a model."""
+
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.images import save_images
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.models import load_model
+from inflationary_flows.artifacts.states import keep_carried
+from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.experiments.method_images import generate_method_images
+
+with job(snakemake):
+    params, wildcards = snakemake.params, snakemake.wildcards
+    model = load_model(snakemake.input.model).to(device_for(snakemake.resources))
+    image = ImageFormat(**params.image)
+    draw = int(wildcards.draw)
+    files = {"model": snakemake.input.model}
+    seconds = snakemake.resources.checkpoint_seconds
+    decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
+    with keep_carried(files, params.state, seconds, **decisive) as progress:
+        images = generate_method_images(model, image, count=params.samples, draw=draw, progress=progress)
+        described = {
+            "method": wildcards.method,
+            "dataset": wildcards.dataset,
+            "schedule": wildcards.schedule,
+            "seed": wildcards.seed,
+            "draw": draw,
+            "first": 0,
+            "levels": image.levels,
+            # An injective flow is evaluated once.
+            "evaluations": getattr(model, "evaluations", 1),
+        }
+        save_images(snakemake.output.images, images, described)

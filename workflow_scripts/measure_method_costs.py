@@ -1,0 +1,53 @@
+"""Times steps and samples of all methods on a data set, in turn."""
+
+from functools import partial
+from pathlib import Path
+
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.files import read_json
+from inflationary_flows.artifacts.flows import load_basis
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.models import load_model
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.baselines.discovery import load_method
+from inflationary_flows.baselines.method import Problem
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.experiments.method_costs import TimedMethod, clock_of, measure_method_costs
+
+with job(snakemake):
+    params, paths, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
+    device = device_for(snakemake.resources)
+    splits = load_splits(paths.splits)
+    problem = Problem(
+        splits.train,
+        splits.validation,
+        load_basis(Path(paths.eigenbasis)),
+        schedule=params.schedule,
+        network=params.network,
+        training=params.training,
+        solver=params.solver,
+        compressed_prior=params.compressed_prior,
+        budget=params.budget,
+        image=splits.image.shape if splits.image else None,
+    )
+
+    def timed(kind, settings, model, steps):
+        method = load_method(kind)
+        chosen = method.Settings(**settings)
+
+        def fit(count, progress):
+            return method.fit(problem, chosen, steps=count, seed=params.seed, progress=progress, device=device)
+
+        return TimedMethod(fit, partial(model.sample, seed=params.seed), model.parameters, steps)
+
+    files = zip(params.methods.items(), paths.settings, paths.models, strict=True)
+    methods = {
+        name: timed(method["kind"], read_json(settings)["settings"], load_model(model).to(device), method["steps"])
+        for (name, method), settings, model in files
+    }
+    rows = measure_method_costs(
+        methods, timing_steps=params.steps, rounds=params.rounds, samples=params.samples, clock=clock_of(device)
+    )
+    # Columns in the order of the other tables of methods.
+    where = {"dataset": wildcards.dataset, "schedule": wildcards.schedule, "seed": wildcards.seed}
+    write_rows(snakemake.output.table, [{"method": row["method"], **where, **row} for row in rows])

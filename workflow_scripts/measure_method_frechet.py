@@ -1,0 +1,46 @@
+"""Compares the images of a model, draw by draw, with the references of their data set."""
+
+from inflationary_flows.artifacts.devices import device_for
+from inflationary_flows.artifacts.features import load_extractor, load_reference
+from inflationary_flows.artifacts.files import sha256_of, write_json
+from inflationary_flows.artifacts.images import evaluations_of, load_images
+from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.experiments.frechet import compare, fit_statistics, require_same_extractor
+from inflationary_flows.experiments.method_images import frechet_rows
+
+with job(snakemake) as logger:
+    params, paths = snakemake.params, snakemake.input
+    where = dict(snakemake.wildcards)
+    rows, protocols = [], []
+    for name, path in zip(params.extractors, paths.references, strict=True):
+        reference, split = load_reference(path)
+        extractor = load_extractor(
+            name,
+            paths.get(f"weights_{name}"),
+            sha256=params.sha256,
+            layer=params.layer,
+            device=device_for(snakemake.resources),
+        )
+        require_same_extractor(extractor.identity, reference.identity)
+        distances = []
+        for file in paths.images:
+            images, parts = load_images(file)
+            levels = parts[0]["levels"]
+            statistics = fit_statistics(images, levels, extractor, feature_samples=params.feature_samples)
+            comparison = compare(statistics, reference)
+            distances.append(comparison.frechet)
+            protocol = comparison.protocol(
+                **where,
+                draw=parts[0]["draw"],
+                split=split,
+                reference_sha256=sha256_of(path),
+                shape=list(images.shape[1:]),
+                levels=levels,
+                evaluations=evaluations_of(parts),
+            )
+            protocols.append(protocol)
+        logger.info("%s of each draw: %s", extractor.identity.metric, distances)
+        rows += frechet_rows(extractor.identity.metric, distances, len(images))
+    write_rows(snakemake.output.table, rows, **where)
+    write_json(snakemake.output.protocol, protocols)
