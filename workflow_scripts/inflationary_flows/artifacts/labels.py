@@ -1,14 +1,18 @@
-"""How figures call data sets and schedules: cosmetic, hence read beside the workflow's inputs."""
+"""How figures call data sets, schedules and methods: cosmetic, hence read beside the workflow's inputs."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
+
+# The kind of those compared methods that are our own.
+OUR_KIND = "inflationary_flow"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,17 @@ class Labels:
     def schedule(self, name: str) -> str:
         """Label of a schedule."""
         return self._find("schedules", name)
+
+    def methods(self, found: Iterable[str] = ()) -> dict[str, str]:
+        """Labels of all compared methods by name: our flows first, then in the order of the configuration.
+
+        Arguments:
+            found: Names to add, where the configuration does not know them.
+        """
+        known = self.resolved.get("baselines", {}).get("methods", {})
+        names = dict.fromkeys([*known, *found])
+        ordered = sorted(names, key=lambda name: known.get(name, {}).get("kind", name) != OUR_KIND)
+        return {name: str(known.get(name, {}).get("label") or name) for name in ordered}
 
     def _find(self, section: str, name: str) -> str:
         entry = self.resolved.get(section, {}).get(name, {})

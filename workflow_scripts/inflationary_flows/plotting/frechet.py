@@ -30,7 +30,7 @@ PUBLISHED, OURS = "published", "ours"
 DISTANCE, ERROR = "distance", "error"
 
 # Metrics that are Frechet distances, in the order of preference where there are several, and how axes call them.
-_DISTANCES = {"fid": "FID", "fd_effnetlite0": "FD-EffNetLite0", "fd_digits": "FD-digits"}
+DISTANCES = {"fid": "FID", "fd_effnetlite0": "FD-EffNetLite0", "fd_digits": "FD-digits"}
 _ERRORS = {"wrapped": "round-trip MSE,\nuint8, wrapped", "mse": "round-trip MSE,\ngrey levels$^2$"}
 # Data sets of the tables, where the configuration has no label for them.
 _PUBLISHED_SETS = {"afhqv2": "AFHQv2", "cifar10": "CIFAR-10"}
@@ -94,7 +94,7 @@ def measured_points(
     rows: list[dict[str, Any]] = []
     for dataset, dimension in dimensions.items():
         mine = frechet[frechet["dataset"] == dataset]
-        metric = next((name for name in _DISTANCES if name in set(mine["metric"])), None)
+        metric = next((name for name in DISTANCES if name in set(mine["metric"])), None)
         errors = roundtrip[roundtrip["dataset"] == dataset]
         tables = {"mse": errors.assign(value=errors["mse"])}
         if metric is not None:
@@ -163,7 +163,7 @@ def plot_paper_comparison(points: pd.DataFrame, labels: Mapping[str, str] | None
     with figure_style():
         figure, pairs = _paired_panels(len(groups), 3, 3.3)
         for (upper, lower), ((dataset, axis), group) in zip(pairs, groups, strict=True):
-            is_distance = group["metric"].isin(list(_DISTANCES))
+            is_distance = group["metric"].isin(list(DISTANCES))
             positions = sorted(group["position"].dropna().unique())
             _draw_points(upper, group[is_distance], positions)
             _draw_points(lower, group[~is_distance], positions)
@@ -181,7 +181,7 @@ def plot_paper_comparison(points: pd.DataFrame, labels: Mapping[str, str] | None
 def _draw_points(panel: Axes, points: pd.DataFrame, positions: Sequence[float]) -> None:
     """One quantity of one data set, published and ours side by side."""
     metric = str(points["metric"].iloc[0]) if len(points) else ""
-    panel.set_ylabel({**_DISTANCES, **_ERRORS}.get(metric, ""))
+    panel.set_ylabel({**DISTANCES, **_ERRORS}.get(metric, ""))
     handles: list[Any] = []
     ours = points[points["source"] == OURS]
     drawn = {source: points[(points["source"] == source) & points["value"].notna()] for source in (PUBLISHED, OURS)}
@@ -244,7 +244,7 @@ def plot_evaluation_sweep(table: pd.DataFrame) -> Figure:
         figure, pairs = _paired_panels(len(groups), columns, 2.4 if many else 2.9, 0.16 * legend_rows + 0.1)
         for place, ((upper, lower), ((dataset, schedule), group)) in enumerate(zip(pairs, groups, strict=True)):
             metrics = set(group["metric"])
-            distance = next((name for name in _DISTANCES if name in metrics), "")
+            distance = next((name for name in DISTANCES if name in metrics), "")
             for panel, metric in ((upper, distance), (lower, _ROUNDTRIP)):
                 for number, solver in enumerate(solvers):
                     line = _averaged(group[(group["metric"] == metric) & (group["solver"] == solver)])
@@ -273,7 +273,7 @@ def plot_evaluation_sweep(table: pd.DataFrame) -> Figure:
             lower.sharex(upper)
             # Columns are narrow where there are many flows: a label stands where the metric changes.
             if not many or place % columns == 0 or distance != before:
-                upper.set_ylabel(_DISTANCES.get(distance, ""))
+                upper.set_ylabel(DISTANCES.get(distance, ""))
             before = distance
             if place % columns == 0:
                 lower.set_ylabel(_ERRORS["mse"])

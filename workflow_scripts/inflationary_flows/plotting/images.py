@@ -75,7 +75,7 @@ def mosaic(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return canvas
 
 
-def _show(figure: Figure, canvas: np.ndarray, left: float, top: float, width: float) -> Axes:
+def show_canvas(figure: Figure, canvas: np.ndarray, left: float, top: float, width: float) -> Axes:
     """Places a canvas without axes on a figure; inches from its left and upper edge."""
     page_width, page_height = figure.get_size_inches()
     height = width * canvas.shape[0] / canvas.shape[1]
@@ -89,7 +89,7 @@ def _show(figure: Figure, canvas: np.ndarray, left: float, top: float, width: fl
     return axis
 
 
-def _name(axis: Axes, heights: Sequence[float], names: Sequence[str]) -> None:
+def name_rows(axis: Axes, heights: Sequence[float], names: Sequence[str]) -> None:
     """Names to the left of a canvas; heights from its upper edge, as shares of it."""
     lower, upper = axis.get_ylim()
     axis.set_yticks([upper + height * (lower - upper) for height in heights], names)
@@ -136,8 +136,8 @@ def plot_image_samples(
         figure.set_layout_engine("none")
         for place, (title, band) in enumerate(bands.items()):
             canvas = mosaic(as_colours(band, levels, ink), rows, columns)
-            axis = _show(figure, canvas, _NAMES, place * pitch + _MARGIN, _width(columns, side))
-            _name(axis, [0.5], [title.replace(", ", ",\n")])
+            axis = show_canvas(figure, canvas, _NAMES, place * pitch + _MARGIN, _width(columns, side))
+            name_rows(axis, [0.5], [title.replace(", ", ",\n")])
     return figure
 
 
@@ -170,10 +170,10 @@ def plot_round_trips(pictures: Mapping[str, Mapping[str, np.ndarray]], *, levels
         for place, (title, arrays) in enumerate(pictures.items()):
             ways = np.concatenate([as_colours(arrays[stage][:shown], levels, ink) for stage in STAGES])
             top = place * pitch + _TITLE
-            axis = _show(figure, mosaic(ways, rows, shown), _NAMES, top, _width(shown, side))
-            _name(axis, [(row + 0.5) / rows for row in range(rows)], STAGES)
+            axis = show_canvas(figure, mosaic(ways, rows, shown), _NAMES, top, _width(shown, side))
+            name_rows(axis, [(row + 0.5) / rows for row in range(rows)], STAGES)
             axis.set_title(title, loc="left")
             samples = mosaic(as_colours(arrays["samples"], levels, ink), rows, generated)
-            axis = _show(figure, samples, right, top, _width(generated, side))
+            axis = show_canvas(figure, samples, right, top, _width(generated, side))
             axis.set_title("samples" if place == 0 else "", loc="left")
     return figure

@@ -34,7 +34,13 @@ def best_elevation(points: np.ndarray) -> int:
 
 
 def best_azimuth(points: np.ndarray, labels: np.ndarray, elevation_degrees: int = ELEVATION) -> int:
-    """Degrees from which unlike labels of points, shape (n, 3), overlap least."""
+    """Degrees from which unlike labels of points overlap least.
+
+    Arguments:
+        points: Shape (n, 3).
+        labels: What is to stand apart: a number a point, shape (n,), or several, such as the points themselves.
+        elevation_degrees: Degrees from above.
+    """
     elevation = np.radians(elevation_degrees)
 
     def overlap(azimuth: int) -> float:
@@ -97,6 +103,11 @@ def draw_points(
         linewidths=0,
         rasterized=True,
     )
+    frame_panel(axis, limit, azimuth, elevation=elevation, solid=solid)
+
+
+def frame_panel(axis: Any, limit: float, azimuth: int, *, elevation: int = ELEVATION, solid: bool) -> None:
+    """Gives a panel its limits and a faint frame, without ticks; arguments as of `draw_points`, solid ones are 3-D."""
     axis.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
     if not solid:
         axis.set_aspect("equal")

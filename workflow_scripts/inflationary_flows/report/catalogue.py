@@ -20,8 +20,8 @@ the script reads and to the scripts behind that. The library functions that scri
 equation they are. Of a file that is there, `make trace FILE=results/figures/fig02.png` prints the whole way back to
 data and seeds, see [audit.md](audit.md).
 
-`{dataset}`, `{schedule}` and `{seed}` stand for names and numbers of the configuration; what it has nothing for is not
-made. [results.md](results.md) explains tables column by column.
+`{dataset}`, `{schedule}`, `{method}` and `{seed}` stand for names and numbers of the configuration; what it has nothing
+for is not made. [results.md](results.md) explains tables column by column.
 """
 _SECTIONS = {
     "paper": "Figures of the paper",
