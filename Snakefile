@@ -2,7 +2,7 @@
 #
 #   snakemake                             everything but what is measured on demand, for config.yaml
 #   snakemake metrics                     one stage: fetch, data, train, flows, metrics, figures, animations, inference,
-#                                         calibration, generate, images, reporting
+#                                         calibration, generate, images, baselines, reporting
 #   snakemake plan                        jobs and hours of each stage, before anything runs
 #   snakemake audit                       whether every file is what its job wrote
 #   snakemake report                      everything in one file, results/report.html
@@ -40,11 +40,13 @@ include: "rules/inference.smk"
 include: "rules/calibration.smk"
 include: "rules/images.smk"
 include: "rules/frechet.smk"
+include: "rules/baseline_runs.smk"
 include: "rules/metrics.smk"
 include: "rules/marginals.smk"
 include: "rules/figures.smk"
 include: "rules/animations.smk"
 include: "rules/reported.smk"
+include: "rules/baselines.smk"
 include: "rules/reporting.smk"
 include: "rules/plan.smk"
 include: "rules/audit.smk"
@@ -55,6 +57,7 @@ wildcard_constraints:
     schedule=r"[a-z0-9_.\-]+",
     # A training seed, with the variant of the flow if it is one: 0, 0-early.
     seed=r"\d+(-[a-z0-9_]+)?",
+    method=r"[a-z0-9_]+",
 
 
 onstart:
@@ -79,5 +82,6 @@ rule all:
         rules.calibration.input,
         rules.generate.input,
         rules.images.input,
+        rules.baselines.input,
         rules.reporting.input,
         MERGED_IN_REPORT,

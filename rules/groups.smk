@@ -4,8 +4,8 @@ Needs common.smk and resources.smk; makes nothing. slurm/config.yaml says how la
 jobs of their own, so that no group waits for itself:
 
     prepare    data sets, and what their images are compared with
-    train      short trainings
-    measure    a flow, and what is measured with it
+    train      short trainings, and searches of hyper-parameters
+    measure    a flow or a compared model, and what is measured with it
     images     few images of a flow, and distances of these
     report     tables and figures
 """

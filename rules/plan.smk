@@ -4,8 +4,6 @@ Needs all other files of rules, whose lists it counts; makes nothing, reporting.
 on images or train one are estimated as their time limits are, those of others are what they typically take.
 """
 
-from types import SimpleNamespace
-
 # Typical minutes of a job on one core, where they are more than MOMENT; with config.yaml, results/benchmarks has them.
 MOMENT = 1
 TYPICAL = {
@@ -48,6 +46,7 @@ STAGE_OF_TABLES = {
     **dict.fromkeys(METRICS, "metrics"),
     **dict.fromkeys(INFERENCE_TABLES, "inference"),
     **dict.fromkeys(GENERATION_TABLES, "images"),
+    **dict.fromkeys(BASELINE_PARTS, "baselines"),
 }
 
 
@@ -132,6 +131,41 @@ def planned_inference():
     hours = hours_of_replicates()
     yield planned("calibration", "calibrate_weights", jobs, hours=hours)
     yield planned("calibration", "summarise_sbc", flows)
+
+
+def planned_methods():
+    """Searches, trainings and measurements of all methods, and what is made of these."""
+    for method, dataset, schedule in BASELINE_SEARCHES:
+        run = SimpleNamespace(method=method, dataset=dataset, schedule=schedule)
+        spent, models = spent_of(run), len(BASELINE_SEEDS)
+        cost = {"gpus": spent.gpu, "threads": spent.threads}
+        counts = {
+            "search_method": (1, hours_of_search(run)),
+            "train_method": (models, hours_of_method(run)),
+            "measure_method": (models, hours_of_quality(run)),
+        }
+        if (method, dataset, schedule, BASELINE_SEEDS[0]) in BASELINE_TOYS:
+            counts["measure_method_coverage"] = (models, hours_of_pool(run))
+        images = compared_of(run).images
+        if images is not None:
+            draws = models * len(images.draws)
+            counts["generate_method_images"] = (draws, hours_of_draw(run))
+            features = {
+                "hours": hours_of_features(run) + MOMENT / 60,
+                "gpus": images_of(dataset)["gpu"],
+            }
+            yield planned("baselines", "measure_method_frechet", models, **features)
+        for rule, (jobs, hours) in counts.items():
+            hours += MOMENT / 60
+            yield planned("baselines", rule, jobs, hours=hours, **cost)
+    for dataset, schedule in BASELINE_PAIRS:
+        gpus = spent_of(SimpleNamespace(dataset=dataset, schedule=schedule)).gpu
+        yield planned(
+            "baselines", "measure_method_costs", len(BASELINE_SEEDS), gpus=gpus
+        )
+    yield planned("baselines", "tabulate_table4", 1 if BASELINE_MODELS else 0)
+    for figure in BASELINE_FIGURES:
+        yield planned("baselines", f"plot_{figure}", 1)
 
 
 def passes_on_points(name, schedule):
@@ -237,6 +271,7 @@ def planned_jobs():
         *planned_metrics(),
         *planned_tables(),
         *planned_images(),
+        *planned_methods(),
         *planned_inference(),
         *planned_figures(),
     ]

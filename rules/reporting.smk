@@ -26,6 +26,7 @@ rule compare_with_paper:
         participation="results/tables/participation_ratio.csv",
         frechet=merged_table("frechet"),
         roundtrip=merged_table("image_roundtrip"),
+        baselines=merged_table("baselines"),
     output:
         table=in_report("results/tables/paper_comparison.csv"),
     log:
@@ -43,8 +44,9 @@ rule compare_with_paper:
         runtime="5m",
     params:
         published=sha256_of(PAPER_TABLES),
-        schedules=SCHEDULES,
+        schedules=KNOWN_SCHEDULES,
         kinds={name: CONFIG.datasets[name].kind for name in DATASETS},
+        methods=METHOD_KINDS,
         source=digest_of("compare_with_paper"),
     script:
         "../workflow_scripts/compare_with_paper.py"

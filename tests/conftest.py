@@ -46,7 +46,7 @@ class Outcome:
         rows = re.findall(r"^(\w+) +(\d+)$", table[0], re.MULTILINE)
         targets = {"all", "data", "train", "flows", "metrics", "figures", "inference", "calibration"}
         targets |= {"scaling", "sampler_efficiency", "fetch", "generate", "images", "image_speed", "reporting", "plan"}
-        targets |= {"animations", "audit", "report", "bundle"}
+        targets |= {"animations", "baselines", "audit", "report", "bundle"}
         return Counter({rule: int(count) for rule, count in rows if rule not in targets})
 
 

@@ -51,21 +51,22 @@ def declared_requirements() -> list[Requirement]:
     return [Requirement(text) for text in texts if not text.startswith(own)]
 
 
-def rules_and_environments() -> list[tuple[str, str]]:
+def rules_and_environments(mark: str = "") -> list[tuple[str, str]]:
+    """Rules with their environments: all, or those with a text in them."""
     found = []
     for path in sorted(REPOSITORY.glob("rules/*.smk")):
         for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             script = re.search(r"workflow_scripts/(\w+)\.py", block)
             environment = re.search(r"envs/(\w+\.yaml)", block)
-            if script:
+            if script and mark in block:
                 assert environment, f"{path.name}: {script[1]} has no environment"
                 found.append((script[1], environment[1]))
     return found
 
 
-def third_party_imports(script: str) -> set[str]:
-    """Distributions that a script needs, whether imported at once or later."""
-    files = [SCRIPTS / f"{script}.py"]
+def third_party_imports(path: Path) -> set[str]:
+    """Distributions that a script or module needs, whether imported at once or later."""
+    files = [path]
     files += [digest._file_of(name, SCRIPTS) for name in digest.source_closure(files[0], SCRIPTS)]
     names = set()
     for file in files:
@@ -118,8 +119,20 @@ def test_conda_environment_has_what_the_script_imports(
 ) -> None:
     # Modules that do not count for the digest are imported all the same.
     monkeypatch.setattr(digest, "FORMAT_ONLY", frozenset())
-    missing = third_party_imports(script) - set(read_pins(REPOSITORY / "envs" / environment))
+    missing = third_party_imports(SCRIPTS / f"{script}.py") - set(read_pins(REPOSITORY / "envs" / environment))
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "method", sorted(SCRIPTS.glob("inflationary_flows/baselines/methods/*.py")), ids=lambda p: p.stem
+)
+def test_conda_environments_of_methods_have_what_these_import(method: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Rules find methods by name, so that nothing which their scripts import leads to them.
+    monkeypatch.setattr(digest, "FORMAT_ONLY", frozenset())
+    running = rules_and_environments("digest_with_method(")
+    assert len(running) > 3
+    for _, environment in running:
+        assert not third_party_imports(method) - set(read_pins(REPOSITORY / "envs" / environment))
 
 
 def test_every_script_belongs_to_a_rule_and_back() -> None:

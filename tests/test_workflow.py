@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,15 @@ COLUMNS = {
     ],
     "coverage": [*FLOW, "radius", "stage", "percent_inside"],
     "residual_correlation": [*FLOW, "denoiser", "time_a", "time_b", "t_a", "t_b", "correlation", "n"],
+    "baselines": ["method", *FLOW, "metric", "value", "n"],
+    "baseline_coverage": ["method", *FLOW, "noise_std", "level", "coverage", "se", "p_value", "replicates"],
+    "baseline_search": [
+        *("method", "dataset", "schedule", "candidate", "settings", "steps", "metric", "value", "chosen"),
+    ],
+    "table4": [
+        *("dataset", "dims", "method", "schedule", "metric", "published"),
+        *("ours", "ours_two_sigma", "ours_best", "n", "status"),
+    ],
 }
 METRICS = {
     "energy_distance_true_pt",
@@ -89,6 +99,11 @@ METRICS = {
     "c2st_accuracy_true_pt",
     "c2st_accuracy_prior",
     "latent_cov_error",
+}
+METHODS = {"inflationary_flow", "m_flow", "rectangular_flow", "canonical_manifold_flow"}
+OF_MODELS = {
+    *("energy_distance", "c2st_accuracy", "reconstruction_mse", "roundtrip_mse"),
+    *("parameters", "steps", "step_seconds", "training_seconds", "sample_seconds"),
 }
 FIGURES = {
     "fig01",
@@ -122,6 +137,12 @@ FIGURES = {
     "samples_photo_patches",
     "fig05_digits",
     "fig05_photo_patches",
+    "baseline_samples",
+    "baseline_reconstruction",
+    "baseline_frechet",
+    "baseline_coverage",
+    "baseline_costs",
+    "baseline_points",
 }
 PER_FLOW = {
     "trace_flow",
@@ -162,6 +183,24 @@ def members_of(config: Path) -> set[tuple[str, str, str]]:
         if dataset in tarp["datasets"]:
             members |= {(dataset, schedule, f"{seed}-{tarp['miscalibrated']}")}
     return members
+
+
+def models_of(config: Path) -> set[tuple[str, str, str, int]]:
+    """Models of all methods that are compared: method, data set, schedule, seed."""
+    content = yaml.safe_load(config.read_text())["baselines"]
+    return {
+        (method, dataset, schedule, seed)
+        for method in content["methods"]
+        for dataset, entry in content["datasets"].items()
+        for schedule in entry["schedules"]
+        for seed in content["seeds"]
+    }
+
+
+def named(outcome: Outcome, wildcard: str) -> set[str]:
+    """Values that a wildcard has in the jobs of a dry-run, which has to show its rules."""
+    assert outcome.code == 0, outcome.text
+    return set(re.findall(rf"^ +wildcards: (?:.*, )?{wildcard}=(\w+)", outcome.text, re.MULTILINE))
 
 
 def digests(directory: Path, *patterns: str) -> dict[str, str]:
@@ -274,6 +313,7 @@ def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path
     # The second run finds the own table elsewhere, beside the Snakefile.
     tables = ("hmc_weights", "sbc", "coverage", "frechet", "image_roundtrip", "evaluation_sweep")
     chosen = [f"results/tables/{table}.csv" for table in tables]
+    chosen += [f"results/baselines/{method}/circles/prr1/seed0/quality.csv" for method in sorted(METHODS)]
     outcome = run_workflow(tmp_path, "metrics", *chosen)
     assert outcome.code == 0, outcome.text
     patterns = (
@@ -283,6 +323,8 @@ def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path
         "images/**/*.safetensors",
         "references/**/*",
         "extractors/*",
+        "baselines/**/model.safetensors",
+        "baselines/**/quality.csv",
         "tables/*.csv",
     )
     first, second = digests(smoke_run, *patterns), digests(tmp_path, *patterns)
@@ -328,6 +370,43 @@ def test_images_have_baselines_and_a_protocol_beside_every_number(smoke_run: Pat
 
 
 @pytest.mark.slow
+def test_every_model_of_every_method_is_measured_alike(smoke_run: Path) -> None:
+    frame = pd.read_csv(smoke_run / "results/tables/baselines.csv")
+    assert set(frame["method"]) == METHODS
+    models = dict(list(frame.groupby(["method", *FLOW])["metric"]))
+    assert set(models) == models_of(SMOKE)
+    for (_, dataset, _, _), metrics in models.items():
+        own = {"circles": {"tarp_error_1", "tarp_ess_1"}, "digits": {"fd_digits", "fd_digits_best"}}[dataset]
+        assert set(metrics) == OF_MODELS | own
+        assert metrics.is_unique
+    assert np.isfinite(frame["value"]).all()
+
+
+@pytest.mark.slow
+def test_searches_are_alike_and_the_best_candidate_is_trained(smoke_run: Path) -> None:
+    frame = pd.read_csv(smoke_run / "results/tables/baseline_search.csv")
+    assert set(frame["metric"]) == {"energy_distance"}
+    for (method, dataset, schedule), rows in frame.groupby(["method", "dataset", "schedule"]):
+        assert len(rows) == 2
+        (chosen,) = rows[rows["chosen"]].to_dict("records")
+        assert chosen["value"] == rows["value"].min()
+        path = smoke_run / f"results/baselines/{method}/{dataset}/{schedule}/settings.json"
+        assert json.loads(path.read_text())["settings"] == json.loads(chosen["settings"])
+
+
+@pytest.mark.slow
+def test_table_4_has_every_published_row_and_says_what_was_not_run(smoke_run: Path) -> None:
+    frame = pd.read_csv(smoke_run / "results/tables/table4.csv", keep_default_na=False)
+    published = pd.read_csv(REPOSITORY / "configs/paper_tables.csv", dtype={"table": str})
+    rows = frame[frame["published"] != "not published"]
+    assert len(rows) == (published["table"] == "4").sum()
+    # The smoke run has no CIFAR-10, but digits of every method.
+    assert set(rows["status"]) == {"not run"}
+    assert set(frame[frame["status"] == "not published"]["method"]) == METHODS
+    assert not (frame == "").any(axis=None)
+
+
+@pytest.mark.slow
 def test_sheets_show_each_draw(smoke_run: Path) -> None:
     sheets = list((smoke_run / "results/images").rglob("contact_sheet.png"))
     draws = {path.parent for path in (smoke_run / "results/images").rglob("part*.safetensors")}
@@ -367,6 +446,9 @@ def test_cosmetic_edits_rerun_nothing(smoke_run: Path, edited_config: Edit) -> N
         content["datasets"]["circles"]["label"] = "Two rings"
         content["schedules"]["prp"]["label"] = "PR-preserving"
         content["training"]["toy"] |= {"runtime": "2h", "mem": "3GB", "checkpoint_seconds": 5.0}
+        content["baselines"]["methods"]["m_flow"]["label"] = "Manifold flow"
+        content["baselines"]["methods"] = dict(reversed(content["baselines"]["methods"].items()))
+        content["baselines"]["budgets"]["few"] |= {"runtime": "2h", "mem": "3GB", "checkpoint_seconds": 5.0}
         content["datasets"] = dict(reversed(content["datasets"].items()))
         content["datasets"]["circles"]["schedules"].reverse()
         content["schedules"] = dict(reversed(content["schedules"].items()))
@@ -468,6 +550,59 @@ def test_another_number_of_images_generates_and_trains_nothing_else(smoke_run: P
     assert not {"train_network", "assemble_flow", "fit_reference", "train_digits_classifier"} & set(jobs)
 
 
+# What shows all methods, or measures them side by side.
+OF_ALL_METHODS = {
+    *("measure_method_costs", "merge_table", "tabulate_table4", "compare_with_paper", "plot_paper_comparison"),
+    *(f"plot_{figure}" for figure in FIGURES if figure.startswith("baseline_")),
+}
+# And what belongs to a model: of two data sets, with two seeds each.
+OF_A_METHOD = {
+    **{"search_method": 2, "train_method": 4, "measure_method": 4},
+    **{"measure_method_coverage": 2, "generate_method_images": 2, "measure_method_frechet": 2},
+}
+
+
+@pytest.mark.slow
+def test_candidate_is_searched_trained_and_measured_for_its_method_alone(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["baselines"]["methods"]["m_flow"]["candidates"][0]["learning_rate"] = 1e-3
+
+    outcome = run_workflow(smoke_run, "-n", "--quiet", "reason", config=edited_config(edit))
+    assert {rule: count for rule, count in outcome.jobs.items() if rule not in OF_ALL_METHODS} == OF_A_METHOD
+    assert set(outcome.jobs) > OF_ALL_METHODS
+    assert named(outcome, "method") == {"m_flow"}
+
+
+@pytest.mark.slow
+def test_steps_of_one_method_search_and_train_it_alone(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["baselines"]["methods"]["rectangular_flow"]["steps"]["few"] = 11
+
+    outcome = run_workflow(smoke_run, "-n", "baselines", "--quiet", "reason", config=edited_config(edit))
+    assert outcome.jobs["train_method"] == 4
+    assert named(outcome, "method") == {"rectangular_flow"}
+
+
+@pytest.mark.slow
+def test_method_edit_trains_that_method_alone(smoke_run: Path, copied_repository: Path) -> None:
+    edited_source(copied_repository, "baselines/methods/m_flow.py")
+    outcome = run_workflow(smoke_run, "-n", "--quiet", "reason", repository=copied_repository)
+    assert {rule: count for rule, count in outcome.jobs.items() if rule not in OF_ALL_METHODS} == OF_A_METHOD
+    assert named(outcome, "method") == {"m_flow"}
+
+
+@pytest.mark.slow
+def test_another_draw_of_compared_images_trains_nothing(smoke_run: Path, edited_config: Edit) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        content["baselines"]["datasets"]["digits"]["images"]["draws"] = [0, 1]
+
+    jobs = run_workflow(smoke_run, "-n", "baselines", config=edited_config(edit)).jobs
+    assert {rule: count for rule, count in jobs.items() if rule not in OF_ALL_METHODS} == {
+        "generate_method_images": 8,
+        "measure_method_frechet": 8,
+    }
+
+
 @pytest.mark.slow
 def test_comment_edit_reruns_nothing(smoke_run: Path, copied_repository: Path) -> None:
     for path in (copied_repository / "workflow_scripts").rglob("*.py"):
@@ -519,6 +654,16 @@ def test_default_configuration_is_read_without_configfile(tmp_path: Path) -> Non
         ("data", {"prepare_splits", "fit_eigenbasis", "tabulate_participation_ratio", "tabulate_spectra"}),
         ("train", {"prepare_splits", "fit_eigenbasis", "train_network"}),
         ("flows", {"prepare_splits", "fit_eigenbasis", "train_network", "assemble_flow"}),
+        (
+            "baselines",
+            {
+                *("prepare_splits", "fit_eigenbasis", "tabulate_participation_ratio", "measure_two_sample_floor"),
+                *("train_digits_classifier", "fit_reference", "search_method", "train_method", "measure_method"),
+                *("measure_method_coverage", "generate_method_images", "measure_method_frechet"),
+                *("measure_method_costs", "merge_table", "tabulate_table4"),
+                *(f"plot_{figure}" for figure in FIGURES if figure.startswith("baseline_")),
+            },
+        ),
         ("scaling", {"measure_scaling"}),
         (
             "sampler_efficiency",
