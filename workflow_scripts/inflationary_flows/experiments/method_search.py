@@ -16,7 +16,8 @@ import numpy as np
 
 from inflationary_flows.baselines.method import Method, Problem
 from inflationary_flows.errors import DataError, TrainingError
-from inflationary_flows.experiments.two_sample import energy_distance, standardise
+from inflationary_flows.experiments.method_quality import standardise_varying
+from inflationary_flows.experiments.two_sample import energy_distance
 from inflationary_flows.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def search(
             model, _ = method.fit(problem, settings, steps=steps, seed=seed, progress=part, device=device)
             held_out = np.asarray(problem.validation[:samples], dtype=np.float64)
             generated = model.sample(len(held_out), seed)
-            value = energy_distance(standardise(generated, problem.basis), standardise(held_out, problem.basis))
+            value = energy_distance(*(standardise_varying(x, problem.basis) for x in (generated, held_out)))
         except (TrainingError, DataError) as failure:
             logger.warning("candidate %d is out.\n%s", number, failure)
             value = math.nan
