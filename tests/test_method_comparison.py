@@ -60,6 +60,7 @@ class Drawing:
 
     kept_dims = 1
     parameters = 0
+    evaluations = 1
 
     def __init__(self, draw: Callable[[int, int], np.ndarray], basis: Eigenbasis) -> None:
         self.draw, self.basis = draw, basis

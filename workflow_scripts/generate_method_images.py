@@ -26,7 +26,6 @@ with job(snakemake):
             "draw": draw,
             "first": 0,
             "levels": image.levels,
-            # An injective flow is evaluated once.
-            "evaluations": getattr(model, "evaluations", 1),
+            "evaluations": model.evaluations,
         }
         save_images(snakemake.output.images, images, described)

@@ -89,7 +89,7 @@ class Method(Protocol):
     """A module of `baselines.methods`.
 
     Attributes:
-        Settings: Frozen dataclass of hyper-parameters, plain values with defaults; one of them is learning_rate.
+        Settings: Frozen dataclass of hyper-parameters, plain values with defaults.
     """
 
     Settings: type
