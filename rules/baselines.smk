@@ -62,7 +62,8 @@ rule search_method:
         budget=budget_of,
         seed=BASELINES.seed,
         state="results/.training",
-        source=digest_with_method("search_method"),
+        methods_source=digests_of_methods,
+        source=digest_of("search_method"),
     script:
         "../workflow_scripts/search_method.py"
 
@@ -100,7 +101,8 @@ rule train_method:
         budget=budget_of,
         seed=seed_of,
         state="results/.training",
-        source=digest_with_method("train_method"),
+        methods_source=digests_of_methods,
+        source=digest_of("train_method"),
     script:
         "../workflow_scripts/train_method.py"
 
@@ -130,7 +132,8 @@ rule measure_method:
         samples=BASELINES.samples,
         shown=BASELINES.shown,
         seed=BASELINES.seed,
-        source=digest_with_method("measure_method"),
+        methods_source=digests_of_methods,
+        source=digest_of("measure_method"),
     script:
         "../workflow_scripts/measure_method.py"
 
@@ -162,7 +165,8 @@ rule measure_method_coverage:
         references=TARP["references"],
         pool=TARP["pool"],
         seed=TARP["seed"],
-        source=digest_with_method("measure_method_coverage"),
+        methods_source=digests_of_methods,
+        source=digest_of("measure_method_coverage"),
     script:
         "../workflow_scripts/measure_method_coverage.py"
 
@@ -189,7 +193,8 @@ rule generate_method_images:
         image=format_of,
         samples=lambda wildcards: compared_of(wildcards).images.samples,
         state="results/.generation",
-        source=digest_with_method("generate_method_images"),
+        methods_source=digests_of_methods,
+        source=digest_of("generate_method_images"),
     script:
         "../workflow_scripts/generate_method_images.py"
 
@@ -261,7 +266,8 @@ rule measure_method_costs:
         compressed_prior=compressed_prior_of,
         budget=budget_of,
         seed=seed_of,
-        source=digest_with_method("measure_method_costs"),
+        methods_source=digests_of_methods,
+        source=digest_of("measure_method_costs"),
     script:
         "../workflow_scripts/measure_method_costs.py"
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from conftest import run_workflow
+from inflationary_flows.artifacts.digest import source_digest
 from inflationary_flows.artifacts.files import atomic_write, sha256_of
 from inflationary_flows.artifacts.provenance import PROVENANCE, Recorder, find_seeds, recorded, sidecar_of
 from inflationary_flows.audit.checks import Finding, audit
@@ -201,6 +202,17 @@ def test_what_an_earlier_source_made_is_stale(results: Path) -> None:
     assert "tabulate_spectra" in found.detail
 
 
+def test_what_an_earlier_method_made_is_stale(results: Path) -> None:
+    """Scripts find methods by name, so that the digest of a script says nothing of them."""
+    source = SCRIPTS / "inflationary_flows/baselines/methods/m_flow.py"
+    with inside(results.parent):
+        for name, digest in (("old", "0" * 64), ("new", source_digest(source, SCRIPTS))):
+            write({f"results/tables/{name}.csv": "a\n"}, "train_method", methods_source={"m_flow": digest})
+    (found,) = audit(results, SCRIPTS).findings
+    assert (found.kind, found.path) == ("stale", "tables/old.csv")
+    assert "m_flow" in found.detail
+
+
 def test_a_forged_row_is_found_even_with_a_sidecar_that_fits(results: Path) -> None:
     """Who writes a better number into a table can seal the sidecar anew, but not find the number a source."""
     with inside(results.parent):
@@ -234,6 +246,33 @@ def test_numbers_beside_published_ones_are_followed_to_their_draws(tmp_path: Pat
         write({"results/tables/image_roundtrip.csv": ROUNDTRIP}, "measure")
         table = {"results/tables/paper_comparison.csv": COMPARISON + row + "\n"}
         write(table, "compare_with_paper", "results/tables/image_roundtrip.csv")
+    details = [finding.detail for finding in audit(tmp_path / "results").findings]
+    assert len(details) == (why is not None)
+    assert why is None or details[0].endswith(why)
+
+
+METHODS = "method,dataset,schedule,seed,metric,value,n\n"
+BEST = "birds,prr,0,fid_best"
+
+
+@pytest.mark.parametrize(
+    ("ours", "why"),
+    [
+        ("0.5", None),
+        ("0.25", "the mean in tables/baselines.csv is 0.5"),
+        ("0.75", "the mean in tables/baselines.csv is 0.5"),
+    ],
+)
+def test_numbers_of_table_4_are_followed_to_the_models_of_their_method(
+    tmp_path: Path, ours: str, why: str | None
+) -> None:
+    rows = f"mine,{BEST},0.5,10000\nmine,{BEST},0.25,1000\nother,{BEST},0.75,10000\n"
+    compared = f"birds,m_flow,fid_best_10k,1.0,{ours},1,compared,birds/prr\n"
+    with inside(tmp_path):
+        write({"results/tables/baselines.csv": METHODS + rows}, "measure")
+        table = {"results/tables/paper_comparison.csv": COMPARISON.replace("dataset,", "dataset,method,") + compared}
+        kinds = {"mine": "m_flow", "other": "rectangular_flow"}
+        write(table, "compare_with_paper", "results/tables/baselines.csv", methods=kinds)
     details = [finding.detail for finding in audit(tmp_path / "results").findings]
     assert len(details) == (why is not None)
     assert why is None or details[0].endswith(why)

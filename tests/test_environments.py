@@ -129,7 +129,7 @@ def test_conda_environment_has_what_the_script_imports(
 def test_conda_environments_of_methods_have_what_these_import(method: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Rules find methods by name, so that nothing which their scripts import leads to them.
     monkeypatch.setattr(digest, "FORMAT_ONLY", frozenset())
-    running = rules_and_environments("digest_with_method(")
+    running = rules_and_environments("digests_of_methods")
     assert len(running) > 3
     for _, environment in running:
         assert not third_party_imports(method) - set(read_pins(REPOSITORY / "envs" / environment))
