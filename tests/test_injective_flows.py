@@ -183,6 +183,24 @@ def test_stochastic_gradient_of_the_volume_is_unbiased() -> None:
     assert float(error.norm()) < 0.1 * float(expected.norm())
 
 
+def test_gradient_of_the_volume_varies_less_than_by_the_estimate_of_the_paper() -> None:
+    network = wobbly(6, 3).network.requires_grad_(True)
+    z = torch.from_numpy(np.random.default_rng(3).standard_normal((100, 3)))
+    generator = torch.Generator().manual_seed(0)
+    spreads = []
+    for paper in (False, True):
+        estimates = []
+        for _ in range(8):
+            local = LocalMap(network.decoder(), z, differentiable=True)
+            signs = torch.randint(0, 2, z.shape, generator=generator).to(z) * 2 - 1
+            solved = torch.linalg.solve(metric_tensor(local.jacobian()).detach(), signs[..., None])[..., 0]
+            left = local.push(solved, differentiable=paper)
+            value = (left * local.push(signs)).sum(1).mean() / (2 if paper else 1)
+            estimates.append(weight_gradients(network, value))
+        spreads.append(float(torch.stack(estimates).std(0).norm()))
+    assert spreads[0] < 0.1 * spreads[1]
+
+
 def test_estimate_of_off_diagonal_entries_is_unbiased() -> None:
     network = wobbly(6, 3).network
     z = torch.from_numpy(np.random.default_rng(4).standard_normal((50, 3)))
