@@ -1,35 +1,20 @@
 """Times steps and samples of all methods on a data set, in turn."""
 
 from functools import partial
-from pathlib import Path
 
 from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.files import read_json
-from inflationary_flows.artifacts.flows import load_basis
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import load_model
+from inflationary_flows.artifacts.problems import load_problem
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.baselines.discovery import load_method
-from inflationary_flows.baselines.method import Problem
-from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.method_costs import TimedMethod, clock_of, measure_method_costs
 
 with job(snakemake):
     params, paths, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
     device = device_for(snakemake.resources)
-    splits = load_splits(paths.splits)
-    problem = Problem(
-        splits.train,
-        splits.validation,
-        load_basis(Path(paths.eigenbasis)),
-        schedule=params.schedule,
-        network=params.network,
-        training=params.training,
-        solver=params.solver,
-        compressed_prior=params.compressed_prior,
-        budget=params.budget,
-        image=splits.image.shape if splits.image else None,
-    )
+    problem = load_problem(paths.splits, paths.eigenbasis, dict(params.items()))
 
     def timed(kind, settings, model, steps):
         method = load_method(kind)

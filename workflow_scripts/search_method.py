@@ -1,34 +1,18 @@
 """Trains a method with each of its candidates for a share of the steps, and chooses among them."""
 
-from pathlib import Path
-
 from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.files import sha256_of, write_json
-from inflationary_flows.artifacts.flows import load_basis
 from inflationary_flows.artifacts.job import job
+from inflationary_flows.artifacts.problems import load_problem
 from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.baselines.discovery import load_method
-from inflationary_flows.baselines.method import Problem
-from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.method_search import chosen_settings, search
 from inflationary_flows.progress import run_digest
 
 with job(snakemake):
     params, resources, paths = snakemake.params, snakemake.resources, snakemake.input
-    splits = load_splits(paths.splits)
-    problem = Problem(
-        splits.train,
-        splits.validation,
-        load_basis(Path(paths.eigenbasis)),
-        schedule=params.schedule,
-        network=params.network,
-        training=params.training,
-        solver=params.solver,
-        compressed_prior=params.compressed_prior,
-        budget=params.budget,
-        image=splits.image.shape if splits.image else None,
-    )
+    problem = load_problem(paths.splits, paths.eigenbasis, dict(params.items()))
     digest = run_digest(
         splits=sha256_of(paths.splits),
         eigenbasis=sha256_of(paths.eigenbasis),

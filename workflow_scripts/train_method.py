@@ -1,34 +1,19 @@
 """Trains a method with the settings that were chosen for it, going on from where an interrupted job stopped."""
 
 import json
-from pathlib import Path
 
 from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.files import atomic_write, read_json, sha256_of
-from inflationary_flows.artifacts.flows import load_basis
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import save_model
+from inflationary_flows.artifacts.problems import load_problem
 from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.baselines.discovery import load_method
-from inflationary_flows.baselines.method import Problem
-from inflationary_flows.data.splits import load_splits
 from inflationary_flows.progress import run_digest
 
 with job(snakemake):
     params, resources, paths = snakemake.params, snakemake.resources, snakemake.input
-    splits = load_splits(paths.splits)
-    problem = Problem(
-        splits.train,
-        splits.validation,
-        load_basis(Path(paths.eigenbasis)),
-        schedule=params.schedule,
-        network=params.network,
-        training=params.training,
-        solver=params.solver,
-        compressed_prior=params.compressed_prior,
-        budget=params.budget,
-        image=splits.image.shape if splits.image else None,
-    )
+    problem = load_problem(paths.splits, paths.eigenbasis, dict(params.items()))
     method = load_method(params.kind)
     settings = {**params.defaults, **read_json(paths.settings)["settings"]}
     digest = run_digest(

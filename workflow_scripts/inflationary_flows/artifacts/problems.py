@@ -1,0 +1,36 @@
+"""What methods are given, read from the files and params of a job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inflationary_flows.artifacts.flows import load_basis
+from inflationary_flows.baselines.method import Problem
+from inflationary_flows.data.splits import load_splits
+
+_SETTINGS = ("schedule", "network", "training", "solver", "compressed_prior", "budget")
+
+
+def load_problem(
+    splits: str | os.PathLike[str], eigenbasis: str | os.PathLike[str], params: Mapping[str, Any]
+) -> Problem:
+    """Reads a problem.
+
+    Arguments:
+        splits, eigenbasis: Files of the data set.
+        params: The settings of a `Problem` by name, among others.
+
+    Raises:
+        ArtifactError: if a file is missing, truncated, altered or of another kind.
+    """
+    data = load_splits(splits)
+    return Problem(
+        data.train,
+        data.validation,
+        load_basis(Path(eigenbasis)),
+        image=data.image.shape if data.image else None,
+        **{name: params[name] for name in _SETTINGS},
+    )
