@@ -22,8 +22,9 @@ from inflationary_flows.baselines.chart import InjectiveNetwork
 from inflationary_flows.baselines.layers import count_parameters
 from inflationary_flows.baselines.volume import LocalMap, log_volume, metric_tensor
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
-from inflationary_flows.mathematics.points import Points, checked, like, standard_normal
+from inflationary_flows.mathematics.points import Points, checked, like, numbered_normal, standard_normal
 from inflationary_flows.seeding import derive_seed
+from inflationary_flows.training.content import basis_from, basis_tensors, weights_from
 
 # Numbers of a batch: of points, and of Jacobians.
 _BATCH_NUMBERS = 2**18
@@ -86,10 +87,6 @@ class InjectiveFlow:
         """One pass of the chart for each point generated."""
         return 1
 
-    @property
-    def _template(self) -> Tensor:
-        return self.network.weight
-
     def to(self, device: str | torch.device) -> InjectiveFlow:
         """The same flow with its network on another device; points stay where the caller has them."""
         return InjectiveFlow(copy.deepcopy(self.network).to(device), self.basis, self.chart, self.image)
@@ -130,7 +127,7 @@ class InjectiveFlow:
         decode = self.network.decoder()
 
         def restore(part: Tensor) -> Tensor:
-            return self.network.restore(self.basis, decode(part.to(self._template)))
+            return self.network.restore(self.basis, decode(part.to(self.network.weight)))
 
         return like(self._in_batches(restore, latents, self.dimension), z)
 
@@ -145,7 +142,7 @@ class InjectiveFlow:
     @torch.no_grad()
     def _latents(self, normal: Tensor) -> Tensor:
         transform = self.network.latent_transform()
-        return transform.inv(normal.to(self._template)).double().cpu()
+        return transform.inv(normal.to(self.network.weight)).double().cpu()
 
     def sample_latents(self, n: int, seed: int) -> Tensor:
         """Draws latents, shape (n, d), float64; the same seed gives the same first latents for any n."""
@@ -157,10 +154,7 @@ class InjectiveFlow:
 
     def sample_numbered(self, first: int, count: int, seed: int) -> np.ndarray:
         """Generates the points number first ... first + count - 1 of a seed, shape (count, D), data units."""
-        numbers = range(first, first + count)
-        rows = [standard_normal(1, self.kept_dims, derive_seed("image", seed, number)) for number in numbers]
-        normal = torch.cat(rows) if rows else torch.empty(0, self.kept_dims, dtype=torch.float64)
-        return self.generate(self._latents(normal)).numpy()
+        return self.generate(self._latents(numbered_normal(first, count, self.kept_dims, "image", seed))).numpy()
 
     def jacobian(self, z: Points) -> Points:
         """dx / dz, shape (n, D, d), data units."""
@@ -168,7 +162,7 @@ class InjectiveFlow:
         decode = self.network.decoder()
 
         def columns(part: Tensor) -> Tensor:
-            return LocalMap(decode, part.to(self._template), differentiable=False).jacobian().detach()
+            return LocalMap(decode, part.to(self.network.weight), differentiable=False).jacobian().detach()
 
         jacobian = self._in_batches(columns, latents, self.dimension * self.kept_dims)
         if not self.network.convolutional:
@@ -190,27 +184,23 @@ class InjectiveFlow:
         points = checked(x, self.dimension, "x")
         z = self.inflate(points)
         with torch.no_grad():
-            latent = self._in_batches(lambda part: self.network.latent_log_prob(part.to(self._template)), z, 1)
+            latent = self._in_batches(lambda part: self.network.latent_log_prob(part.to(self.network.weight)), z, 1)
         return like(latent - log_volume(metric_tensor(self.jacobian(z))), x)
 
 
 def pack(model: InjectiveFlow) -> tuple[dict[str, Any], dict[str, Any]]:
     """An injective flow as tensors and plain values."""
-    basis = model.basis.to("cpu")
     tensors: dict[str, Any] = {f"network.{name}": value for name, value in model.network.state_dict().items()}
-    tensors |= {f"eigenbasis.{name}": getattr(basis, name) for name in ("mean", "scale", "vectors", "eigenvalues")}
+    tensors |= {f"eigenbasis.{name}": value for name, value in basis_tensors(model.basis).items()}
     image = None if model.image is None else list(model.image)
     return tensors, {"kind": "injective flow", "kept_dims": model.kept_dims, "chart": model.chart, "image": image}
 
 
 def unpack(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> InjectiveFlow:
     """The inverse of `pack`; KeyError, TypeError or RuntimeError if they do not fit."""
-    held = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
-    names = ("mean", "scale", "vectors", "eigenvalues")
-    basis = Eigenbasis(*(held[f"eigenbasis.{name}"] for name in names))
+    basis = basis_from(tensors, "eigenbasis.")
     image = None if metadata["image"] is None else tuple(metadata["image"])
     network = InjectiveNetwork(basis, int(metadata["kept_dims"]), metadata["chart"], image)
-    weights = {n.removeprefix("network."): value for n, value in held.items() if n.startswith("network.")}
-    network.load_state_dict(weights)
+    network.load_state_dict(weights_from(tensors))
     network.requires_grad_(False)
     return InjectiveFlow(network, basis, metadata["chart"], image)

@@ -8,9 +8,8 @@ import torch
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
-from inflationary_flows.mathematics.points import standard_normal
+from inflationary_flows.mathematics.points import numbered_normal
 from inflationary_flows.progress import Progress, in_batches
-from inflationary_flows.seeding import derive_seed
 
 
 def as_images(points: np.ndarray, image: ImageFormat) -> np.ndarray:
@@ -73,9 +72,5 @@ def sample_gaussian(basis: Eigenbasis, image: ImageFormat, *, first: int, count:
     Returns:
         Images, uint8 of shape (count, C, H, W).
     """
-    std = basis.eigenvalues.sqrt()
-    rows = [
-        standard_normal(1, basis.dimension, derive_seed("gaussian image", draw, number)) * std
-        for number in range(first, first + count)
-    ]
-    return as_images(basis.from_eigen(torch.cat(rows)).numpy(), image)
+    u = numbered_normal(first, count, basis.dimension, "gaussian image", draw) * basis.eigenvalues.sqrt()
+    return as_images(basis.from_eigen(u).numpy(), image)

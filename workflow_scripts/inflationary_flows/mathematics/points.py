@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError
+from inflationary_flows.seeding import derive_seed
 
 Points = TypeVar("Points", np.ndarray, Tensor)
 
@@ -40,6 +41,15 @@ def standard_normal(n: int, dimension: int, seed: int) -> Tensor:
     """Standard normal rows, shape (n, D), float64; fewer rows of a seed are the first of more rows."""
     # numpy's stream has this property for every n, torch's has it only above 15 numbers.
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((n, dimension)))
+
+
+def numbered_normal(first: int, count: int, dimension: int, *purpose: str | int) -> Tensor:
+    """Standard normal rows number first ... first + count - 1, shape (count, D), float64.
+
+    Each has a stream of its own, named by the purpose and its number: any split into parts gives the same rows.
+    """
+    rows = [standard_normal(1, dimension, derive_seed(*purpose, number)) for number in range(first, first + count)]
+    return torch.cat(rows) if rows else torch.empty(0, dimension, dtype=torch.float64)
 
 
 def like(values: Tensor, template: Points) -> Points:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.mathematics.points import standard_normal
+from inflationary_flows.mathematics.points import numbered_normal, standard_normal
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.seeding import derive_seed
 
@@ -50,10 +50,8 @@ class LatentPrior:
         Raises:
             DataError: if `empirical` is asked for without inflated training data.
         """
+        normal = numbered_normal(first, count, self.schedule.dimension, "image", seed)
         numbers = range(first, first + count)
-        dimension = self.schedule.dimension
-        drawn = [standard_normal(1, dimension, derive_seed("image", seed, number)) for number in numbers]
-        normal = torch.cat(drawn) if drawn else torch.empty(0, dimension, dtype=torch.float64)
         rows = [np.random.default_rng(derive_seed("compressed image", seed, number)) for number in numbers]
         return self._latents(normal, rows)
 

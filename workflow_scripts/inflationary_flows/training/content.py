@@ -32,6 +32,12 @@ def basis_from(arrays: Arrays, prefix: str = "") -> Eigenbasis:
     return Eigenbasis(*(torch.from_numpy(arrays[prefix + name]) for name in BASIS_NAMES))
 
 
+def weights_from(arrays: Arrays) -> dict[str, Tensor]:
+    """Weights of a network, from arrays whose names begin with `network.`."""
+    prefix = "network."
+    return {k.removeprefix(prefix): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(prefix)}
+
+
 def denoiser_from(arrays: Arrays, metadata: Mapping[str, Any], basis: Eigenbasis) -> NetworkDenoiser:
     """A denoiser in evaluation mode.
 
@@ -46,8 +52,7 @@ def denoiser_from(arrays: Arrays, metadata: Mapping[str, Any], basis: Eigenbasis
     schedule = make_schedule(basis.eigenvalues, **metadata["schedule"])
     settings = metadata["network"]
     network: nn.Module = build_network(settings, basis.dimension, seed=0)
-    weights = {k: torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")}
-    network.load_state_dict({k.removeprefix("network."): v for k, v in weights.items()})
+    network.load_state_dict(weights_from(arrays))
     network.eval().requires_grad_(False)
     return NetworkDenoiser(schedule, network, basis, settings["space"])
 
