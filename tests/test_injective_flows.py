@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -308,7 +307,7 @@ def small() -> Problem:
 
 @pytest.mark.parametrize("kind", [*INJECTIVE, "inflationary_flow"])
 def test_model_survives_its_file(kind: str, small: Problem, tmp_path: Path) -> None:
-    method: ModuleType = load_method(kind)  # type: ignore[assignment]
+    method = load_method(kind)
     model, curve = method.fit(small, method.Settings(), steps=30, seed=0, progress=Progress.unkept())
     assert [row["step"] for row in curve][-1] == 30
     path = tmp_path / "model.safetensors"

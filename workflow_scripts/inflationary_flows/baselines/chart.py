@@ -14,6 +14,7 @@ volumes of standardised data.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -143,8 +144,7 @@ class InjectiveNetwork(nn.Module):
     def latent_log_prob(self, z: Tensor) -> Tensor:
         """Log density of latents, in nats, shape (n,)."""
         normal, log_volume = self.latent_transform().call_and_ladj(z)
-        constant = self.kept_dims * torch.log(torch.tensor(2 * torch.pi, dtype=z.dtype, device=z.device))
-        return log_volume - (normal.square().sum(-1) + constant) / 2
+        return log_volume - (normal.square().sum(-1) + self.kept_dims * math.log(2 * math.pi)) / 2
 
 
 def build_network(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
+from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.progress import Progress
 
 
@@ -35,7 +36,7 @@ class Problem:
     network: Mapping[str, Any]
     training: Mapping[str, Any]
     solver: Mapping[str, Any]
-    compressed_prior: str
+    compressed_prior: CompressedPrior
     budget: Mapping[str, Any]
     image: tuple[int, int, int] | None = None
 

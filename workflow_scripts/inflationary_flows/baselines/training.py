@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +19,14 @@ from torch import Tensor, nn
 
 from inflationary_flows.baselines.chart import InjectiveNetwork, build_network, chart_of_size
 from inflationary_flows.baselines.injective import InjectiveFlow
-from inflationary_flows.baselines.layers import count_parameters
 from inflationary_flows.baselines.method import Problem
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
-from inflationary_flows.networks.build import build_network as build_score_network
+from inflationary_flows.networks.costs import network_cost
 from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed
+from inflationary_flows.training.fit import ema_decay, learning_rate_factor
+from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
@@ -65,12 +66,16 @@ def chart_points(network: InjectiveNetwork, basis: Eigenbasis, x: Rows) -> Tenso
     return torch.cat(parts)
 
 
-def _rate_factor(step: int, steps: int, warmup: int) -> float:
-    """Linear warm-up, then a cosine to nought, as a share of the peak rate."""
-    warmup = min(warmup, steps // 5)
-    if step < warmup:
-        return (step + 1) / warmup
-    return (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
+def _settings_of(phase: Phase, budget: Mapping[str, Any], learning_rate: float) -> TrainingSettings:
+    """How a phase is optimised."""
+    return TrainingSettings(
+        steps=phase.steps,
+        batch_size=budget["batch_size"],
+        learning_rate=learning_rate,
+        warmup_steps=min(budget["warmup_steps"], phase.steps // 5),
+        ema_half_life=budget["ema_half_life"],
+        gradient_clip=budget["gradient_clip"],
+    )
 
 
 def _phase_at(phases: Sequence[Phase], step: int) -> tuple[Phase, int]:
@@ -84,9 +89,9 @@ def _phase_at(phases: Sequence[Phase], step: int) -> tuple[Phase, int]:
 
 def make_network(problem: Problem, seed: int) -> tuple[InjectiveNetwork, dict[str, Any]]:
     """The untrained network, as large as the score network, and the settings of its chart."""
-    score = build_score_network(dict(problem.network), problem.dimension, seed=0)
+    parameters = network_cost(problem.network, problem.dimension).parameters
     image = problem.image if problem.budget["chart"]["conditioner"] == "convolution" else None
-    chart = chart_of_size(problem.basis, problem.kept_dims, problem.budget["chart"], image, count_parameters(score))
+    chart = chart_of_size(problem.basis, problem.kept_dims, problem.budget["chart"], image, parameters)
     return build_network(problem.basis, problem.kept_dims, chart, image, seed), chart
 
 
@@ -143,9 +148,10 @@ def fit_injective(
         phase, step = _phase_at(phases, state.step)
         if step == 0 and state.step > 0:
             network.load_state_dict(average.state_dict())
-        rate = learning_rate * _rate_factor(step, phase.steps, budget["warmup_steps"])
+        settings = _settings_of(phase, budget, learning_rate)
+        rate = learning_rate * learning_rate_factor(step, settings)
         try:
-            value = _advance(state, phase, train, rate, problem, seed)
+            value = _advance(state, phase.loss, train, settings, rate, seed)
         except TrainingError as problem_found:
             problem_found.hint += f"; the last good state is kept in {progress.store.name}"
             raise
@@ -169,18 +175,20 @@ def fit_injective(
     return InjectiveFlow(average.requires_grad_(False), problem.basis, chart, problem.image), state.history
 
 
-def _advance(state: TrainingState, phase: Phase, train: Tensor, rate: float, problem: Problem, seed: int) -> float:
-    """One optimiser step and the averaged weights after it; returns the loss before it.
+def _advance(
+    state: TrainingState, loss_of: Loss, train: Tensor, settings: TrainingSettings, rate: float, seed: int
+) -> float:
+    """One optimiser step at a rate, and the averaged weights after it; returns the loss before it.
 
     Raises:
         TrainingError: if the loss is not finite; nothing has changed then.
     """
-    budget, network = problem.budget, state.network
+    network = state.network
     assert isinstance(network, InjectiveNetwork)
     generator = torch.Generator().manual_seed(derive_seed("injective step", seed, state.step))
-    numbers = torch.randint(len(train), (budget["batch_size"],), generator=generator)
+    numbers = torch.randint(len(train), (settings.batch_size,), generator=generator)
     state.optimiser.zero_grad(set_to_none=True)
-    loss = phase.loss(network, train[numbers.to(train.device)], generator)
+    loss = loss_of(network, train[numbers.to(train.device)], generator)
     value = float(loss.detach())
     if not math.isfinite(value):
         raise TrainingError(
@@ -189,10 +197,9 @@ def _advance(state: TrainingState, phase: Phase, train: Tensor, rate: float, pro
     loss.backward()
     for group in state.optimiser.param_groups:
         group["lr"] = rate
-    nn.utils.clip_grad_norm_(network.parameters(), budget["gradient_clip"])
+    nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
     state.optimiser.step()
-    half_life = min(budget["ema_half_life"], 0.1 * (state.step + 1) * budget["batch_size"])
-    decay = 0.5 ** (budget["batch_size"] / half_life)
+    decay = ema_decay(state.step, settings)
     with torch.no_grad():
         torch._foreach_lerp_(list(state.average.parameters()), list(network.parameters()), 1 - decay)
     state.step += 1

@@ -122,7 +122,7 @@ def fit(
         denoiser,
         problem.train,
         solver=solver_settings(problem.solver),
-        compressed_prior=problem.compressed_prior,  # type: ignore[arg-type]
+        compressed_prior=problem.compressed_prior,
         held=_COMPRESSED_LATENTS,
         device=device,
     )
