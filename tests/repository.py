@@ -8,6 +8,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 SMOKE = REPOSITORY / "tests/configs/smoke.yaml"
+# What a comparison of methods asks of images; the smoke run compares them on a toy alone, to be short.
+COMPARED_IMAGES = {"schedules": {"prr2": "few"}, "images": {"samples": 20, "draws": [0, 1]}}
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis"
 )

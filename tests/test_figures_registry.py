@@ -22,7 +22,7 @@ from inflationary_flows.report.registry import (
     Shown,
     read_registry,
 )
-from repository import REPOSITORY
+from repository import COMPARED_IMAGES, REPOSITORY, SMOKE
 
 REGISTRY = REPOSITORY / "rules/figures.yaml"
 CAPTIONS = REPOSITORY / "docs/captions"
@@ -52,9 +52,13 @@ def as_pattern(path: str) -> str:
 
 @pytest.fixture(scope="module")
 def announced_jobs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, list[str], list[str]]]:
-    """Rule, inputs and outputs of every job of the smoke configuration, as a dry-run announces them."""
+    """Rule, inputs and outputs of every job of the smoke configuration, images compared too, as a dry-run tells."""
     directory = tmp_path_factory.mktemp("dry")
-    outcome = run_workflow(directory, "all", "--dry-run", "--quiet", "reason")
+    content = yaml.safe_load(SMOKE.read_text())
+    content["baselines"]["datasets"]["digits"] = COMPARED_IMAGES
+    config = directory / "images.yaml"
+    config.write_text(yaml.safe_dump(content))
+    outcome = run_workflow(directory, "all", "--dry-run", "--quiet", "reason", config=config)
     assert outcome.code == 0, outcome.text
     jobs = re.findall(r"^ *(?:local)?rule (\w+):\n(?: +input: (.*)\n)? +output: (.*)\n", outcome.text, re.MULTILINE)
     return [(rule, inputs.split(", ") if inputs else [], outputs.split(", ")) for rule, inputs, outputs in jobs]

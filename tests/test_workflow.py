@@ -23,6 +23,7 @@ from conftest import REPOSITORY, SMOKE, Outcome, run_workflow
 from inflationary_flows import Flow
 from inflationary_flows.config import load_config, resolve
 from inflationary_flows.report.registry import read_registry
+from repository import COMPARED_IMAGES
 
 Edit = Callable[[Callable[[dict[str, Any]], None]], Path]
 
@@ -587,8 +588,7 @@ def test_method_edit_trains_that_method_alone(smoke_run: Path, copied_repository
 @pytest.mark.slow
 def test_images_of_compared_methods_are_generated_and_measured(smoke_run: Path, edited_config: Edit) -> None:
     def edit(content: dict[str, Any]) -> None:
-        images = {"samples": 20, "draws": [0, 1]}
-        content["baselines"]["datasets"]["digits"] = {"schedules": {"prr2": "few"}, "images": images}
+        content["baselines"]["datasets"]["digits"] = COMPARED_IMAGES
 
     jobs = run_workflow(smoke_run, "-n", "baselines", config=edited_config(edit)).jobs
     assert {rule: count for rule, count in jobs.items() if rule not in OF_ALL_METHODS} == {
@@ -781,7 +781,7 @@ def test_table_with_a_hole_is_refused_with_its_place(tmp_path: Path, edited_conf
     def edit(content: dict[str, Any]) -> None:
         entry = {"kind": "csv", "path": str(tmp_path / "holes.csv"), "schedules": ["prp"]}
         content["datasets"] = {"holes": entry}
-        del content["experiments"]
+        del content["experiments"], content["baselines"]
 
     outcome = run_workflow(tmp_path / "run", "data", config=edited_config(edit))
     assert outcome.code != 0
@@ -799,7 +799,7 @@ def test_own_table_in_the_working_directory_becomes_a_flow(tmp_path: Path) -> No
     np.savez(tmp_path / "run/mine.npz", points=points)
     content = yaml.safe_load(SMOKE.read_text())
     content["datasets"] = {"mine": {"kind": "npz", "path": "mine.npz", "schedules": ["prp"]}}
-    del content["experiments"]
+    del content["experiments"], content["baselines"]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     outcome = run_workflow(tmp_path / "run", "flows", config=tmp_path / "mine.yaml")
     assert outcome.code == 0, outcome.text
