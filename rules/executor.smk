@@ -1,9 +1,37 @@
-"""Two things that Snakemake's SLURM executor has to be told, as no option of it says them.
+"""Three things that Snakemake and its SLURM executor have to be told, as no option of them says so.
 
-Needs nothing, makes nothing; without that executor nothing happens. tests/slurm fails without either.
+Needs nothing, makes nothing. The scheduler is told on any machine, the executor where there is one; tests/slurm fails
+without either of the latter.
 """
 
 import sys
+import threading
+
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+
+def look_again(scheduler, delay):
+    """Has the scheduler look for jobs to start after a delay, once.
+
+    Each look while jobs wait asks for another one a second later, because of the limit of jobs a second, and so does each
+    end of a job. As all of these go on, a run of hundreds of jobs would look hundreds of times a second, and keep a core
+    from its jobs.
+    """
+
+    def look():
+        scheduler.is_to_look_again = False
+        scheduler._open_jobs.release()
+
+    if getattr(scheduler, "is_to_look_again", False):
+        return
+    scheduler.is_to_look_again = True
+    timer = threading.Timer(delay, look)
+    # The end of a run does not wait for it.
+    timer.daemon = True
+    timer.start()
+
+
+JobScheduler._schedule_reevalutation = look_again
 
 EXECUTOR = sys.modules.get("snakemake_executor_plugin_slurm")
 
