@@ -53,7 +53,7 @@ def digest_after(tree: Path, script: str, edited: str | None = None, text: str =
     """Digest of a script after a file was given a new text, as a new process would see it."""
     if edited is not None:
         (tree / edited).write_text(text)
-    for cached in (module._locate, module._parse, module._normalised):
+    for cached in (module._locate, module._imports, module._read, module._normalised):
         cached.cache_clear()
     return source_digest(tree / script, tree)
 

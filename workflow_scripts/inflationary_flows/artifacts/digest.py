@@ -14,12 +14,17 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "inflationary_flows"
 FORMAT_ONLY = frozenset({"artifacts", "config", "errors"})
+# Every start of the workflow reads all files: expressions, most of what they consist of, are passed by.
+HOLDERS = (ast.mod, ast.stmt, ast.excepthandler, ast.match_case)
+MAYBE_NAMED = re.compile(rf"""["'](?:{PACKAGE})?\.\w""")
 
 
 def source_digest(script: str | Path, root: str | Path) -> str:
@@ -81,7 +86,7 @@ def _imports(path: Path, module: str, root: Path) -> tuple[str, ...]:
 
 def _walk_imports(path: Path, module: str, root: Path) -> Iterator[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(_parse(path)):
+    for node in _read(path)[0]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if _is_ours(alias.name) and _exists(alias.name, root):
@@ -98,6 +103,21 @@ def _walk_imports(path: Path, module: str, root: Path) -> Iterator[str]:
                 yield name
 
 
+def _named(tree: ast.Module, source: str) -> Iterator[ast.AST]:
+    """Nodes that may name a module: statements alone, and a file's strings only if one looks like a name."""
+    nodes = ast.walk(tree) if MAYBE_NAMED.search(source) else _statements(tree)
+    return (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom | ast.Constant))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """Statements in and below a node: what holds others is itself one, or a branch of one."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield child
+        if isinstance(child, HOLDERS):
+            yield from _statements(child)
+
+
 def _providers(source: str, name: str, root: Path) -> Iterator[str]:
     """Modules that `from source import name` needs."""
     if name != "*" and _exists(f"{source}.{name}", root):
@@ -108,7 +128,7 @@ def _providers(source: str, name: str, root: Path) -> Iterator[str]:
         yield source
         return
     # A package that hands the name on counts as the module that defines it; else it counts whole.
-    for node in ast.walk(_parse(path)):
+    for node in _read(path)[0]:
         if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == name for alias in node.names):
             origin = _absolute(node, source)
             if _is_ours(origin) and origin != source and _exists(origin, root):
@@ -162,16 +182,14 @@ def _file_of(module: str, root: Path) -> Path:
     return path
 
 
-@cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes(), filename=str(path))
-
-
 class _Stripper(ast.NodeTransformer):
     """Removes docstrings, and for packages passed through also what they merely re-export."""
 
     def __init__(self, drop_exports: bool) -> None:
         self.drop_exports = drop_exports
+
+    def visit(self, node: ast.AST) -> Any:
+        return super().visit(node) if isinstance(node, HOLDERS) else node
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
@@ -203,8 +221,21 @@ class _Stripper(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
+def _parse(path: Path) -> tuple[ast.Module, str]:
+    source = path.read_text(encoding="utf-8")
+    return ast.parse(source, filename=str(path)), source
+
+
+@cache
+def _read(path: Path) -> tuple[list[ast.AST], str]:
+    """What may name modules in a file, and all that it does."""
+    tree, source = _parse(path)
+    # In this order: the transformer edits the tree in place.
+    return list(_named(tree, source)), ast.unparse(_Stripper(False).visit(tree))
+
+
 @cache
 def _normalised(path: Path, drop_exports: bool) -> str:
-    # Parsed anew: the transformer edits the tree in place.
-    tree = ast.parse(path.read_bytes(), filename=str(path))
-    return ast.unparse(_Stripper(drop_exports).visit(tree))
+    if not drop_exports:
+        return _read(path)[1]
+    return ast.unparse(_Stripper(True).visit(_parse(path)[0]))
