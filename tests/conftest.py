@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,22 @@ def run_workflow(directory: Path, *arguments: str, config: Path = SMOKE, reposit
         check=False,
     )
     return Outcome(done.returncode, done.stdout)
+
+
+def starts_worth(call: Callable[[], object]) -> float:
+    """CPU time of the processes that a call starts, in that of a job that does nothing but import PyTorch.
+
+    Machines differ by more than a factor of two, and are slower when other tests run: both take their share of that.
+    """
+
+    def seconds(of: Callable[[], object]) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        of()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    spent = seconds(call)
+    return spent / seconds(lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True))
 
 
 @pytest.fixture(scope="session")

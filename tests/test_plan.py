@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from conftest import REPOSITORY, SMOKE, run_workflow
+from conftest import REPOSITORY, SMOKE, run_workflow, starts_worth
 from inflationary_flows.config import load_config, network_settings
 from inflationary_flows.experiments.plan import PLAN_COLUMNS, plan_rows, plan_text, with_totals
 from inflationary_flows.networks.costs import network_cost, training_hours
@@ -63,10 +62,10 @@ def test_planned_jobs_are_those_of_a_dry_run(config: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_dry_run_of_the_paper_takes_seconds(tmp_path: Path) -> None:
-    start = time.monotonic()
-    assert run_workflow(tmp_path, "-n", config=PAPER).code == 0
-    assert time.monotonic() - start < 20
+def test_a_dry_run_of_the_paper_costs_no_more_than_a_few_of_its_jobs(tmp_path: Path) -> None:
+    outcomes = []
+    assert starts_worth(lambda: outcomes.append(run_workflow(tmp_path, "-n", config=PAPER))) < 8
+    assert outcomes[0].code == 0
 
 
 @pytest.mark.slow

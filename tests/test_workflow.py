@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import REPOSITORY, SMOKE, Outcome, run_workflow
+from conftest import REPOSITORY, SMOKE, Outcome, run_workflow, starts_worth
 from inflationary_flows import Flow
 from inflationary_flows.config import load_config, resolve
 from inflationary_flows.report.registry import read_registry
@@ -334,11 +333,10 @@ def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_second_run_has_nothing_to_do(smoke_run: Path) -> None:
-    begin = time.monotonic()
-    outcome = run_workflow(smoke_run)
-    assert outcome.code == 0
-    assert "Nothing to be done" in outcome.text
-    assert time.monotonic() - begin < 15
+    outcomes = []
+    assert starts_worth(lambda: outcomes.append(run_workflow(smoke_run))) < 5
+    assert outcomes[0].code == 0
+    assert "Nothing to be done" in outcomes[0].text
 
 
 @pytest.mark.slow
@@ -620,12 +618,11 @@ def test_entries_of_the_command_line_keep_their_types(tmp_path: Path) -> None:
     assert outcome.jobs["train_network"] == 2 * flows
 
 
-def test_dry_run_of_the_default_configuration_is_fast(tmp_path: Path) -> None:
-    begin = time.monotonic()
-    outcome = run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml")
-    assert time.monotonic() - begin < 8
-    assert outcome.code == 0
-    assert outcome.jobs["train_network"] == len(members_of(REPOSITORY / "config.yaml"))
+def test_dry_run_of_the_default_configuration_costs_no_more_than_a_few_of_its_jobs(tmp_path: Path) -> None:
+    outcomes = []
+    assert starts_worth(lambda: outcomes.append(run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml"))) < 4
+    assert outcomes[0].code == 0
+    assert outcomes[0].jobs["train_network"] == len(members_of(REPOSITORY / "config.yaml"))
 
 
 def test_given_configuration_replaces_the_default_one(tmp_path: Path) -> None:
