@@ -26,8 +26,8 @@ def digest_of_smoke_run() -> str:
 
 
 def numbers_of(results: Path) -> dict[str, str]:
-    """The sha256 of all tables, networks and models of a run, by their names; of times, which differ, nothing."""
-    patterns = ("tables/*.csv", "metrics/**/*.csv", "networks/**/*", "baselines/**/model.safetensors")
+    """The sha256 of all tables and tensors of a run, by their names; of times, which differ, nothing."""
+    patterns = ("tables/*.csv", "metrics/**/*.csv", "baselines/**/quality.csv", "[!.]*/**/*.safetensors")
     files = [path for pattern in patterns for path in results.glob(pattern) if path.is_file()]
     return {str(path.relative_to(results)): hashlib.sha256(without_times(path)).hexdigest() for path in sorted(files)}
 

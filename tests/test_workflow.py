@@ -235,7 +235,7 @@ def test_quality_holds_the_metrics_of_the_contract(smoke_run: Path) -> None:
     frame = pd.read_csv(smoke_run / "results/tables/flow_quality.csv")
     for flow, rows in frame.groupby(FLOW):
         assert set(rows.metric) >= METRICS, flow
-        toy = flow[0] in {"circles", "s_curve", "alt_s_curve", "circles_in_4d"}
+        toy = flow[0] in {"circles", "s_curve", "circles_in_4d"}
         assert ("excess_denoising_error" in set(rows.metric)) == toy
 
 
@@ -309,23 +309,20 @@ def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
 
 @pytest.mark.slow
 def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
-    # The second run finds the own table elsewhere, beside the Snakefile.
-    tables = ("hmc_weights", "sbc", "coverage", "frechet", "image_roundtrip", "evaluation_sweep")
-    chosen = [f"results/tables/{table}.csv" for table in tables]
-    chosen += [f"results/baselines/{method}/circles/prr1/seed0/quality.csv" for method in sorted(METHODS)]
-    outcome = run_workflow(tmp_path, "metrics", *chosen)
+    # The second run finds the own table elsewhere, beside the Snakefile. It draws random numbers of every kind; that all
+    # else agrees is tested on a cluster.
+    chosen = [
+        "metrics/own_table/prr2/seed0/flow_quality.csv",
+        "networks/photo_patches/prp/seed0/network.safetensors",
+        "images/digits/gaussian/seed0/draw0/part0.safetensors",
+        "metrics/digits/prr2/seed0/draw0/frechet_digits_classifier.csv",
+        "metrics/circles/prp/seed0/joint_n4/hmc_weights.csv",
+        "metrics/circles/prp/seed0/sbc.csv",
+        *(f"baselines/{method}/circles/prr1/seed0/quality.csv" for method in ("inflationary_flow", "m_flow")),
+    ]
+    outcome = run_workflow(tmp_path, *(f"results/{path}" for path in chosen))
     assert outcome.code == 0, outcome.text
-    patterns = (
-        "networks/**/*.safetensors",
-        "flows/**/*.safetensors",
-        "inference/**/chain*.safetensors",
-        "images/**/*.safetensors",
-        "references/**/*",
-        "extractors/*",
-        "baselines/**/model.safetensors",
-        "baselines/**/quality.csv",
-        "tables/*.csv",
-    )
+    patterns = ("[!.]*/**/*.safetensors", "metrics/**/*.csv", "baselines/**/quality.csv")
     first, second = digests(smoke_run, *patterns), digests(tmp_path, *patterns)
     assert len(second) > 30
     assert {name: first[name] for name in second} == second

@@ -16,7 +16,7 @@ from repository import SMOKE, digest_of_smoke_run, numbers_of
 def local_numbers(
     pytestconfig: pytest.Config, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """The sha256 of all tables and networks of a run without a cluster: of that in `make test`, if it is on record."""
+    """The sha256 of all tables and tensors of a run without a cluster: of that in `make test`, if it is on record."""
     key = f"smoke/{digest_of_smoke_run()}"
     known = pytestconfig.cache.get(key, None)
     if known is None:
@@ -32,7 +32,7 @@ def finished(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tupl
     """A whole run on the cluster."""
     checkout = Checkout(tmp_path_factory.mktemp("smoke") / "run", cluster, SMOKE)
     with Watch(cluster) as watch:
-        checkout.finish(checkout.start(), 1500)
+        checkout.finish(checkout.start(), 3000)
     return checkout, watch
 
 
@@ -41,7 +41,7 @@ def jobs(finished: tuple[Checkout, Watch]) -> list[Job]:
     return finished[0].jobs()
 
 
-def test_tables_and_networks_are_those_of_a_local_run(finished: tuple[Checkout, Watch], local_numbers: dict[str, str]):
+def test_tables_and_tensors_are_those_of_a_local_run(finished: tuple[Checkout, Watch], local_numbers: dict[str, str]):
     assert numbers_of(finished[0].folder / "results") == local_numbers
 
 
