@@ -56,7 +56,7 @@ docs: $(STAMP) ## Build the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Two processes; files stay whole, and in the order of conftest.py, which makes one smoke run for both.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 test: $(STAMP) ## Run all tests, the smoke workflow among them
 	$(PYTEST)

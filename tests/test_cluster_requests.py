@@ -19,7 +19,7 @@ DEFAULT = REPOSITORY / "profiles/default/config.yaml"
 def resources(outcome: Outcome, rule: str, dataset: str) -> dict[str, str]:
     """Resources of a job of a rule and data set."""
     assert outcome.code == 0, outcome.text
-    job = rf"^ *rule {rule}:\n(?: +.*\n)*? +wildcards: dataset={dataset},.*\n(?: +threads.*\n)? +resources: (.*)$"
+    job = rf"^ *rule {rule}:\n(?: +\S.*\n)*? +wildcards: dataset={dataset},.*\n(?: +threads.*\n)? +resources: (.*)$"
     found = re.search(job, outcome.text, re.MULTILINE)
     assert found is not None, outcome.text
     return dict(entry.split("=", 1) for entry in found[1].split(", ") if "=" in entry)
