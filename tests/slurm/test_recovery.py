@@ -52,7 +52,9 @@ def test_a_time_limit_that_is_too_short(
     wait_until(lambda: "the end of its time" in checkout.log(), 20, "the training stops by its own clock")
     checkout.finish(driver)
     first, second = sorted(checkout.jobs(), key=lambda job: job.id)
-    assert (first.state, first.time_limit_minutes, second.time_limit_minutes) == ("FAILED", 1, 2)
+    # Out of time, if Snakemake takes longer to end on a slow machine than the training has left to it.
+    assert first.state in {"FAILED", "TIMEOUT"}
+    assert (first.time_limit_minutes, second.time_limit_minutes) == (1, 2)
     assert_recovered(checkout, undisturbed, at, record_property, "time limit")
 
 

@@ -1,4 +1,7 @@
-"""The smoke configuration on the cluster: the same numbers as without one, every job where it belongs."""
+"""The smoke configuration on the cluster: the same numbers as without one, every job where it belongs.
+
+What most jobs are for, not all: each start of one takes seconds of one machine that stands for many.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +14,29 @@ from watch import Watch
 
 from repository import SMOKE, digest_of_smoke_run, numbers_of
 
+# Of every group, and of jobs outside of groups: on points and on images, of chains, of a comparison with its figures.
+TARGETS = ("metrics", "results/tables/hmc_weights.csv", "results/tables/frechet.csv", "baselines")
+
 
 @pytest.fixture(scope="module")
 def local_numbers(
     pytestconfig: pytest.Config, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     """The sha256 of all tables and tensors of a run without a cluster: of that in `make test`, if it is on record."""
-    key = f"smoke/{digest_of_smoke_run()}"
-    known = pytestconfig.cache.get(key, None)
-    if known is None:
-        local = Checkout(tmp_path_factory.mktemp("local") / "run", cluster, SMOKE)
-        local.run_locally()
-        known = numbers_of(local.folder / "results")
-        pytestconfig.cache.set(key, known)
-    return known
+    known = pytestconfig.cache.get(f"smoke/{digest_of_smoke_run()}", None)
+    if known is not None:
+        return known
+    local = Checkout(tmp_path_factory.mktemp("local") / "run", cluster, SMOKE)
+    local.run_locally(*TARGETS)
+    return numbers_of(local.folder / "results")
 
 
 @pytest.fixture(scope="module")
 def finished(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, Watch]:
-    """A whole run on the cluster."""
+    """A finished run on the cluster."""
     checkout = Checkout(tmp_path_factory.mktemp("smoke") / "run", cluster, SMOKE)
     with Watch(cluster) as watch:
-        checkout.finish(checkout.start(), 3000)
+        checkout.finish(checkout.start(*TARGETS), 3000)
     return checkout, watch
 
 
@@ -42,7 +46,9 @@ def jobs(finished: tuple[Checkout, Watch]) -> list[Job]:
 
 
 def test_tables_and_tensors_are_those_of_a_local_run(finished: tuple[Checkout, Watch], local_numbers: dict[str, str]):
-    assert numbers_of(finished[0].folder / "results") == local_numbers
+    numbers = numbers_of(finished[0].folder / "results")
+    assert len(numbers) > 100
+    assert numbers == {name: local_numbers.get(name) for name in numbers}
 
 
 def test_every_submission_ended_well_at_the_first_attempt(jobs: list[Job]):
@@ -52,7 +58,7 @@ def test_every_submission_ended_well_at_the_first_attempt(jobs: list[Job]):
 def test_few_submissions_do_many_jobs(finished: tuple[Checkout, Watch], jobs: list[Job]):
     steps = int(re.findall(r"of (\d+) steps", finished[0].text())[-1])
     print(f"{steps} jobs of the workflow in {len(jobs)} submissions")
-    assert steps > 150
+    assert steps > 120
     assert len(jobs) < steps / 6
 
 
@@ -79,6 +85,6 @@ def test_jobs_ask_for_what_the_partitions_have(jobs: list[Job]):
 
 def test_a_second_run_finds_nothing_to_do(finished: tuple[Checkout, Watch]):
     checkout = finished[0]
-    again = checkout.start("--dry-run")
+    again = checkout.start(*TARGETS, "--dry-run")
     assert again.wait(300) == 0
     assert "Nothing to be done" in checkout.text()
