@@ -24,7 +24,7 @@ PACKAGE = "inflationary_flows"
 FORMAT_ONLY = frozenset({"artifacts", "config", "errors"})
 # Every start of the workflow reads all files: expressions, most of what they consist of, are passed by.
 HOLDERS = (ast.mod, ast.stmt, ast.excepthandler, ast.match_case)
-MAYBE_NAMED = re.compile(rf"""["'](?:{PACKAGE})?\.\w""")
+MAYBE_NAMED = re.compile(rf"""["'](?:{PACKAGE})?\.\w""".encode())
 
 
 def source_digest(script: str | Path, root: str | Path) -> str:
@@ -103,7 +103,7 @@ def _walk_imports(path: Path, module: str, root: Path) -> Iterator[str]:
                 yield name
 
 
-def _named(tree: ast.Module, source: str) -> Iterator[ast.AST]:
+def _named(tree: ast.Module, source: bytes) -> Iterator[ast.AST]:
     """Nodes that may name a module: statements alone, and a file's strings only if one looks like a name."""
     nodes = ast.walk(tree) if MAYBE_NAMED.search(source) else _statements(tree)
     return (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom | ast.Constant))
@@ -221,8 +221,9 @@ class _Stripper(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _parse(path: Path) -> tuple[ast.Module, str]:
-    source = path.read_text(encoding="utf-8")
+def _parse(path: Path) -> tuple[ast.Module, bytes]:
+    # Bytes: Python knows of declared encodings and of byte order marks.
+    source = path.read_bytes()
     return ast.parse(source, filename=str(path)), source
 
 
