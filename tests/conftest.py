@@ -11,8 +11,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -28,6 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The workflow's tests take longest: begun first, they run beside others. Those that wait for its run come last."""
     waiting = {item.path for item in items if "smoke_run" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: (item.path.name != "test_workflow.py", item.path in waiting))
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -70,20 +74,30 @@ def run_workflow(directory: Path, *arguments: str, config: Path = SMOKE, reposit
     return Outcome(done.returncode, done.stdout)
 
 
-def starts_worth(call: Callable[[], object]) -> float:
-    """CPU time of the processes that a call starts, in that of a job that does nothing but import PyTorch.
+def with_cost(call: Callable[[], Result]) -> tuple[Result, float]:
+    """What a call gives, and the CPU time of the processes that it starts, in starts of one that imports PyTorch alone.
 
     Machines differ by more than a factor of two, and are slower when other tests run: both take their share of that.
     """
 
-    def seconds(of: Callable[[], object]) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        of()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    def seconds() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
 
-    spent = seconds(call)
-    return spent / seconds(lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True))
+    before = seconds()
+    result = call()
+    between = seconds()
+    subprocess.run([sys.executable, "-c", "import torch"], check=True)
+    return result, (between - before) / (seconds() - between)
+
+
+def write_edited(directory: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
+    """Writes the smoke configuration after an edit."""
+    content = yaml.safe_load(SMOKE.read_text())
+    edit(content)
+    path = directory / "edited.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -113,16 +127,8 @@ def make_smoke_run(directory: Path, pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture
 def edited_config(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], None]], Path]:
-    """Writes the smoke configuration after an edit."""
-
-    def write(edit: Callable[[dict[str, Any]], None]) -> Path:
-        content = yaml.safe_load(SMOKE.read_text())
-        edit(content)
-        path = tmp_path / "edited.yaml"
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-        return path
-
-    return write
+    """Writes the smoke configuration after an edit, for one test."""
+    return partial(write_edited, tmp_path)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import run_workflow
+from conftest import run_workflow, write_edited
 from inflationary_flows.__main__ import main
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.report.captions import caption_html, caption_markdown
@@ -22,7 +22,7 @@ from inflationary_flows.report.registry import (
     Shown,
     read_registry,
 )
-from repository import COMPARED_IMAGES, REPOSITORY, SMOKE
+from repository import REPOSITORY, compare_images
 
 REGISTRY = REPOSITORY / "rules/figures.yaml"
 CAPTIONS = REPOSITORY / "docs/captions"
@@ -54,10 +54,7 @@ def as_pattern(path: str) -> str:
 def announced_jobs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, list[str], list[str]]]:
     """Rule, inputs and outputs of every job of the smoke configuration, images compared too, as a dry-run tells."""
     directory = tmp_path_factory.mktemp("dry")
-    content = yaml.safe_load(SMOKE.read_text())
-    content["baselines"]["datasets"]["digits"] = COMPARED_IMAGES
-    config = directory / "images.yaml"
-    config.write_text(yaml.safe_dump(content))
+    config = write_edited(directory, compare_images)
     outcome = run_workflow(directory, "all", "--dry-run", "--quiet", "reason", config=config)
     assert outcome.code == 0, outcome.text
     jobs = re.findall(r"^ *(?:local)?rule (\w+):\n(?: +input: (.*)\n)? +output: (.*)\n", outcome.text, re.MULTILINE)

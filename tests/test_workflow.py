@@ -18,11 +18,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import REPOSITORY, SMOKE, Outcome, run_workflow, starts_worth
+from conftest import REPOSITORY, SMOKE, Outcome, run_workflow, with_cost
 from inflationary_flows import Flow
 from inflationary_flows.config import load_config, resolve
 from inflationary_flows.report.registry import read_registry
-from repository import COMPARED_IMAGES
+from repository import compare_images
 
 Edit = Callable[[Callable[[dict[str, Any]], None]], Path]
 
@@ -330,10 +330,10 @@ def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_second_run_has_nothing_to_do(smoke_run: Path) -> None:
-    outcomes = []
-    assert starts_worth(lambda: outcomes.append(run_workflow(smoke_run))) < 5
-    assert outcomes[0].code == 0
-    assert "Nothing to be done" in outcomes[0].text
+    outcome, starts = with_cost(lambda: run_workflow(smoke_run))
+    assert outcome.code == 0
+    assert "Nothing to be done" in outcome.text
+    assert starts < 5
 
 
 @pytest.mark.slow
@@ -582,10 +582,7 @@ def test_method_edit_trains_that_method_alone(smoke_run: Path, copied_repository
 
 @pytest.mark.slow
 def test_images_of_compared_methods_are_generated_and_measured(smoke_run: Path, edited_config: Edit) -> None:
-    def edit(content: dict[str, Any]) -> None:
-        content["baselines"]["datasets"]["digits"] = COMPARED_IMAGES
-
-    jobs = run_workflow(smoke_run, "-n", "baselines", config=edited_config(edit)).jobs
+    jobs = run_workflow(smoke_run, "-n", "baselines", config=edited_config(compare_images)).jobs
     assert {rule: count for rule, count in jobs.items() if rule not in OF_ALL_METHODS} == {
         **dict.fromkeys(["search_method", "train_method", "measure_method", "measure_method_frechet"], len(METHODS)),
         "generate_method_images": 2 * len(METHODS),
@@ -616,10 +613,10 @@ def test_entries_of_the_command_line_keep_their_types(tmp_path: Path) -> None:
 
 
 def test_dry_run_of_the_default_configuration_costs_no_more_than_a_few_of_its_jobs(tmp_path: Path) -> None:
-    outcomes = []
-    assert starts_worth(lambda: outcomes.append(run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml"))) < 4
-    assert outcomes[0].code == 0
-    assert outcomes[0].jobs["train_network"] == len(members_of(REPOSITORY / "config.yaml"))
+    outcome, starts = with_cost(lambda: run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml"))
+    assert starts < 4
+    assert outcome.code == 0
+    assert outcome.jobs["train_network"] == len(members_of(REPOSITORY / "config.yaml"))
 
 
 def test_given_configuration_replaces_the_default_one(tmp_path: Path) -> None:
