@@ -31,9 +31,9 @@ def digest_of_smoke_run() -> str:
 
 
 def numbers_of(results: Path) -> dict[str, str]:
-    """The sha256 of all tables and tensors of a run, by their names; of times, which differ, nothing."""
+    """The sha256 of all tables, networks and tensors of a run, by their names; of times, which differ, nothing."""
     tables = ("tables/*.csv", "metrics/**/*.csv", "baselines/**/quality.csv")
-    patterns = (*tables, "[!.]*/**/*.safetensors")
+    patterns = (*tables, "networks/**/*", "[!.]*/**/*.safetensors")
     files = [path for pattern in patterns for path in results.glob(pattern) if path.is_file()]
     return {str(path.relative_to(results)): hashlib.sha256(without_times(path)).hexdigest() for path in sorted(files)}
 

@@ -322,7 +322,7 @@ def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path
     ]
     outcome = run_workflow(tmp_path, *(f"results/{path}" for path in chosen))
     assert outcome.code == 0, outcome.text
-    patterns = ("[!.]*/**/*.safetensors", "metrics/**/*.csv", "baselines/**/quality.csv")
+    patterns = ("[!.]*/**/*.safetensors", "references/**/*", "metrics/**/*.csv", "baselines/**/quality.csv")
     first, second = digests(smoke_run, *patterns), digests(tmp_path, *patterns)
     assert len(second) > 30
     assert {name: first[name] for name in second} == second
