@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from inflationary_flows.errors import InferenceError
-from inflationary_flows.experiments.ranks import rank_rows, simultaneous_band
-from inflationary_flows.experiments.tarp import Masses, coverage_rows, make_replicates, posterior_masses
+from inflationary_flows.metrics.ranks import rank_rows, simultaneous_band
+from inflationary_flows.metrics.tarp import Masses, coverage_rows, make_replicates, posterior_masses
 
 LEVELS = [0.1, 0.3, 0.5, 0.7, 0.9]
 

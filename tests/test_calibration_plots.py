@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from inflationary_flows.experiments.coverage import STAGES
-from inflationary_flows.experiments.propagation import propagate
-from inflationary_flows.experiments.ranks import rank_rows
-from inflationary_flows.experiments.shells import sphere
+from inflationary_flows.experiments.propagation.measure import propagate
+from inflationary_flows.experiments.shell_retention.measure import STAGES
+from inflationary_flows.metrics.ranks import rank_rows
+from inflationary_flows.metrics.shells import sphere
 from inflationary_flows.plotting.calibration import (
     plot_identifiability,
     plot_posterior_ranks,

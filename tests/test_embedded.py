@@ -9,20 +9,20 @@ import pytest
 import torch
 
 from inflationary_flows.data.toys import TOYS, EmbeddedToy, Toy
-from inflationary_flows.experiments.latents import measure_latents
-from inflationary_flows.experiments.pr_over_time import trace_participation_ratio
-from inflationary_flows.experiments.quality import measure_quality, noised_along_null
-from inflationary_flows.experiments.roundtrip import measure_roundtrip
-from inflationary_flows.experiments.scaling_study import measure_loss
-from inflationary_flows.experiments.snapshots import trace_flow
-from inflationary_flows.experiments.solver_comparison import compare_solvers
-from inflationary_flows.experiments.two_sample import c2st_accuracy, measure_floor
+from inflationary_flows.experiments.flow_quality.measure import measure_quality, noised_along_null
+from inflationary_flows.experiments.pr_over_time.measure import trace_participation_ratio
+from inflationary_flows.experiments.roundtrip.measure import measure_roundtrip
+from inflationary_flows.experiments.snapshots.measure import trace_flow
+from inflationary_flows.experiments.solver_comparison.measure import compare_solvers
+from inflationary_flows.experiments.thin_coordinate_study.measure import measure_loss
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, participation_ratio
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.metrics.latents import measure_latents
+from inflationary_flows.metrics.two_sample import c2st_accuracy, measure_floor
 from inflationary_flows.networks.build import build_network
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings

@@ -9,33 +9,33 @@ import numpy as np
 import pytest
 import torch
 
-from inflationary_flows.experiments.latents import (
+from inflationary_flows.experiments.complexity.measure import SCALING_COLUMNS, measure_scaling
+from inflationary_flows.experiments.flow_quality.measure import QUALITY_COLUMNS, measure_quality
+from inflationary_flows.experiments.pr_over_time.measure import (
+    PR_COLUMNS,
+    make_both_kernels,
+    trace_participation_ratio,
+)
+from inflationary_flows.experiments.roundtrip.measure import ROUNDTRIP_COLUMNS, measure_roundtrip
+from inflationary_flows.experiments.snapshots.measure import nearest_labels, spread_times, trace_flow
+from inflationary_flows.experiments.solver_comparison.measure import (
+    REFERENCE,
+    SOLVER_COLUMNS,
+    compare_solvers,
+)
+from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, participation_ratio
+from inflationary_flows.mathematics.flow import Flow, SolverSettings
+from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.metrics.latents import (
     mardia_kurtosis,
     mardia_skewness,
     measure_latents,
     measure_neighbourhoods,
     standardise_fully,
 )
-from inflationary_flows.experiments.pr_over_time import (
-    PR_COLUMNS,
-    make_both_kernels,
-    trace_participation_ratio,
-)
-from inflationary_flows.experiments.quality import QUALITY_COLUMNS, measure_quality
-from inflationary_flows.experiments.roundtrip import ROUNDTRIP_COLUMNS, measure_roundtrip
-from inflationary_flows.experiments.scaling import SCALING_COLUMNS, measure_scaling
-from inflationary_flows.experiments.snapshots import nearest_labels, spread_times, trace_flow
-from inflationary_flows.experiments.solver_comparison import (
-    REFERENCE,
-    SOLVER_COLUMNS,
-    compare_solvers,
-)
-from inflationary_flows.experiments.two_sample import measure_floor
-from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis, participation_ratio
-from inflationary_flows.mathematics.flow import Flow, SolverSettings
-from inflationary_flows.mathematics.oracles import exact_denoiser
-from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.metrics.two_sample import measure_floor
 
 MEANS = np.array([[1.1, 0.3], [-0.9, 0.5], [0.0, -1.2]])
 WEIGHTS = np.array([0.4, 0.35, 0.25])

@@ -23,7 +23,7 @@ from inflationary_flows.artifacts.features import (
 from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.images import evaluations_of, load_images, save_images
 from inflationary_flows.errors import ArtifactError, ConfigError, DataError
-from inflationary_flows.experiments.features import (
+from inflationary_flows.metrics.features import (
     OFFICIAL_INCEPTION_SHA256,
     ExtractorIdentity,
     make_inception,

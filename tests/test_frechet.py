@@ -18,8 +18,8 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics
 from inflationary_flows.artifacts.features import load_extractor, load_reference, save_reference
 from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.errors import ArtifactError, DataError
-from inflationary_flows.experiments.features import Extractor, ExtractorIdentity, make_digits_classifier
-from inflationary_flows.experiments.frechet import (
+from inflationary_flows.metrics.features import Extractor, ExtractorIdentity, make_digits_classifier
+from inflationary_flows.metrics.frechet import (
     FRECHET_COLUMNS,
     KID_SUBSET_SIZE,
     KID_SUBSETS,
@@ -29,7 +29,7 @@ from inflationary_flows.experiments.frechet import (
     kid_seed,
     measure_features,
 )
-from inflationary_flows.experiments.moments import Moments, frechet_distance
+from inflationary_flows.metrics.moments import Moments, frechet_distance
 from inflationary_flows.training.classifier import ClassifierSettings, fit_classifier
 
 # A set's distance from itself, as a share of the trace of its covariance.

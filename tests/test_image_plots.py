@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from conftest import REPOSITORY
 from inflationary_flows.errors import DataError
-from inflationary_flows.experiments.paper_comparison import compare_with_paper
+from inflationary_flows.experiments.paper_comparison.measure import compare_with_paper
 from inflationary_flows.plotting.frechet import (
     measured_points,
     plot_evaluation_sweep,

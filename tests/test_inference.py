@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.distributions import Dirichlet, MultivariateNormal, Normal
 
 from inflationary_flows.errors import DataError, InferenceError
-from inflationary_flows.experiments.likelihood_convergence import measure_convergence
-from inflationary_flows.experiments.weights_calibration import WeightRanks, rank_weights
+from inflationary_flows.experiments.hmc.convergence import measure_convergence
+from inflationary_flows.experiments.sbc.measure import WeightRanks, rank_weights
 from inflationary_flows.inference import denoising, joint
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import (

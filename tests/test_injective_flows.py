@@ -29,7 +29,7 @@ from inflationary_flows.baselines.volume import (
     off_diagonal_estimate,
 )
 from inflationary_flows.errors import ArtifactError, ConfigError, Interrupted, TrainingError
-from inflationary_flows.experiments.method_search import chosen_settings, search
+from inflationary_flows.experiments.baselines.search import chosen_settings, search
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.progress import Progress
 

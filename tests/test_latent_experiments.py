@@ -8,10 +8,10 @@ import torch
 from scipy import stats
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.experiments import residuals
-from inflationary_flows.experiments.identifiability import compare_latents
-from inflationary_flows.experiments.propagation import choose_examples, interval_rows, propagate
-from inflationary_flows.experiments.residuals import residual_correlation
+from inflationary_flows.experiments.identifiability.measure import compare_latents
+from inflationary_flows.experiments.propagation.measure import choose_examples, interval_rows, propagate
+from inflationary_flows.experiments.residuals import measure as residuals
+from inflationary_flows.experiments.residuals.measure import residual_correlation
 from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.flow import Flow
 from oracles import PRP, PRR, GaussianCase, mixture_flow

@@ -17,7 +17,7 @@ from scipy.stats import wasserstein_distance
 
 from inflationary_flows.config import load_config
 from inflationary_flows.errors import ConfigError, ScheduleError
-from inflationary_flows.experiments.marginals import (
+from inflationary_flows.experiments.marginals.measure import (
     FOKKER_PLANCK,
     MARGINALS_COLUMNS,
     PFODE,

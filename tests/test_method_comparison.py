@@ -27,24 +27,24 @@ from inflationary_flows.data.oracles import draw_fresh
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.data.splits import Splits
 from inflationary_flows.errors import DataError, Interrupted
-from inflationary_flows.experiments import method_quality
-from inflationary_flows.experiments.features import make_digits_classifier
-from inflationary_flows.experiments.frechet import fit_statistics
-from inflationary_flows.experiments.method_costs import (
+from inflationary_flows.experiments.baselines import quality as method_quality
+from inflationary_flows.experiments.baselines.costs import (
     COST_METRICS,
     TimedMethod,
     clock_of,
     measure_method_costs,
     step_seconds,
 )
-from inflationary_flows.experiments.method_coverage import CoverageSettings, measure_method_coverage
-from inflationary_flows.experiments.method_images import frechet_rows, generate_method_images
-from inflationary_flows.experiments.method_quality import measure_method_quality, standardise_varying
-from inflationary_flows.experiments.paper_comparison import COMPARED, NOT_RUN, compare_with_paper
-from inflationary_flows.experiments.table4 import NOT_PUBLISHED, ONE_SEED, TABLE4_COLUMNS, tabulate_table4
-from inflationary_flows.experiments.tarp import coverage_rows
-from inflationary_flows.experiments.two_sample import measure_floor, standardise
+from inflationary_flows.experiments.baselines.coverage import CoverageSettings, measure_method_coverage
+from inflationary_flows.experiments.baselines.images import frechet_rows, generate_method_images
+from inflationary_flows.experiments.baselines.quality import measure_method_quality, standardise_varying
+from inflationary_flows.experiments.baselines.table4 import NOT_PUBLISHED, ONE_SEED, TABLE4_COLUMNS, tabulate_table4
+from inflationary_flows.experiments.paper_comparison.measure import COMPARED, NOT_RUN, compare_with_paper
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.metrics.features import make_digits_classifier
+from inflationary_flows.metrics.frechet import fit_statistics
+from inflationary_flows.metrics.tarp import coverage_rows
+from inflationary_flows.metrics.two_sample import measure_floor, standardise
 from inflationary_flows.networks.digits_classifier import DigitsClassifier
 from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import REPOSITORY
 from inflationary_flows.artifacts.tables import write_csv
-from inflationary_flows.experiments.paper_comparison import (
+from inflationary_flows.experiments.paper_comparison.measure import (
     COMPARISON_COLUMNS,
     NO_SIGMA,
     NONE,

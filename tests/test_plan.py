@@ -10,8 +10,8 @@ import pytest
 
 from conftest import REPOSITORY, SMOKE, run_workflow, with_cost
 from inflationary_flows.config import load_config, network_settings
-from inflationary_flows.experiments.plan import PLAN_COLUMNS, plan_rows, plan_text, with_totals
 from inflationary_flows.networks.costs import network_cost, training_hours
+from inflationary_flows.report.plan import PLAN_COLUMNS, plan_rows, plan_text, with_totals
 
 PAPER = REPOSITORY / "configs/paper.yaml"
 PATCHES = REPOSITORY / "configs/photo_patches.yaml"

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from inflationary_flows.experiments.sampler_efficiency import SamplerComparison, measure_sampler_efficiency
+from inflationary_flows.experiments.sampler_efficiency.measure import SamplerComparison, measure_sampler_efficiency
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser

@@ -8,7 +8,7 @@ import torch
 
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import DataError
-from inflationary_flows.experiments.scaling_study import SCALING_STUDY_COLUMNS, measure_loss, project
+from inflationary_flows.experiments.thin_coordinate_study.measure import SCALING_STUDY_COLUMNS, measure_loss, project
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings

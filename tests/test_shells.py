@@ -9,8 +9,8 @@ from scipy import stats
 from scipy.spatial import Delaunay
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.experiments.coverage import STAGES, measure_coverage
-from inflationary_flows.experiments.shells import Shell, icosahedron, sphere, subdivided, winding_number
+from inflationary_flows.experiments.shell_retention.measure import STAGES, measure_coverage
+from inflationary_flows.metrics.shells import Shell, icosahedron, sphere, subdivided, winding_number
 from oracles import PRP, PRR, GaussianCase, mixture_flow
 
 # A horseshoe: its gap lies in the convex hull, but not inside.

@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import norm
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.experiments.two_sample import (
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.metrics.two_sample import (
     FLOOR_COLUMNS,
     c2st_accuracy,
     energy_distance,
@@ -19,7 +20,6 @@ from inflationary_flows.experiments.two_sample import (
     sliced_wasserstein,
     standardise,
 )
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 
 
 def brute_force_energy_distance(x: np.ndarray, y: np.ndarray) -> float:
@@ -51,7 +51,7 @@ def test_energy_distance_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     generator = np.random.default_rng(0)
     x, y = generator.standard_normal((150, 3)), generator.standard_normal((110, 3))
     whole = energy_distance(x, y)
-    monkeypatch.setattr("inflationary_flows.experiments.two_sample.BLOCK", 37)
+    monkeypatch.setattr("inflationary_flows.metrics.two_sample.BLOCK", 37)
     assert energy_distance(x, y) == pytest.approx(whole, rel=1e-12)
 
 

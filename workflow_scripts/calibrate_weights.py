@@ -4,7 +4,7 @@ from inflationary_flows import Flow
 from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tensors import save_tensors
-from inflationary_flows.experiments.weights_calibration import rank_weights
+from inflationary_flows.experiments.sbc.measure import rank_weights
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture
 

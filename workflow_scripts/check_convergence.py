@@ -5,7 +5,7 @@ from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.inference import load_observations
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
-from inflationary_flows.experiments.likelihood_convergence import measure_convergence
+from inflationary_flows.experiments.hmc.convergence import measure_convergence
 
 with job(snakemake):
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)

@@ -5,7 +5,7 @@ from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.solver_comparison import compare_solvers
+from inflationary_flows.experiments.solver_comparison.measure import compare_solvers
 
 with job(snakemake):
     rows = compare_solvers(

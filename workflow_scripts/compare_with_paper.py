@@ -6,7 +6,7 @@ import pandas as pd
 
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_csv
-from inflationary_flows.experiments.paper_comparison import compare_with_paper
+from inflationary_flows.experiments.paper_comparison.measure import compare_with_paper
 
 with job(snakemake):
     # A configuration without image flows has no tables of them: all is then "not run".

@@ -5,7 +5,7 @@ from inflationary_flows.artifacts.features import load_extractor, save_reference
 from inflationary_flows.artifacts.files import sha256_of, write_json
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.frechet import describe, fit_statistics, reference_images
+from inflationary_flows.metrics.frechet import describe, fit_statistics, reference_images
 
 with job(snakemake) as logger:
     params, wildcards = snakemake.params, snakemake.wildcards

@@ -6,8 +6,8 @@ from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.states import keep_carried
 from inflationary_flows.data.pixels import ImageFormat
-from inflationary_flows.experiments.acceleration import accelerate
-from inflationary_flows.experiments.generation import generate_images
+from inflationary_flows.experiments.images.acceleration import accelerate
+from inflationary_flows.experiments.images.generation import generate_images
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import load_model
 from inflationary_flows.artifacts.states import keep_carried
 from inflationary_flows.data.pixels import ImageFormat
-from inflationary_flows.experiments.method_images import generate_method_images
+from inflationary_flows.experiments.baselines.images import generate_method_images
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
-from inflationary_flows.experiments.coverage import measure_coverage
+from inflationary_flows.experiments.shell_retention.measure import measure_coverage
 
 with job(snakemake):
     params = snakemake.params

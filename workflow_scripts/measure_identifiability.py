@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.identifiability import EXACT, compare_latents
+from inflationary_flows.experiments.identifiability.measure import EXACT, compare_latents
 from inflationary_flows.mathematics.oracles import exact_denoiser
 
 with job(snakemake):

@@ -6,8 +6,8 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.states import keep_carried
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.acceleration import accelerate
-from inflationary_flows.experiments.image_roundtrip import images_of_split, measure_image_roundtrip
+from inflationary_flows.experiments.images.acceleration import accelerate
+from inflationary_flows.experiments.images.roundtrip import images_of_split, measure_image_roundtrip
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

@@ -3,7 +3,7 @@
 from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
-from inflationary_flows.experiments.image_speed import measure_image_speed
+from inflationary_flows.experiments.image_speed.measure import measure_image_speed
 
 with job(snakemake):
     params = snakemake.params

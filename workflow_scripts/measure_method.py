@@ -11,7 +11,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import load_model
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.method_quality import measure_method_quality
+from inflationary_flows.experiments.baselines.quality import measure_method_quality
 
 with job(snakemake):
     params = snakemake.params

@@ -9,7 +9,7 @@ from inflationary_flows.artifacts.models import load_model
 from inflationary_flows.artifacts.problems import load_problem
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.baselines.discovery import load_method
-from inflationary_flows.experiments.method_costs import TimedMethod, clock_of, measure_method_costs
+from inflationary_flows.experiments.baselines.costs import TimedMethod, clock_of, measure_method_costs
 
 with job(snakemake):
     params, paths, wildcards = snakemake.params, snakemake.input, snakemake.wildcards

@@ -5,7 +5,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import load_model
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import draw_fresh
-from inflationary_flows.experiments.method_coverage import CoverageSettings, measure_method_coverage
+from inflationary_flows.experiments.baselines.coverage import CoverageSettings, measure_method_coverage
 from inflationary_flows.seeding import derive_seed
 
 with job(snakemake):

@@ -6,8 +6,8 @@ from inflationary_flows.artifacts.files import sha256_of, write_json
 from inflationary_flows.artifacts.images import evaluations_of, load_images
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
-from inflationary_flows.experiments.frechet import compare, fit_statistics, require_same_extractor
-from inflationary_flows.experiments.method_images import frechet_rows
+from inflationary_flows.experiments.baselines.images import frechet_rows
+from inflationary_flows.metrics.frechet import compare, fit_statistics, require_same_extractor
 
 with job(snakemake) as logger:
     params, paths = snakemake.params, snakemake.input

@@ -8,7 +8,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.quality import measure_quality
+from inflationary_flows.experiments.flow_quality.measure import measure_quality
 from inflationary_flows.mathematics.oracles import exact_denoiser
 
 with job(snakemake):

@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.residuals import residual_correlation
+from inflationary_flows.experiments.residuals.measure import residual_correlation
 from inflationary_flows.mathematics.oracles import exact_denoiser
 
 with job(snakemake):

@@ -5,7 +5,7 @@ from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.roundtrip import measure_roundtrip
+from inflationary_flows.experiments.roundtrip.measure import measure_roundtrip
 
 with job(snakemake):
     rows = measure_roundtrip(

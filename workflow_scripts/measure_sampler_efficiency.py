@@ -3,7 +3,7 @@
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
-from inflationary_flows.experiments.sampler_efficiency import SamplerComparison, measure_sampler_efficiency
+from inflationary_flows.experiments.sampler_efficiency.measure import SamplerComparison, measure_sampler_efficiency
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
 

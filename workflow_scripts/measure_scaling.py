@@ -2,7 +2,7 @@
 
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
-from inflationary_flows.experiments.scaling import measure_scaling
+from inflationary_flows.experiments.complexity.measure import measure_scaling
 
 with job(snakemake):
     rows = measure_scaling(

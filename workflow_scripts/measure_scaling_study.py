@@ -5,7 +5,7 @@ from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.scaling_study import measure_loss
+from inflationary_flows.experiments.thin_coordinate_study.measure import measure_loss
 
 with job(snakemake):
     rows = measure_loss(

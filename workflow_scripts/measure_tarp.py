@@ -7,8 +7,8 @@ from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import draw_fresh
-from inflationary_flows.experiments.ranks import rank_rows
-from inflationary_flows.experiments.tarp import coverage_rows, make_replicates, posterior_masses
+from inflationary_flows.metrics.ranks import rank_rows
+from inflationary_flows.metrics.tarp import coverage_rows, make_replicates, posterior_masses
 from inflationary_flows.seeding import derive_seed
 
 with job(snakemake) as log:

@@ -6,7 +6,7 @@ from inflationary_flows.artifacts.flows import load_basis
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.two_sample import measure_floor, standardise
+from inflationary_flows.metrics.two_sample import measure_floor, standardise
 
 with job(snakemake):
     splits = load_splits(snakemake.input.splits)

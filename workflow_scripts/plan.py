@@ -4,7 +4,7 @@ import pandas as pd
 
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_csv
-from inflationary_flows.experiments.plan import PLAN_COLUMNS, plan_rows, plan_text
+from inflationary_flows.report.plan import PLAN_COLUMNS, plan_rows, plan_text
 
 with job(snakemake):
     rows = plan_rows(snakemake.params.counts)

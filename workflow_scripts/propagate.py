@@ -9,7 +9,7 @@ from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.sources import read_points
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.propagation import choose_examples, interval_rows, propagate
+from inflationary_flows.experiments.propagation.measure import choose_examples, interval_rows, propagate
 
 with job(snakemake):
     params = snakemake.params

@@ -7,7 +7,7 @@ from inflationary_flows.artifacts.problems import load_problem
 from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.baselines.discovery import load_method
-from inflationary_flows.experiments.method_search import chosen_settings, search
+from inflationary_flows.experiments.baselines.search import chosen_settings, search
 from inflationary_flows.progress import run_digest
 
 with job(snakemake):

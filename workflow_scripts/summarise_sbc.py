@@ -5,7 +5,7 @@ import numpy as np
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.artifacts.tensors import load_tensors
-from inflationary_flows.experiments.ranks import rank_rows
+from inflationary_flows.metrics.ranks import rank_rows
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

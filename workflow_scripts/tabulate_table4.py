@@ -6,7 +6,7 @@ import pandas as pd
 
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_csv
-from inflationary_flows.experiments.table4 import tabulate_table4
+from inflationary_flows.experiments.baselines.table4 import tabulate_table4
 
 with job(snakemake):
     params, paths = snakemake.params, snakemake.input

@@ -3,7 +3,7 @@
 from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.image_roundtrip import choose_images
+from inflationary_flows.experiments.images.roundtrip import choose_images
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

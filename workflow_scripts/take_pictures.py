@@ -7,8 +7,8 @@ from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.acceleration import accelerate
-from inflationary_flows.experiments.pictures import take_pictures
+from inflationary_flows.experiments.images.acceleration import accelerate
+from inflationary_flows.experiments.images.pictures import take_pictures
 
 with job(snakemake):
     params = snakemake.params

@@ -7,8 +7,8 @@ from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.animation import trace_images
-from inflationary_flows.experiments.snapshots import trace_points
+from inflationary_flows.experiments.animations.measure import trace_images
+from inflationary_flows.experiments.snapshots.measure import trace_points
 
 with job(snakemake):
     params = snakemake.params

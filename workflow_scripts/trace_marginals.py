@@ -5,7 +5,7 @@ import numpy as np
 from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.tables import write_rows
-from inflationary_flows.experiments.marginals import trace_marginals
+from inflationary_flows.experiments.marginals.measure import trace_marginals
 
 with job(snakemake):
     params = {name: value for name, value in snakemake.params.items() if name != "source"}

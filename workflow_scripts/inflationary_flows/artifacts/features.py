@@ -12,7 +12,7 @@ import torch
 from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.errors import ArtifactError, ConfigError, DataError, InflationaryFlowsError, shorten
-from inflationary_flows.experiments.features import (
+from inflationary_flows.metrics.features import (
     DIGITS,
     EFFICIENTNET,
     EXTRACTORS,
@@ -23,7 +23,7 @@ from inflationary_flows.experiments.features import (
     make_efficientnet_lite0,
     make_inception,
 )
-from inflationary_flows.experiments.frechet import FeatureStatistics
+from inflationary_flows.metrics.frechet import FeatureStatistics
 from inflationary_flows.networks.digits_classifier import DigitsClassifier
 
 _REFERENCE = "reference"

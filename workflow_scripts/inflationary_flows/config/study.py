@@ -1,0 +1,92 @@
+"""What a configuration asks for: flows, data sets of points and of images, their dimensions; no torch, no files but headers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from inflationary_flows.config.load import dataset_settings, resolve
+from inflationary_flows.config.models import Config
+from inflationary_flows.data.oracles import find_toy
+from inflationary_flows.data.pixels import ImageFormat, find_image_format
+from inflationary_flows.data.sources import table_dimension
+
+# A trained flow: data set, schedule, and training seed, with the name of a variant if it is one (0, 0-early).
+FlowName = tuple[str, str, str]
+# Images of more coordinates are compared by features and in grey levels instead of point by point.
+MOST_COORDINATES = 100
+
+
+class Study:
+    """The flows and data sets of a configuration, sorted, so that the order of its entries changes nothing.
+
+    Arguments:
+        config: A configuration that was checked.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.datasets = sorted(config.datasets)
+        self.pairs = [
+            (name, schedule) for name in self.datasets for schedule in sorted(config.datasets[name].schedules)
+        ]
+        self.seeds = [str(seed) for seed in sorted(config.seeds)]
+        self.flows: list[FlowName] = [(*pair, seed) for pair in self.pairs for seed in self.seeds]
+        self._dimensions: dict[str, int] = {}
+
+    @cached_property
+    def resolved(self) -> dict[str, Any]:
+        """The configuration with every default written out, in plain types."""
+        return resolve(self.config)
+
+    @property
+    def experiments(self) -> dict[str, Any]:
+        """Settings of all experiments, in plain types."""
+        settings: dict[str, Any] = self.resolved["experiments"]
+        return settings
+
+    def first_seed(self, flows: list[FlowName]) -> list[FlowName]:
+        """Of flows those of the first training seed, which figures show."""
+        return [flow for flow in flows if flow[2] == self.seeds[0]]
+
+    def kind_of(self, dataset: str) -> str:
+        """Kind of a data set."""
+        return self.config.datasets[dataset].kind
+
+    def is_reducing(self, schedule: str) -> bool:
+        """Whether a schedule reduces the participation ratio (PRR) instead of preserving it (PRP)."""
+        return self.config.schedules[schedule].kept_dims is not None
+
+    def settings_of(self, dataset: str) -> dict[str, Any]:
+        """What the points of a data set depend on; files that they are read from are inputs instead."""
+        chosen = dataset_settings(self.config, dataset)
+        return {key: value for key, value in chosen.items() if key not in ("path", "checksum", "download")}
+
+    def image_of(self, dataset: str) -> ImageFormat | None:
+        """Format of a data set's images, from its settings alone; None for toys and tables."""
+        return find_image_format(dataset_settings(self.config, dataset))
+
+    def dimension_of(self, dataset: str) -> int:
+        """Number of coordinates D of a data set, from names and headers alone."""
+        if dataset not in self._dimensions:
+            chosen = dataset_settings(self.config, dataset)
+            toy, image = find_toy(chosen), self.image_of(dataset)
+            known = toy or image
+            self._dimensions[dataset] = known.dimension if known is not None else table_dimension(chosen)
+        return self._dimensions[dataset]
+
+    @cached_property
+    def image_sets(self) -> list[str]:
+        """Data sets of images."""
+        return [name for name in self.datasets if self.image_of(name) is not None]
+
+    @cached_property
+    def point_sets(self) -> list[str]:
+        """Data sets that are measured point by point."""
+        asked = self.config.experiments.images
+        return [name for name in self.datasets if name not in asked or self.dimension_of(name) <= MOST_COORDINATES]
+
+    @cached_property
+    def point_flows(self) -> list[FlowName]:
+        """Their flows."""
+        return [flow for flow in self.flows if flow[0] in self.point_sets]

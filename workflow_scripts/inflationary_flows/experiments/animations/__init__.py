@@ -1,0 +1,1 @@
+"""Inflation and generation in a loop."""

@@ -1,0 +1,1 @@
+"""Seconds and memory against numbers of points and dimensions."""

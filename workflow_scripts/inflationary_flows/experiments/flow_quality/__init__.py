@@ -1,0 +1,1 @@
+"""Generated points beside fresh ones, latents beside their exact law."""

@@ -1,0 +1,1 @@
+"""Latents of the same points under different networks."""

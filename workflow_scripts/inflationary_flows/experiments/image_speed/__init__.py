@@ -1,0 +1,1 @@
+"""Speed of the image path beside the bare network."""

@@ -1,0 +1,1 @@
+"""Images that flows generate: Frechet distances, round trips, both against evaluations, and pictures."""

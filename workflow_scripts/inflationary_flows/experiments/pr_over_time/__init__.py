@@ -1,0 +1,1 @@
+"""Participation ratio of the marginals over time."""

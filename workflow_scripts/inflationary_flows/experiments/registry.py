@@ -1,0 +1,251 @@
+"""The one list of experiments: every folder beside this module that has a `spec.py`.
+
+Rules of measurements and figures, merged tables, targets of stages, both reports, the JSON schema, the pages on figures
+and results, and parameters of tests follow from it.  A spec imports no torch, so that every start of Snakemake can read
+all of them, and no measurement imports a spec, so that a caption never reruns a number.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from inflationary_flows.errors import ConfigError
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import Study
+
+Kind = Literal["figures", "animations", "tables"]
+RESULTS = "results"
+# What one of each kind is called, and the suffixes of its files; the folder of results has the name of the kind.
+NAMES: dict[Kind, str] = {"figures": "Figure", "animations": "Animation", "tables": "Table"}
+SUFFIXES: dict[Kind, tuple[str, ...]] = {"figures": (".png", ".pdf"), "animations": (".gif",), "tables": (".csv",)}
+_WILDCARD = re.compile(r"\{(\w+)\}")
+
+# A trained flow: data set, schedule, and training seed, with the name of a variant if it is one (0, 0-early).
+FlowName = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure, an animation or a table, as reports and the documentation show it.
+
+    Attributes:
+        key: Name of its files without suffix; may have wildcards in braces.
+        number: The paper's, or A1, A2, ... for its appendix, B1, B2, ... for what it does not have.
+        title: What it shows, a few words.
+        category: Section of reports.
+        caption: Two to five sentences of reStructuredText; wildcards as {{ snakemake.wildcards.dataset }}.
+        exists: Whether a configuration has data for it; by default if its experiment has.
+    """
+
+    key: str
+    number: str
+    title: str
+    category: str
+    caption: str
+    exists: Callable[[Study], bool] | None = field(default=None, kw_only=True)
+
+    @property
+    def kind(self) -> Kind:
+        """The folder of results that it is in."""
+        return "figures"
+
+    @property
+    def label(self) -> str:
+        """What it is called, such as Figure 2."""
+        return f"{NAMES[self.kind]} {self.number}"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its files, with wildcards."""
+        return tuple(f"{RESULTS}/{self.kind}/{self.key}{suffix}" for suffix in SUFFIXES[self.kind])
+
+    @property
+    def wildcards(self) -> tuple[str, ...]:
+        """Wildcards of its key."""
+        return tuple(_WILDCARD.findall(self.key))
+
+
+@dataclass(frozen=True)
+class Figure(Shown):
+    """A figure: results/figures/{key}.pdf and .png."""
+
+
+@dataclass(frozen=True)
+class Animation(Shown):
+    """An animation: results/animations/{key}.gif."""
+
+    @property
+    def kind(self) -> Kind:
+        """The folder of results that it is in."""
+        return "animations"
+
+
+@dataclass(frozen=True)
+class Table(Shown):
+    """A table: results/tables/{key}.csv.
+
+    Attributes:
+        columns: What each column holds, by name, in the order of the file.
+        notes: Markdown that stands below the columns: metrics, special cases.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    notes: str = field(default="", kw_only=True)
+
+    @property
+    def kind(self) -> Kind:
+        """The folder of results that it is in."""
+        return "tables"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How an experiment is measured: by the function `measure` of its `measure.py`, in one job a data set or one job.
+
+    The function takes flows and arrays and returns `Measured` rows and arrays; it knows no files.  The workflow reads
+    what it `needs`, hands over `params` by name, and writes the tables of the experiment, each row preceded by what it
+    belongs to.
+
+    Attributes:
+        flows: Flows that are looked at. With `each_flow` the function is called once a flow, and rows are preceded by
+            data set, schedule and seed; else once a data set, with all of them, and rows are preceded by the data set.
+        datasets: Instead of flows: data sets that are looked at; neither: the whole configuration, in one job.
+        each_flow: See `flows`.
+        needs: Names of what the function takes besides: see `workflow_scripts/measure.py`.
+        params: What the numbers depend on, by name; default: the settings of the experiment, data sets left out.
+        arrays: Names of arrays that it makes besides tables, each a file results/metrics/{dataset}/{name}.npz.
+        minutes: Expected minutes on one core, a flow (or else a data set).
+        environment: The conda environment, a file of `envs`.
+    """
+
+    minutes: float
+    environment: str
+    flows: Callable[[Study], Sequence[FlowName]] | None = None
+    datasets: Callable[[Study], Sequence[str]] | None = None
+    each_flow: bool = True
+    needs: tuple[str, ...] = ()
+    params: Callable[[Study, str], Mapping[str, Any]] | None = None
+    arrays: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment.
+
+    Attributes:
+        stage: Target of Snakemake that it belongs to; None for what is made on demand, by its own name.
+        settings: Its section of the configuration, under `experiments`.
+        shown: Its tables, figures and animations.
+        measurement: How it is measured; None if rules of a pipeline do it, or if it only shows what others measure.
+        parts: Of experiments that rules of a pipeline measure: the small tables of each table, by its key.
+        reads: What figures read besides the experiment's own tables: files by name.
+        drawing: What figures depend on besides: params by name. Labels are none: they are read where they stand.
+        name: Name of its folder, filled in by `experiments()`.
+    """
+
+    stage: str | None
+    shown: tuple[Shown, ...] = ()
+    settings: Any = None
+    measurement: Measurement | None = None
+    parts: Callable[[Study], Mapping[str, Sequence[str]]] | None = None
+    reads: Callable[[Study], Mapping[str, Sequence[str] | str]] | None = None
+    drawing: Callable[[Study], Mapping[str, Any]] | None = None
+    name: str = ""
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Its tables."""
+        return tuple(shown for shown in self.shown if isinstance(shown, Table))
+
+    @property
+    def pictures(self) -> tuple[Shown, ...]:
+        """Its figures and animations."""
+        return tuple(shown for shown in self.shown if not isinstance(shown, Table))
+
+
+@cache
+def experiments() -> Mapping[str, Experiment]:
+    """All experiments by name.
+
+    Raises:
+        ConfigError: if two of them show something of the same kind under one number or one name.
+    """
+    folder = Path(__file__).parent
+    found = {}
+    for path in sorted(folder.glob("*/spec.py")):
+        module = importlib.import_module(f"{__package__}.{path.parent.name}.spec")
+        found[path.parent.name] = replace(module.EXPERIMENT, name=path.parent.name)
+    seen: dict[tuple[str, str], str] = {}
+    for name, experiment in found.items():
+        for shown in experiment.shown:
+            for what in (shown.label, f"{shown.kind}/{shown.key}"):
+                other = seen.setdefault((shown.kind, what), name)
+                if other != name or sum(s.label == shown.label for s in experiment.shown) > 1:
+                    hint = "change its number or its key in spec.py."
+                    raise ConfigError(f"experiments/{name}", "a number and key of its own", f"those of {other}", hint)
+    return found
+
+
+@cache
+def all_shown() -> tuple[Shown, ...]:
+    """Figures, then animations, then tables, each in the order of the paper."""
+    shown = [shown for experiment in experiments().values() for shown in experiment.shown]
+    kinds = list(NAMES)
+    return tuple(sorted(shown, key=lambda one: (kinds.index(one.kind), _place(one.number))))
+
+
+def _place(number: str) -> tuple[str, int]:
+    """Numbers of the paper first, then A1, A2, ..., B1, B2, ..."""
+    match = re.fullmatch(r"([A-Z]?)(\d+).*", number)
+    if match is None:
+        raise ConfigError(number, "a number such as 2, A1 or B12", repr(number), "correct it in spec.py.")
+    return match[1], int(match[2])
+
+
+def owner_of(shown: Shown) -> Experiment:
+    """The experiment that shows something."""
+    return next(experiment for experiment in experiments().values() if shown in experiment.shown)
+
+
+def find(path: str, known: Mapping[str, Collection[str]] | None = None) -> tuple[Shown, dict[str, str]] | None:
+    """Finds what a file shows.
+
+    Arguments:
+        path: The file, such as results/figures/samples_digits.png, with or without `results`; wildcards in braces
+            stand for themselves.
+        known: Values that wildcards can have, by their names; a wildcard that it does not name can have any.
+
+    Returns:
+        The entry and the values of its wildcards, or None if there is none.
+    """
+    parts = PurePosixPath(path).parts
+    folder, name = parts[-2:] if len(parts) - (parts[:1] == (RESULTS,)) == 2 else ("", "")
+    suffix = PurePosixPath(name).suffix
+    stem = name.removesuffix(suffix)
+    chosen = [shown for shown in all_shown() if shown.kind == folder and suffix in SUFFIXES[shown.kind]]
+    for shown in chosen:
+        if shown.key == stem:
+            return shown, {wildcard: f"{{{wildcard}}}" for wildcard in shown.wildcards}
+    # The more of a key is no wildcard, the surer the match.
+    for shown in sorted(chosen, key=lambda shown: -len(_WILDCARD.sub("", shown.key))):
+        match = re.fullmatch(_pattern(shown.key, known or {}), stem)
+        if match:
+            return shown, match.groupdict()
+    return None
+
+
+def _pattern(key: str, known: Mapping[str, Collection[str]]) -> str:
+    """A key as a regular expression."""
+    texts = _WILDCARD.split(key)
+    for place in range(1, len(texts), 2):
+        values = "|".join(map(re.escape, known.get(texts[place], ())))
+        texts[place] = f"(?P<{texts[place]}>{values if texts[place] in known else '.+'})"
+    texts[::2] = map(re.escape, texts[::2])
+    return "".join(texts)

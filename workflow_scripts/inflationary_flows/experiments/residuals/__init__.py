@@ -1,0 +1,1 @@
+"""Auto-correlation of denoising residuals."""

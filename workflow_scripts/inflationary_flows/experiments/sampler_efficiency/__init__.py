@@ -1,0 +1,1 @@
+"""Effective samples a second beside the paper's setting."""

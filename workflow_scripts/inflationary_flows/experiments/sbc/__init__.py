@@ -1,0 +1,1 @@
+"""Ranks of true weights in their posteriors."""

@@ -1,0 +1,1 @@
+"""Points that shells of latents keep."""

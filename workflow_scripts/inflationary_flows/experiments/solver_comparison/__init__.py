@@ -1,0 +1,1 @@
+"""Error of solvers against network evaluations."""

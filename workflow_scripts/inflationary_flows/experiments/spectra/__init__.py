@@ -1,0 +1,1 @@
+"""Dimensions, participation ratios and variances of data sets."""

@@ -1,0 +1,1 @@
+"""Coverage of posteriors of clean points."""

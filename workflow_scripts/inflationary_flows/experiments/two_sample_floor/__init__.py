@@ -1,0 +1,1 @@
+"""Fresh points beside fresh points."""

@@ -1,0 +1,334 @@
+"""Distances between sets of images, by the features that an extractor reads from them.
+
+The Frechet distance compares two sets as if their features were Gaussian; of Inception features it is the FID of
+Heusel et al. (2017).  Beside it stand, as torch-fidelity computes them, the kernel distance (KID, Binkowski et al.,
+2018), whose expectation does not depend on the number of images, and precision and recall (Kynkaanniemi et al.,
+2019).  The Frechet step is taken in float64 by `moments`, and again by torch-fidelity, whose value stands in the
+protocol.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.metrics.features import UINT8_RULE, Extractor, ExtractorIdentity
+from inflationary_flows.metrics.moments import Moments, frechet_distance
+from inflationary_flows.seeding import derive_seed
+
+if TYPE_CHECKING:
+    from inflationary_flows.data.splits import Splits
+
+FRECHET_COLUMNS = ("extractor", "metric", "value", "n")
+REFERENCES = {"train": ("train", "validation"), "test": ("test",), "all": ("train", "validation", "test")}
+Reference = Literal["train", "test", "all"]
+
+LEAST_IMAGES = 2
+FEATURE_BATCH = 64
+FEATURE_SAMPLES = 10_000
+KID_SUBSETS, KID_SUBSET_SIZE = 100, 1_000
+NEIGHBOURS = 3
+# Distances of so many features to all others are in memory at once.
+_NEIGHBOUR_BATCH = 1_000
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStatistics:
+    """What is kept of a set of images.
+
+    Attributes:
+        mean, covariance: Of the features, shapes (d,) and (d, d), float64.
+        n: Number of images.
+        rows: Features of some of the images, chosen at random, shape (k, d), float32.
+        identity: The extractor.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    n: int
+    rows: np.ndarray
+    identity: ExtractorIdentity
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A set of images against a reference.
+
+    Attributes:
+        frechet: Squared Frechet distance, float64 step.
+        frechet_torch_fidelity: The same from the same moments by torch-fidelity.
+        kid, kid_std: Kernel distance squared, mean and standard deviation over subsets.
+        precision: Share of the set near the reference; recall: share of the reference near the set.
+        n, n_reference: Numbers of images.
+        rows, rows_reference: Numbers of features for kernel distance, precision and recall.
+        identity: The extractor.
+    """
+
+    frechet: float
+    frechet_torch_fidelity: float
+    kid: float
+    kid_std: float
+    precision: float
+    recall: float
+    n: int
+    n_reference: int
+    rows: int
+    rows_reference: int
+    identity: ExtractorIdentity
+
+    def table(self) -> list[dict[str, Any]]:
+        """Rows of `FRECHET_COLUMNS`; n is the number of images that the value comes from."""
+        values = {
+            self.identity.metric: (self.frechet, self.n),
+            "kid": (self.kid, self.rows),
+            "precision": (self.precision, self.rows),
+            "recall": (self.recall, self.rows),
+        }
+        return [
+            {"extractor": self.identity.extractor, "metric": metric, "value": value, "n": n}
+            for metric, (value, n) in values.items()
+        ]
+
+    def protocol(self, **where: Any) -> dict[str, Any]:
+        """How the numbers came about, as plain values; `where` adds what the caller knows."""
+        return {
+            **where,
+            **describe(self.identity),
+            "n": self.n,
+            "n_reference": self.n_reference,
+            "frechet": {
+                "metric": self.identity.metric,
+                "moments": "float64, unbiased covariance",
+                "step": "float64, singular values of the product of both roots",
+                "value": self.frechet,
+                "value_of_torch_fidelity": self.frechet_torch_fidelity,
+            },
+            "kid": {
+                "kernel": "(x y / d + 1)^3",
+                "subsets": KID_SUBSETS,
+                "subset_size": kid_subset_size(self.rows, self.rows_reference),
+                "seed": kid_seed(),
+                "standard_deviation": self.kid_std,
+                "features": self.rows,
+                "features_of_reference": self.rows_reference,
+            },
+            "precision_recall": {
+                "neighbours": neighbours(self.rows, self.rows_reference),
+                "features": self.rows,
+                "features_of_reference": self.rows_reference,
+            },
+        }
+
+
+def describe(identity: ExtractorIdentity) -> dict[str, Any]:
+    """What every protocol says: the extractor, the rules of its input, the version of torch-fidelity."""
+    return {
+        **identity.as_dict(),
+        "uint8_rule": UINT8_RULE,
+        "versions": {name: version(name) for name in ("numpy", "torch", "torch-fidelity")},
+    }
+
+
+def fit_statistics(
+    images: np.ndarray,
+    levels: int,
+    extractor: Extractor,
+    *,
+    batch_size: int = FEATURE_BATCH,
+    feature_samples: int = FEATURE_SAMPLES,
+    seed: int = 0,
+) -> FeatureStatistics:
+    """Reads features of all images, batch by batch, and keeps their moments and some of them.
+
+    Arguments:
+        images: Grey levels, shape (n, C, H, W), uint8, n at least 2.
+        levels: The highest grey level.
+        extractor: The extractor.
+        batch_size: Images that are in the network at once; changes nothing but rounding.
+        feature_samples: Largest number of features to keep, of images chosen without regard to their order.
+        seed: Seed of that choice.
+
+    Raises:
+        DataError: if there are fewer than two images, they do not fit the extractor, or a feature is not finite.
+    """
+    n = len(images)
+    if n < LEAST_IMAGES:
+        raise DataError(
+            "images",
+            f"at least {LEAST_IMAGES} images, for a covariance",
+            str(n),
+            "generate more samples, or take a larger split",
+        )
+    chosen = np.zeros(n, dtype=bool)
+    random = np.random.default_rng(derive_seed("kept features", seed))
+    chosen[random.choice(n, min(n, max(feature_samples, LEAST_IMAGES)), replace=False)] = True
+    moments, rows = None, []
+    for first in tqdm(range(0, n, batch_size), disable=not sys.stderr.isatty(), unit="batch", leave=False):
+        batch = slice(first, first + batch_size)
+        features = extractor(images[batch], levels)
+        if not np.isfinite(features).all():
+            raise DataError(
+                "features",
+                "finite numbers",
+                f"others among images {first} to {first + len(features) - 1}",
+                "check the weights of the extractor",
+            )
+        moments = moments or Moments(features.shape[1])
+        moments.add(features)
+        rows.append(features[chosen[batch]])
+    assert moments is not None
+    return FeatureStatistics(moments.mean, moments.covariance, n, np.concatenate(rows), extractor.identity)
+
+
+def kid_subset_size(rows: int, rows_reference: int) -> int:
+    """Features in a subset of the kernel distance: 1,000, or all where there are fewer."""
+    return min(KID_SUBSET_SIZE, rows, rows_reference)
+
+
+def kid_seed() -> int:
+    """Seed of the subsets."""
+    return derive_seed("kid subsets") % 2**32
+
+
+def neighbours(rows: int, rows_reference: int) -> int:
+    """Neighbours that span the ball around a feature: 3, or all where there are fewer."""
+    return min(NEIGHBOURS, rows - 1, rows_reference - 1)
+
+
+def compare(statistics: FeatureStatistics, reference: FeatureStatistics) -> Comparison:
+    """Compares the features of a set of images with those of a reference.
+
+    Arguments:
+        statistics: Of the set, such as generated images.
+        reference: Of data.
+
+    Raises:
+        ArtifactError: if the two come from different extractors, weights or layers.
+    """
+    from torch_fidelity import metric_fid, metric_kid, metric_prc
+
+    require_same_extractor(statistics.identity, reference.identity)
+    theirs = metric_fid.fid_statistics_to_metric(
+        {"mu": statistics.mean, "sigma": statistics.covariance},
+        {"mu": reference.mean, "sigma": reference.covariance},
+        verbose=False,
+    )
+    rows, rows_reference = len(statistics.rows), len(reference.rows)
+    features = [torch.from_numpy(each.rows.astype(np.float64)) for each in (statistics, reference)]
+    kid = metric_kid.kid_features_to_metric(
+        *features,
+        kid_subsets=KID_SUBSETS,
+        kid_subset_size=kid_subset_size(rows, rows_reference),
+        rng_seed=kid_seed(),
+        verbose=False,
+    )
+    shares = metric_prc.prc_features_to_metric(
+        *features,
+        prc_neighborhood=neighbours(rows, rows_reference),
+        prc_batch_size=_NEIGHBOUR_BATCH,
+        save_cpu_ram=True,
+        verbose=False,
+    )
+    return Comparison(
+        frechet=_frechet(statistics, reference),
+        frechet_torch_fidelity=theirs[metric_fid.KEY_METRIC_FID],
+        kid=kid[metric_kid.KEY_METRIC_KID_MEAN],
+        kid_std=kid[metric_kid.KEY_METRIC_KID_STD],
+        precision=shares[metric_prc.KEY_METRIC_PRECISION],
+        recall=shares[metric_prc.KEY_METRIC_RECALL],
+        n=statistics.n,
+        n_reference=reference.n,
+        rows=rows,
+        rows_reference=rows_reference,
+        identity=statistics.identity,
+    )
+
+
+def measure_features(
+    images: np.ndarray,
+    levels: int,
+    reference: FeatureStatistics,
+    extractor: Extractor,
+    *,
+    batch_size: int = FEATURE_BATCH,
+    feature_samples: int = FEATURE_SAMPLES,
+) -> list[dict[str, Any]]:
+    """Measures images against a reference.
+
+    Arguments:
+        images: Grey levels, shape (n, C, H, W), uint8, n at least 2.
+        levels: The highest grey level.
+        reference: Statistics of data by the same extractor.
+        extractor: The extractor.
+        batch_size: Images that are in the network at once.
+        feature_samples: Largest number of images for kernel distance, precision and recall.
+
+    Returns:
+        Rows of `FRECHET_COLUMNS`: the Frechet distance under the extractor's name for it, kid, precision, recall.
+
+    Raises:
+        DataError: if images are too few or do not fit the extractor.
+        ArtifactError: if the reference is another extractor's.
+    """
+    require_same_extractor(extractor.identity, reference.identity)
+    statistics = fit_statistics(images, levels, extractor, batch_size=batch_size, feature_samples=feature_samples)
+    return compare(statistics, reference).table()
+
+
+def frechet_of(
+    images: np.ndarray,
+    levels: int,
+    reference: FeatureStatistics,
+    extractor: Extractor,
+    *,
+    batch_size: int = FEATURE_BATCH,
+) -> float:
+    """The Frechet distance of images from a reference alone; arguments and errors as in `measure_features`."""
+    require_same_extractor(extractor.identity, reference.identity)
+    return _frechet(fit_statistics(images, levels, extractor, batch_size=batch_size, feature_samples=0), reference)
+
+
+def reference_images(splits: Splits, reference: Reference) -> np.ndarray:
+    """The images of a data set that generated ones are held against.
+
+    Arguments:
+        splits: Splits of an image data set.
+        reference: `train` (with validation: the official training images), `test` or `all`.
+
+    Returns:
+        Grey levels, shape (n, C, H, W), uint8.
+
+    Raises:
+        DataError: if the points are no images.
+    """
+    image = splits.image
+    if image is None:
+        raise DataError("data set", "images", "points of a table or toy", "list an image data set here")
+    values = [np.asarray(getattr(splits, part).values) for part in REFERENCES[reference]]
+    return np.concatenate(values).reshape(-1, image.channels, image.height, image.width)
+
+
+def require_same_extractor(found: ExtractorIdentity, reference: ExtractorIdentity) -> None:
+    """ArtifactError if a reference was made by another extractor, other weights or another layer."""
+    if found != reference:
+        raise ArtifactError(
+            "reference statistics",
+            f"those of {_written(found)}",
+            f"those of {_written(reference)}",
+            "make the reference anew with this extractor: numbers of two extractors cannot be compared",
+        )
+
+
+def _written(identity: ExtractorIdentity) -> str:
+    return f"{identity.extractor} {identity.sha256[:12]}, layer {identity.layer}"
+
+
+def _frechet(statistics: FeatureStatistics, reference: FeatureStatistics) -> float:
+    return frechet_distance(statistics.mean, statistics.covariance, reference.mean, reference.covariance)
