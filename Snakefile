@@ -7,7 +7,7 @@
 #   snakemake audit                       whether every file is what its job wrote
 #   snakemake report                      everything in one file, results/report.html
 #   snakemake bundle                      results, sources and provenance in one archive, results.crate.zip
-#   snakemake scaling image_speed sampler_efficiency
+#   snakemake complexity image_speed sampler_efficiency
 #                                         what is measured on demand
 #   snakemake --configfile my.yaml        another configuration, instead of config.yaml
 #   snakemake --directory elsewhere ...   results below another folder
@@ -29,27 +29,16 @@ if not workflow.overwrite_configfiles:
 
 include: "rules/common.smk"
 include: "rules/resources.smk"
-include: "rules/groups.smk"
+include: "rules/registry.smk"
 include: "rules/executor.smk"
-include: "rules/experiments.smk"
 include: "rules/data.smk"
-include: "rules/image_runs.smk"
-include: "rules/train.smk"
-include: "rules/flow.smk"
+include: "rules/flows.smk"
+include: "rules/experiments.smk"
 include: "rules/inference.smk"
-include: "rules/calibration.smk"
 include: "rules/images.smk"
-include: "rules/frechet.smk"
-include: "rules/baseline_runs.smk"
-include: "rules/metrics.smk"
-include: "rules/marginals.smk"
-include: "rules/figures.smk"
-include: "rules/animations.smk"
-include: "rules/reported.smk"
 include: "rules/baselines.smk"
-include: "rules/reporting.smk"
-include: "rules/plan.smk"
-include: "rules/audit.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 wildcard_constraints:
@@ -84,4 +73,3 @@ rule all:
         rules.images.input,
         rules.baselines.input,
         rules.reporting.input,
-        MERGED_IN_REPORT,

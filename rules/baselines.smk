@@ -1,31 +1,34 @@
 """Flows beside injective flows: the same data, dimensions, parameters and time for all methods, by the same rules.
 
-Needs results/data, results/references and the lists of baseline_runs.smk; makes results/baselines, and of results/tables and
-results/figures what follows from it.
+Needs results/data and results/references; makes results/baselines, from which the tables and figures of the comparison follow.
 """
 
 # Logs and benchmarks of a search, and of a model.
 OF_SEARCH = "{method}/{dataset}/{schedule}"
 OF_MODEL = "{method}/{dataset}/{schedule}/seed{seed}"
+# What a method is trained on, besides files.
+TASK = {
+    "schedule": schedule_of,
+    "network": network_of,
+    "training": training_of,
+    "solver": solver_of,
+    "compressed_prior": compressed_prior_of,
+    "budget": lambda wildcards: COMPARISON.decisive_budget(
+        wildcards.dataset, wildcards.schedule
+    ),
+}
 
 
 rule baselines:
     """Makes the comparison of all methods: models, tables and figures."""
     input:
-        per_search(f"{SEARCHED}settings.json"),
-        per_model(f"{MODELLED}model.safetensors"),
-        per_model(f"{MODELLED}training.jsonl"),
-        per_model(f"{MODELLED}points.npz"),
-        per_model(f"{MODELLED}frechet.json", BASELINE_IMAGES),
-        [path for model in BASELINE_IMAGES for path in draw_files(*model)],
-        [BASELINE_PARTS[table] for table in sorted(BASELINE_PARTS)],
-        expand("results/tables/{table}.csv", table=sorted(BASELINE_PARTS)),
-        ["results/tables/table4.csv"] if BASELINE_MODELS else [],
-        expand(
-            "results/figures/{figure}.{suffix}",
-            figure=sorted(BASELINE_FIGURES),
-            suffix=["pdf", "png"],
-        ),
+        COMPARISON.per_search(f"{SEARCH_DIR}settings.json"),
+        COMPARISON.per_model(f"{MODEL_DIR}model.safetensors"),
+        COMPARISON.per_model(f"{MODEL_DIR}training.jsonl"),
+        COMPARISON.per_model(f"{MODEL_DIR}points.npz"),
+        COMPARISON.per_model(f"{MODEL_DIR}frechet.json", COMPARISON.of_images),
+        [path for model in COMPARISON.of_images for path in COMPARISON.images_of(model)],
+        shown_by("baselines"),
 
 
 rule search_method:
@@ -34,36 +37,32 @@ rule search_method:
         splits="results/data/{dataset}/splits.safetensors",
         eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
     output:
-        table=f"{SEARCHED}search.csv",
-        settings=f"{SEARCHED}settings.json",
+        table=f"{SEARCH_DIR}search.csv",
+        settings=f"{SEARCH_DIR}settings.json",
     log:
         f"results/logs/search_method/{OF_SEARCH}.log",
     benchmark:
         f"results/benchmarks/search_method/{OF_SEARCH}.tsv"
     group:
-        search_group
+        method_group("train", hours_of_search)
     conda:
         "../envs/baselines.yaml"
     threads: threads_of_method
     resources:
+        **running_method(search_runtime, hours_of_search),
         **KEEPING_METHOD,
-        runtime=search_runtime,
     params:
+        **TASK,
         kind=kind_of_method,
         defaults=defaults_of,
         candidates=candidates_of,
-        steps=steps_of_search,
-        samples=BASELINES.search_samples,
-        schedule=schedule_of,
-        network=network_of,
-        training=training_of,
-        solver=solver_of,
-        compressed_prior=compressed_prior_of,
-        budget=budget_of,
-        seed=BASELINES.seed,
+        steps=lambda wildcards: COMPARISON.search_steps(
+            wildcards.method, wildcards.dataset, wildcards.schedule
+        ),
+        samples=COMPARISON.config.search_samples,
+        seed=COMPARISON.config.seed,
         state="results/.training",
-        methods_source=digests_of_methods,
-        source=digest_of("search_method"),
+        source=digest_of("search_method", also=methods_of_job),
     script:
         "../workflow_scripts/search_method.py"
 
@@ -73,128 +72,115 @@ rule train_method:
     input:
         splits="results/data/{dataset}/splits.safetensors",
         eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
-        settings=f"{SEARCHED}settings.json",
+        settings=f"{SEARCH_DIR}settings.json",
     output:
-        model=f"{MODELLED}model.safetensors",
-        curve=f"{MODELLED}training.jsonl",
+        model=f"{MODEL_DIR}model.safetensors",
+        curve=f"{MODEL_DIR}training.jsonl",
     log:
         f"results/logs/train_method/{OF_MODEL}.log",
     benchmark:
         f"results/benchmarks/train_method/{OF_MODEL}.tsv"
     group:
-        fitting_group
+        method_group("train", hours_of_method)
     conda:
         "../envs/baselines.yaml"
     threads: threads_of_method
     resources:
+        **running_method(fitting_runtime, hours_of_method),
         **KEEPING_METHOD,
-        runtime=lambda wildcards, attempt: grown(spent_of(wildcards).runtime, attempt),
     params:
+        **TASK,
         kind=kind_of_method,
         defaults=defaults_of,
-        steps=steps_of_method,
-        schedule=schedule_of,
-        network=network_of,
-        training=training_of,
-        solver=solver_of,
-        compressed_prior=compressed_prior_of,
-        budget=budget_of,
+        steps=lambda wildcards: COMPARISON.steps_of(
+            wildcards.method, wildcards.dataset, wildcards.schedule
+        ),
         seed=seed_of,
         state="results/.training",
-        methods_source=digests_of_methods,
-        source=digest_of("train_method"),
+        source=digest_of("train_method", also=methods_of_job),
     script:
         "../workflow_scripts/train_method.py"
 
 
 rule measure_method:
-    """Compares generated with held-out points, and held-out points with what few numbers tell of them."""
+    """Compares generated with held-out points, and held-out points with what is decoded from their kept latents."""
     input:
         splits="results/data/{dataset}/splits.safetensors",
         eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
-        model=f"{MODELLED}model.safetensors",
+        model=f"{MODEL_DIR}model.safetensors",
     output:
-        table=f"{MODELLED}quality.csv",
-        points=f"{MODELLED}points.npz",
+        table=f"{MODEL_DIR}quality.csv",
+        points=f"{MODEL_DIR}points.npz",
     log:
         f"results/logs/measure_method/{OF_MODEL}.log",
     benchmark:
         f"results/benchmarks/measure_method/{OF_MODEL}.tsv"
     group:
-        quality_group
+        method_group("measure", hours_of_quality)
     conda:
         "../envs/baselines.yaml"
     threads: threads_of_method
     resources:
-        **RUNNING_METHOD,
-        runtime=measuring_runtime(quality_group),
+        **measuring_method(method_group("measure", hours_of_quality), hours_of_quality),
     params:
-        samples=BASELINES.samples,
-        shown=BASELINES.shown,
-        seed=BASELINES.seed,
-        methods_source=digests_of_methods,
-        source=digest_of("measure_method"),
+        samples=COMPARISON.config.samples,
+        shown=COMPARISON.config.shown,
+        seed=COMPARISON.config.seed,
+        source=digest_of("measure_method", also=methods_of_job),
     script:
         "../workflow_scripts/measure_method.py"
 
 
 rule measure_method_coverage:
-    """Measures the coverage of posteriors of clean points under a model of a toy, as measure_tarp does under flows."""
+    """Measures the coverage of posteriors of clean points under a model of a toy, as the experiment tarp does under flows."""
     input:
-        model=f"{MODELLED}model.safetensors",
+        model=f"{MODEL_DIR}model.safetensors",
     output:
-        table=f"{MODELLED}coverage.csv",
-        summary=f"{MODELLED}tarp.csv",
+        table=f"{MODEL_DIR}coverage.csv",
+        summary=f"{MODEL_DIR}tarp.csv",
     log:
         f"results/logs/measure_method_coverage/{OF_MODEL}.log",
     benchmark:
         f"results/benchmarks/measure_method_coverage/{OF_MODEL}.tsv"
     group:
-        posterior_group
+        method_group("measure", hours_of_pool)
     conda:
         "../envs/baselines.yaml"
     threads: threads_of_method
     resources:
-        **RUNNING_METHOD,
-        runtime=measuring_runtime(posterior_group),
+        **measuring_method(method_group("measure", hours_of_pool), hours_of_pool),
     params:
+        **only(SETTINGS["tarp"], "noise_stds", "levels", "replicates", "references"),
+        **only(SETTINGS["tarp"], "pool", "seed"),
         dataset=dataset_of,
-        noise_stds=TARP["noise_stds"],
-        levels=TARP["levels"],
-        replicates=TARP["replicates"],
-        references=TARP["references"],
-        pool=TARP["pool"],
-        seed=TARP["seed"],
-        methods_source=digests_of_methods,
-        source=digest_of("measure_method_coverage"),
+        source=digest_of("measure_method_coverage", also=methods_of_job),
     script:
         "../workflow_scripts/measure_method_coverage.py"
 
 
 rule generate_method_images:
-    """Generates a draw of images by a model. Makes them as grey levels."""
+    """Generates a set of images by a model. Makes them as grey levels."""
     input:
-        model=f"{MODELLED}model.safetensors",
+        model=f"{MODEL_DIR}model.safetensors",
     output:
-        images=f"{MODELLED}images/draw{{draw}}.safetensors",
+        images=f"{MODEL_DIR}images/sample{{sample_seed}}.safetensors",
     log:
-        f"results/logs/generate_method_images/{OF_MODEL}/draw{{draw}}.log",
+        f"results/logs/generate_method_images/{OF_MODEL}/sample{{sample_seed}}.log",
     benchmark:
-        f"results/benchmarks/generate_method_images/{OF_MODEL}/draw{{draw}}.tsv"
+        f"results/benchmarks/generate_method_images/{OF_MODEL}/sample{{sample_seed}}.tsv"
     group:
-        draw_group
+        method_group("images", hours_of_samples)
     conda:
         "../envs/baselines.yaml"
     threads: threads_of_method
     resources:
+        **measuring_method(method_group("images", hours_of_samples), hours_of_samples),
         **KEEPING_METHOD,
-        runtime=measuring_runtime(draw_group),
     params:
         image=format_of,
-        samples=lambda wildcards: compared_of(wildcards).images.samples,
+        samples=lambda wildcards: compared_images_of(wildcards).samples,
         state="results/.generation",
-        methods_source=digests_of_methods,
-        source=digest_of("generate_method_images"),
+        source=digest_of("generate_method_images", also=methods_of_job),
     script:
         "../workflow_scripts/generate_method_images.py"
 
@@ -203,10 +189,17 @@ rule measure_method_frechet:
     """Compares the images of a model with real ones. Makes Frechet distances by all extractors, and their protocol."""
     input:
         unpack(references_of),
-        images=generated_of,
+        images=lambda wildcards: COMPARISON.images_of(
+            (
+                wildcards.method,
+                wildcards.dataset,
+                wildcards.schedule,
+                wildcards.seed,
+            )
+        ),
     output:
-        table=f"{MODELLED}frechet.csv",
-        protocol=f"{MODELLED}frechet.json",
+        table=f"{MODEL_DIR}frechet.csv",
+        protocol=f"{MODEL_DIR}frechet.json",
     log:
         f"results/logs/measure_method_frechet/{OF_MODEL}.log",
     benchmark:
@@ -215,19 +208,14 @@ rule measure_method_frechet:
         distances_group
     conda:
         "../envs/images.yaml"
-    threads: lambda wildcards: job_of(wildcards).threads
+    threads: threads_of
     resources:
-        **on_gpus(gpus_for_images),
-        mem=growing(FEATURES.mem),
-        runtime=growing_outside(distances_group, FEATURES.runtime),
-        lane=1,
+        **reading_features(distances_group, expected(hours_of_features)),
     params:
-        extractors=extractors_of,
-        feature_samples=lambda wildcards: images_of(wildcards.dataset)[
-            "feature_samples"
-        ],
-        sha256=lambda wildcards: inception_for_method(wildcards, "sha256"),
-        layer=lambda wildcards: inception_for_method(wildcards, "layer"),
+        extractors=of_images("extractors"),
+        feature_samples=of_images("feature_samples"),
+        sha256=of_inception("sha256", of_images("extractors")),
+        layer=of_inception("layer", of_images("extractors")),
         source=digest_of("measure_method_frechet"),
     script:
         "../workflow_scripts/measure_method_frechet.py"
@@ -238,233 +226,36 @@ rule measure_method_costs:
     input:
         splits="results/data/{dataset}/splits.safetensors",
         eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
-        settings=per_method(f"{SEARCHED}settings.json"),
-        models=per_method(f"{MODELLED}model.safetensors"),
+        settings=expand(
+            f"{SEARCH_DIR}settings.json", method=COMPARISON.methods, allow_missing=True
+        ),
+        models=expand(
+            f"{MODEL_DIR}model.safetensors",
+            method=COMPARISON.methods,
+            allow_missing=True,
+        ),
     output:
         table=COSTS,
     log:
-        f"results/logs/measure_method_costs/{{dataset}}/{{schedule}}/seed{{seed}}.log",
+        "results/logs/measure_method_costs/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
-        f"results/benchmarks/measure_method_costs/{{dataset}}/{{schedule}}/seed{{seed}}.tsv"
+        "results/benchmarks/measure_method_costs/{dataset}/{schedule}/seed{seed}.tsv"
     group:
-        costs_group
+        method_group("measure", hours_of_method)
     conda:
         "../envs/baselines.yaml"
     threads: threads_of_method
     resources:
-        **RUNNING_METHOD,
-        runtime=measuring_runtime(costs_group),
+        **measuring_method(method_group("measure", hours_of_method), no_hours),
     params:
-        methods=methods_of,
-        steps=BASELINES.timing_steps,
-        rounds=BASELINES.timing_rounds,
-        samples=BASELINES.timing_samples,
-        schedule=schedule_of,
-        network=network_of,
-        training=training_of,
-        solver=solver_of,
-        compressed_prior=compressed_prior_of,
-        budget=budget_of,
+        **TASK,
+        methods=lambda wildcards: COMPARISON.methods_of(
+            wildcards.dataset, wildcards.schedule
+        ),
+        steps=COMPARISON.config.timing_steps,
+        rounds=COMPARISON.config.timing_rounds,
+        samples=COMPARISON.config.timing_samples,
         seed=seed_of,
-        methods_source=digests_of_methods,
-        source=digest_of("measure_method_costs"),
+        source=digest_of("measure_method_costs", also=methods_of_job),
     script:
         "../workflow_scripts/measure_method_costs.py"
-
-
-rule tabulate_table4:
-    """Puts the paper's Frechet distances of injective flows beside ours. Makes a row for each published one."""
-    input:
-        table="results/tables/baselines.csv",
-        participation="results/tables/participation_ratio.csv",
-    output:
-        table=in_report("results/tables/table4.csv"),
-    log:
-        "results/logs/tabulate_table4.log",
-    benchmark:
-        "results/benchmarks/tabulate_table4.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/metrics.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="1GB",
-        runtime="5m",
-    params:
-        published=sha256_of(PAPER_TABLES),
-        schedules=KNOWN_SCHEDULES,
-        kinds={name: CONFIG.datasets[name].kind for name in DATASETS},
-        methods=METHOD_KINDS,
-        source=digest_of("tabulate_table4"),
-    script:
-        "../workflow_scripts/tabulate_table4.py"
-
-
-rule plot_baseline_samples:
-    """Draws the distance of generated to held-out points by method, above that of fresh points."""
-    input:
-        table="results/tables/baselines.csv",
-        floors=floors_of_baselines,
-    output:
-        pdf="results/figures/baseline_samples.pdf",
-        png=in_report("results/figures/baseline_samples.png"),
-    log:
-        "results/logs/plot_baseline_samples.log",
-    benchmark:
-        "results/benchmarks/plot_baseline_samples.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_baseline_samples"),
-    script:
-        "../workflow_scripts/plot_baseline_samples.py"
-
-
-rule plot_baseline_reconstruction:
-    """Draws the errors of points from few numbers, and of round trips, by method."""
-    input:
-        table="results/tables/baselines.csv",
-    output:
-        pdf="results/figures/baseline_reconstruction.pdf",
-        png=in_report("results/figures/baseline_reconstruction.png"),
-    log:
-        "results/logs/plot_baseline_reconstruction.log",
-    benchmark:
-        "results/benchmarks/plot_baseline_reconstruction.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_baseline_reconstruction"),
-    script:
-        "../workflow_scripts/plot_baseline_reconstruction.py"
-
-
-rule plot_baseline_frechet:
-    """Draws the Frechet distances of generated images by method."""
-    input:
-        table="results/tables/baselines.csv",
-    output:
-        pdf="results/figures/baseline_frechet.pdf",
-        png=in_report("results/figures/baseline_frechet.png"),
-    log:
-        "results/logs/plot_baseline_frechet.log",
-    benchmark:
-        "results/benchmarks/plot_baseline_frechet.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_baseline_frechet"),
-    script:
-        "../workflow_scripts/plot_baseline_frechet.py"
-
-
-rule plot_baseline_coverage:
-    """Draws the coverage of posteriors against their level by method."""
-    input:
-        table="results/tables/baseline_coverage.csv",
-    output:
-        pdf="results/figures/baseline_coverage.pdf",
-        png=in_report("results/figures/baseline_coverage.png"),
-    log:
-        "results/logs/plot_baseline_coverage.log",
-    benchmark:
-        "results/benchmarks/plot_baseline_coverage.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_baseline_coverage"),
-    script:
-        "../workflow_scripts/plot_baseline_coverage.py"
-
-
-rule plot_baseline_costs:
-    """Draws parameters and times by method."""
-    input:
-        table="results/tables/baselines.csv",
-    output:
-        pdf="results/figures/baseline_costs.pdf",
-        png=in_report("results/figures/baseline_costs.png"),
-    log:
-        "results/logs/plot_baseline_costs.log",
-    benchmark:
-        "results/benchmarks/plot_baseline_costs.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_baseline_costs"),
-    script:
-        "../workflow_scripts/plot_baseline_costs.py"
-
-
-rule plot_baseline_points:
-    """Draws generated points of all methods beside held-out ones."""
-    input:
-        points=per_model(f"{MODELLED}points.npz", SHOWN_MODELS),
-    output:
-        pdf="results/figures/baseline_points.pdf",
-        png=in_report("results/figures/baseline_points.png"),
-    log:
-        "results/logs/plot_baseline_points.log",
-    benchmark:
-        "results/benchmarks/plot_baseline_points.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        models=SHOWN_MODELS,
-        images={
-            name: {"shape": list(image.shape), "levels": image.levels}
-            for name, image in BASELINE_FORMATS.items()
-        },
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_baseline_points"),
-    script:
-        "../workflow_scripts/plot_baseline_points.py"

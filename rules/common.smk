@@ -32,12 +32,21 @@ from inflationary_flows import config as settings
 from inflationary_flows.artifacts.digest import source_digest
 from inflationary_flows.artifacts.files import atomic_write, sha256_of
 from inflationary_flows.artifacts.provenance import Recorder, recorded, sidecar_of
+from inflationary_flows.baselines.discovery import method_file
+from inflationary_flows.config.comparison_study import COSTS, MODEL_DIR, SEARCH_DIR, ComparisonStudy
+from inflationary_flows.config.image_study import (
+    FRECHET,
+    PICTURES,
+    ROUNDTRIP,
+    SAMPLES,
+    SWEEP,
+    ImageStudy,
+    fill,
+)
+from inflationary_flows.config.study import Study
 from inflationary_flows.data.download import file_name
-from inflationary_flows.data.oracles import find_toy
-from inflationary_flows.data.pixels import find_image_format
-from inflationary_flows.data.sources import table_dimension
 from inflationary_flows.errors import InflationaryFlowsError
-from inflationary_flows.report.registry import read_registry
+from inflationary_flows.experiments.registry import experiments, find
 
 
 def locate_tables(raw):
@@ -87,113 +96,52 @@ try:
 except InflationaryFlowsError as problem:
     raise WorkflowError(f"config: {problem}") from None
 
-RESOLVED = settings.resolve(CONFIG)
+STUDY = Study(CONFIG)
+IMAGES = ImageStudy(STUDY)
+COMPARISON = ComparisonStudy(STUDY)
+SETTINGS = STUDY.experiments
 RESOLVED_PATH = "results/config.resolved.yaml"
-EXPERIMENTS = RESOLVED["experiments"]
+# Part of the sources: known by what is in it, wherever the repository lies.
+PAPER_TABLES = ROOT / "configs/paper_tables.csv"
 
-# Sorted, so that the order of entries in the configuration changes nothing.
-DATASETS = sorted(CONFIG.datasets)
-PAIRS = [
-    (name, schedule)
-    for name in DATASETS
-    for schedule in sorted(CONFIG.datasets[name].schedules)
-]
-SEEDS = sorted(CONFIG.seeds)
-FLOWS = [(name, schedule, seed) for name, schedule in PAIRS for seed in SEEDS]
-SCHEDULES = {
-    name: settings.schedule_settings(CONFIG, name)
-    for name in sorted({schedule for _, schedule in PAIRS})
-}
-# For wildcards beside each other in one file name.
-ANY_DATASET = "|".join(DATASETS)
-ANY_SCHEDULE = "|".join(re.escape(name) for name in SCHEDULES)
+NETWORK = "results/networks/{dataset}/{schedule}/seed{seed}/network.safetensors"
+CURVE = "results/networks/{dataset}/{schedule}/seed{seed}/training.jsonl"
+FLOW = "results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors"
 
-
-# Files to fetch: (data set or other owner, file name) -> its url and checksum. Each file of rules may add its own.
+# Files to fetch: (data set or extractors, file name) -> its url and checksum.
 DOWNLOADS = {
-    (name, file_name(item.url)): {"url": item.url, "checksum": item.checksum}
-    for name in DATASETS
-    for item in CONFIG.datasets[name].download or []
+    (owner, file_name(item.url)): {"url": item.url, "checksum": item.checksum}
+    for owner, items in [
+        *((name, CONFIG.datasets[name].download or []) for name in STUDY.datasets),
+        ("extractors", [getattr(CONFIG.extractors.inception, "download", None)]),
+    ]
+    for item in items
+    if item is not None
 }
 
 
-# Figures, animations and tables, with their titles and captions.
-REGISTRY = read_registry(ROOT / "rules/figures.yaml")
-
-
-def in_report(path):
-    """A file as Snakemake's report shows it, with number, title and caption of rules/figures.yaml."""
-    shown, wildcards = REGISTRY.find(path)
-    return report(
-        path,
-        caption=str(ROOT / "docs/captions" / shown.caption),
-        category=shown.category,
-        labels={
-            "number": shown.label,
-            "title": shown.title,
-            "of": ", ".join(wildcards.values()) or "all",
-        },
-    )
-
-
-# Tables of results/tables that are merged from small ones: name -> small tables. Each file of rules adds its own.
-PARTS = {}
-
-
-def per_flow(pattern, flows=FLOWS):
+def per_flow(pattern, flows):
     """A pattern with {dataset}, {schedule} and {seed}, filled in for each flow."""
-    return [pattern.format(dataset=d, schedule=s, seed=n) for d, s, n in flows]
+    return [fill(pattern, flow) for flow in flows]
 
 
-def per_dataset(pattern):
+def per_dataset(pattern, datasets=STUDY.datasets):
     """A pattern with {dataset}, filled in for each data set."""
-    return [pattern.format(dataset=d) for d in DATASETS]
-
-
-def image_of(dataset):
-    """Format of a data set's images, from its settings alone; None for toys and tables."""
-    return find_image_format(settings.dataset_settings(CONFIG, dataset))
-
-
-def dimension_of(dataset):
-    """Number of coordinates D of a data set, from names and headers alone."""
-    chosen = settings.dataset_settings(CONFIG, dataset)
-    toy = find_toy(chosen)
-    if toy is not None:
-        return toy.dimension
-    image = image_of(dataset)
-    return table_dimension(chosen) if image is None else image.dimension
-
-
-def kind_of(flow):
-    """Kind of a flow's data set."""
-    return CONFIG.datasets[flow[0]].kind
-
-
-def is_reducing(schedule):
-    """Whether a schedule reduces the participation ratio (PRR) instead of preserving it (PRP)."""
-    return CONFIG.schedules[schedule].kept_dims is not None
+    return [pattern.format(dataset=dataset) for dataset in datasets]
 
 
 def dataset_of(wildcards):
     """What the points of a data set depend on; files that they are read from are inputs instead."""
-    chosen = settings.dataset_settings(CONFIG, wildcards.dataset)
-    return {
-        key: value
-        for key, value in chosen.items()
-        if key not in ("path", "checksum", "download")
-    }
+    return STUDY.settings_of(wildcards.dataset)
 
 
 def files_of(wildcards):
     """Files that a data set is read from, fetched or the user's own; toys and digits have none."""
     dataset = CONFIG.datasets[wildcards.dataset]
-    if dataset.download:
-        return [
-            downloaded(wildcards.dataset, file_name(item.url))
-            for item in dataset.download
-        ]
-    return [dataset.path] if dataset.path else []
+    names = [file_name(item.url) for item in dataset.download or []]
+    return [downloaded(wildcards.dataset, name) for name in names] or (
+        [dataset.path] if dataset.path else []
+    )
 
 
 def checksum_of(wildcards):
@@ -247,32 +195,145 @@ def job_of(wildcards):
 
 
 def parts_of_batch(wildcards):
-    """Parts that a batch is cut into, where the result depends on it: dropout is drawn part by part."""
+    """Microbatches of a batch, where the result depends on them: dropout is drawn for each."""
     job = job_of(wildcards)
     return (
         max(1, job.gpu) * job.accumulate if network_of(wildcards).get("dropout") else 1
     )
 
 
-def gpus_for_training(wildcards):
-    """GPUs of a training."""
-    return job_of(wildcards).gpu
+def format_of(wildcards):
+    """Format of a data set's images, as plain numbers."""
+    return STUDY.image_of(wildcards.dataset).describe()
 
 
-def one_gpu_of(wildcards):
-    """One GPU for what evaluates a network that was trained on any."""
-    return min(1, job_of(wildcards).gpu)
+def first_of(wildcards):
+    """Number of the first image of a shard."""
+    return IMAGES.first_images(wildcards.dataset)[int(wildcards.shard)]
+
+
+def count_of(wildcards):
+    """How many images a shard has."""
+    return IMAGES.count_of(wildcards.dataset, int(wildcards.shard))
+
+
+def of_images(name):
+    """A setting of a data set's experiments on images; none where it has no default."""
+    return lambda wildcards: IMAGES.settings_of(wildcards.dataset).get(name)
+
+
+def of_sweep(name):
+    """A setting of its measurements against evaluations."""
+    return lambda wildcards: IMAGES.settings_of(wildcards.dataset)["sweep"][name]
+
+
+def first_sample_seed(wildcards):
+    """The first sample seed of a data set."""
+    return IMAGES.sample_seeds_of(wildcards.dataset)[0]
+
+
+def swept_extractor(wildcards):
+    """The extractor that is measured against evaluations: the first one."""
+    return IMAGES.extractors_of(wildcards.dataset)[0]
+
+
+def of_inception(name, extractors_of):
+    """A setting of the extractor inception; none for others."""
+    return lambda wildcards: IMAGES.inception(name, extractors_of(wildcards))
+
+
+def digits_splits(wildcards):
+    """The splits of the digits, that their classifier is trained on."""
+    names = [name for name in STUDY.datasets if STUDY.kind_of(name) == "digits"]
+    if not names:
+        raise WorkflowError(
+            "extractors: digits_classifier needs a data set of kind digits.\nHint: list one, or another extractor."
+        )
+    return f"results/data/{names[0]}/splits.safetensors"
+
+
+def kind_of_method(wildcards):
+    """What a method is: the name of its module."""
+    return COMPARISON.kinds[wildcards.method]
+
+
+def defaults_of(wildcards):
+    """Hyper-parameters that all candidates of a method share."""
+    return settings.method_settings(CONFIG, wildcards.method)["settings"]
+
+
+def candidates_of(wildcards):
+    """Hyper-parameters that the search of a method tries."""
+    return [dict(options) for options in COMPARISON.config.methods[wildcards.method].candidates]
+
+
+def methods_of_job(wildcards):
+    """Modules of the methods that a job runs."""
+    chosen = [wildcards.method] if hasattr(wildcards, "method") else COMPARISON.methods
+    kinds = sorted({COMPARISON.kinds[name] for name in chosen})
+    return [str(Path(method_file(kind)).relative_to(LIBRARY)) for kind in kinds]
+
+
+def references_of(wildcards):
+    """Features of real images by all extractors, and the files of weights of those that do not come in packages."""
+    names = IMAGES.extractors_of(wildcards.dataset)
+    weights = {f"weights_{name}": IMAGES.weights_of(name) for name in names}
+    return {
+        "references": [f"results/references/{wildcards.dataset}/{name}.safetensors" for name in names],
+        **{name: files[0] for name, files in weights.items() if files},
+    }
+
+
+def no_hours(wildcards):
+    """Of jobs that take moments."""
+    return 0.0
+
+
+def only(section, *names):
+    """Some settings of a section, as single items of params."""
+    return {name: section[name] for name in names}
 
 
 @cache
-def computed_digest(script):
-    """Digest of a script and of the library modules that it imports."""
-    return source_digest(LIBRARY / f"{script}.py", LIBRARY)
+def computed_digest(source):
+    """Digest of a script or module and of the library modules that it imports."""
+    return source_digest(LIBRARY / source, LIBRARY)
 
 
-def digest_of(script):
-    """Digest of a rule's script, computed when a job needs it: one that runs on a cluster needs its own alone."""
-    return lambda wildcards: computed_digest(script)
+def digest_of(*sources, also=lambda wildcards: []):
+    """Digests of a rule's sources by file, computed when a job needs them: one on a cluster needs its own alone.
+
+    Without a suffix a source is a script. `also` names further files that depend on wildcards: scripts find them by name,
+    so that no import leads to them.
+    """
+
+    def digests(wildcards):
+        files = [name if name.endswith(".py") else f"{name}.py" for name in sources]
+        return {file: computed_digest(file) for file in [*files, *also(wildcards)]}
+
+    return digests
+
+
+CAPTIONS = Path(".snakemake/captions")
+if "--report" in sys.argv:
+    from inflationary_flows.report.captions import write_captions
+
+    write_captions(CAPTIONS)
+
+
+def in_report(path):
+    """A file as Snakemake's report shows it, with number, title and caption of its experiment."""
+    shown, wildcards = find(path)
+    return report(
+        path,
+        caption=str(CAPTIONS.absolute() / shown.caption_file),
+        category=shown.category,
+        labels={
+            "number": shown.label,
+            "title": shown.title,
+            "of": ", ".join(wildcards.values()) or "all",
+        },
+    )
 
 
 def tell_failures():
@@ -282,7 +343,7 @@ def tell_failures():
     found = []
     for path in sorted(Path("results/logs").rglob("*.log")):
         if path.stat().st_mtime >= STARTED:
-            _, error, what = path.read_text(errors="replace").partition(" ERROR ")
+            _, error, what = path.read_text(encoding="utf-8", errors="replace").partition(" ERROR ")
             found += [f"{path}: {what[:2000].rstrip()}"] if error else []
     # Logs of jobs that ended well are deleted.
     submitted = Path(".snakemake/slurm_logs").rglob("*.log")
@@ -293,14 +354,14 @@ def tell_failures():
 
 def write_resolved_config():
     """Writes the configuration with all defaults beside the results, unless it stands there already."""
-    settings_text = yaml.safe_dump(RESOLVED, sort_keys=False, allow_unicode=True)
+    settings_text = yaml.safe_dump(STUDY.resolved, sort_keys=False, allow_unicode=True)
     # Files beside the Snakefile are found there again.
     text = f"# Every setting of this run, defaults included.\n{settings_text}"
     text = text.replace(f"{ROOT}/", "")
     path = Path(RESOLVED_PATH)
-    if path.is_file() and path.read_text() == text and sidecar_of(path.name).is_file():
+    if path.is_file() and path.read_text(encoding="utf-8") == text and sidecar_of(path.name).is_file():
         return
     files = workflow.overwrite_configfiles or [ROOT / "config.yaml"]
     recorder = Recorder("configuration", inputs=files, repository=ROOT)
     with recorded(recorder), atomic_write(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")

@@ -1,17 +1,7 @@
-"""Data sets: files, points, splits, eigenbases and their spectra.
+"""Data sets: files, points, splits and eigenbases.
 
-Needs the configuration and, for own tables and images, their files or a network; makes results/downloads,
-results/data, the tables of participation ratios and spectra, and the figure of spectra.
+Needs the configuration and, for own tables and images, their files or a network; makes results/downloads and results/data.
 """
-
-IMAGE_SETS = [name for name in DATASETS if image_of(name) is not None]
-IMAGE_TABLES = ["results/tables/spectra.csv"] if IMAGE_SETS else []
-# Figures of sets of images, for the target figures.
-IMAGE_FIGURES = (
-    expand("results/figures/spectra.{suffix}", suffix=["pdf", "png"])
-    if IMAGE_SETS
-    else []
-)
 
 
 rule data:
@@ -20,14 +10,13 @@ rule data:
         per_dataset("results/data/{dataset}/splits.safetensors"),
         per_dataset("results/data/{dataset}/splits.json"),
         per_dataset("results/data/{dataset}/eigenbasis.safetensors"),
-        "results/tables/participation_ratio.csv",
-        IMAGE_TABLES,
+        shown_by("data"),
 
 
 rule fetch:
     """Makes all downloads, on a machine with a network: no other rule needs one."""
     input:
-        lambda wildcards: [downloaded(*key) for key in sorted(DOWNLOADS)],
+        [downloaded(*key) for key in sorted(DOWNLOADS)],
     localrule: True
 
 
@@ -46,11 +35,11 @@ rule fetch_file:
     localrule: True
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
         **NO_GPU,
         mem="1GB",
         runtime="12h",
+        expected_seconds=600,
     params:
         url=lambda wildcards: DOWNLOADS[wildcards.owner, wildcards.file]["url"],
         checksum=lambda wildcards: DOWNLOADS[wildcards.owner, wildcards.file][
@@ -76,11 +65,8 @@ rule prepare_splits:
         "prepare"
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="4GB",
-        runtime=preparation_runtime,
+        **small("4GB", preparation_runtime, seconds=120),
     params:
         dataset=dataset_of,
         checksum=checksum_of,
@@ -103,91 +89,9 @@ rule fit_eigenbasis:
         "prepare"
     conda:
         "../envs/data.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="2GB",
-        runtime="10m",
+        **small("2GB", "10m", seconds=120),
     params:
         source=digest_of("fit_eigenbasis"),
     script:
         "../workflow_scripts/fit_eigenbasis.py"
-
-
-rule tabulate_participation_ratio:
-    """Reads all eigenbases. Makes the table of dimensions and participation ratios."""
-    input:
-        per_dataset("results/data/{dataset}/eigenbasis.safetensors"),
-    output:
-        table=in_report("results/tables/participation_ratio.csv"),
-    log:
-        "results/logs/tabulate_participation_ratio.log",
-    benchmark:
-        "results/benchmarks/tabulate_participation_ratio.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/data.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="1GB",
-        runtime="5m",
-    params:
-        datasets=DATASETS,
-        source=digest_of("tabulate_participation_ratio"),
-    script:
-        "../workflow_scripts/tabulate_participation_ratio.py"
-
-
-rule tabulate_spectra:
-    """Reads the eigenbases of images. Makes the table of their eigenvalues."""
-    input:
-        expand("results/data/{dataset}/eigenbasis.safetensors", dataset=IMAGE_SETS),
-    output:
-        table=in_report("results/tables/spectra.csv"),
-    log:
-        "results/logs/tabulate_spectra.log",
-    benchmark:
-        "results/benchmarks/tabulate_spectra.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/data.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="1GB",
-        runtime="5m",
-    params:
-        datasets=IMAGE_SETS,
-        source=digest_of("tabulate_spectra"),
-    script:
-        "../workflow_scripts/tabulate_spectra.py"
-
-
-rule plot_spectra:
-    """Draws the eigenvalues of images against their number."""
-    input:
-        table="results/tables/spectra.csv",
-    output:
-        pdf="results/figures/spectra.pdf",
-        png=in_report("results/figures/spectra.png"),
-    log:
-        "results/logs/plot_spectra.log",
-    benchmark:
-        "results/benchmarks/plot_spectra.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/figures.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_spectra"),
-    script:
-        "../workflow_scripts/plot_spectra.py"

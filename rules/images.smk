@@ -1,74 +1,66 @@
-"""Images: what flows generate, round trips in grey levels, and both against network evaluations.
+"""Images: what flows generate, how far it is from real images, round trips in grey levels, and both against evaluations.
 
-Needs results/data and results/flows; makes results/images, and small tables of results/metrics that are merged into
-results/tables.
+Needs results/data, results/flows and files of weights; makes results/images, results/extractors, results/references, and
+small tables of results/metrics. Baselines are a Gaussian of the data, to be beaten, and held-out images.
 """
+
+# How networks run on images, for three rules.
+RUNNING = {name: of_images(name) for name in ("batch_size", "tf32", "compile")}
 
 
 wildcard_constraints:
-    draw=r"\d+",
-    part=r"\d+",
+    sample_seed=r"\d+",
+    shard=r"\d+",
     steps=r"\d+",
+    solver=r"[a-z0-9_]+",
+    extractor="inception|efficientnet_lite0|digits_classifier",
 
 
 rule generate:
-    """Generates all images, with a sheet of the first ones of each draw."""
+    """Generates all images, with sheets of them, and pictures for figures."""
     input:
-        [path for run in IMAGE_RUNS for path in part_files(*run)],
-        per_flow(
-            "results/images/{dataset}/{schedule}/seed{seed}/pictures.npz", IMAGE_FLOWS
-        ),
-        expand(f"{IMAGES}contact_sheet.png", zip, **columns_of(IMAGE_RUNS)),
+        [path for run in IMAGES.runs for path in IMAGES.shards(run)],
+        [
+            path.replace(".safetensors", ".png")
+            for run in IMAGES.runs
+            for path in IMAGES.shards(run)
+        ],
+        per_flow(PICTURES, IMAGES.flows),
 
 
 rule images:
     """Makes the tables of images: Frechet distances, round trips, and both against evaluations."""
     input:
-        REFERENCES,
-        [PARTS[table] for table in sorted(GENERATION_TABLES)],
-        PROTOCOLS,
-        expand("results/tables/{table}.csv", table=sorted(GENERATION_TABLES)),
-        expand(f"{IMAGES}contact_sheet.png", zip, **columns_of(IMAGE_RUNS)),
-
-
-rule image_speed:
-    """Makes the table of the image path's speed beside the bare network's."""
-    input:
-        "results/benchmarks/image_speed.csv",
+        IMAGES.references,
+        [path.removesuffix("csv") + "json" for path in IMAGES.frechet_tables],
+        shown_by("images"),
 
 
 rule generate_images:
-    """Generates one part of a draw. Makes images as grey levels."""
+    """Generates one shard of a set of images. Makes images as grey levels, and a sheet of the first ones."""
     input:
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+        flow=FLOW,
     output:
-        images=f"{IMAGES}part{{part}}.safetensors",
+        images=f"{SAMPLES}shard{{shard}}.safetensors",
+        sheet=f"{SAMPLES}shard{{shard}}.png",
     log:
-        "results/logs/generate_images/{dataset}/{schedule}/seed{seed}/draw{draw}_part{part}.log",
+        "results/logs/generate_images/{dataset}/{schedule}/seed{seed}/sample{sample_seed}_shard{shard}.log",
     benchmark:
-        "results/benchmarks/generate_images/{dataset}/{schedule}/seed{seed}/draw{draw}_part{part}.tsv"
+        "results/benchmarks/generate_images/{dataset}/{schedule}/seed{seed}/sample{sample_seed}_shard{shard}.tsv"
     wildcard_constraints:
-        schedule=ANY_SCHEDULE,
+        schedule="|".join(map(re.escape, CONFIG.schedules)),
     group:
         carrying_group
     conda:
         "../envs/images.yaml"
-    threads: lambda wildcards: job_of(wildcards).threads
+    threads: threads_of
     resources:
-        **on_gpus(gpus_for_images),
-        mem=generation_mem,
-        runtime=generation_runtime,
-        lane=1,
-        checkpoint_seconds=lambda wildcards: math.ceil(
-            images_of(wildcards.dataset)["checkpoint_seconds"]
-        ),
+        **KEEPING,
     params:
+        **RUNNING,
         image=format_of,
         first=first_of,
         size=count_of,
-        batch_size=lambda wildcards: images_of(wildcards.dataset).get("batch_size"),
-        tf32=lambda wildcards: images_of(wildcards.dataset)["tf32"],
-        compile=lambda wildcards: images_of(wildcards.dataset)["compile"],
         state="results/.generation",
         source=digest_of("generate_images"),
     script:
@@ -76,24 +68,22 @@ rule generate_images:
 
 
 rule sample_gaussian:
-    """Draws one part of the images of a Gaussian with mean and covariance of the data, which flows have to beat."""
+    """Draws one shard of images of a Gaussian with mean and covariance of the data, which flows have to beat."""
     input:
         eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
     output:
-        images="results/images/{dataset}/gaussian/seed{seed}/draw{draw}/part{part}.safetensors",
+        images="results/images/{dataset}/gaussian/seed{seed}/sample{sample_seed}/shard{shard}.safetensors",
+        sheet="results/images/{dataset}/gaussian/seed{seed}/sample{sample_seed}/shard{shard}.png",
     log:
-        "results/logs/sample_gaussian/{dataset}/seed{seed}/draw{draw}_part{part}.log",
+        "results/logs/sample_gaussian/{dataset}/seed{seed}/sample{sample_seed}_shard{shard}.log",
     benchmark:
-        "results/benchmarks/sample_gaussian/{dataset}/seed{seed}/draw{draw}_part{part}.tsv"
+        "results/benchmarks/sample_gaussian/{dataset}/seed{seed}/sample{sample_seed}_shard{shard}.tsv"
     group:
         "prepare"
     conda:
         "../envs/images.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="4GB",
-        runtime="1h",
+        **small("4GB", "1h"),
     params:
         image=format_of,
         first=first_of,
@@ -108,82 +98,135 @@ rule take_held_out:
     input:
         splits="results/data/{dataset}/splits.safetensors",
     output:
-        images="results/images/{dataset}/held_out/seed{seed}/draw{draw}/part0.safetensors",
+        images="results/images/{dataset}/held_out/seed{seed}/sample{sample_seed}/shard0.safetensors",
+        sheet="results/images/{dataset}/held_out/seed{seed}/sample{sample_seed}/shard0.png",
     log:
-        "results/logs/take_held_out/{dataset}/seed{seed}/draw{draw}.log",
+        "results/logs/take_held_out/{dataset}/seed{seed}/sample{sample_seed}.log",
     benchmark:
-        "results/benchmarks/take_held_out/{dataset}/seed{seed}/draw{draw}.tsv"
+        "results/benchmarks/take_held_out/{dataset}/seed{seed}/sample{sample_seed}.tsv"
     group:
         "prepare"
     conda:
         "../envs/images.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="4GB",
-        runtime="30m",
+        **small("4GB", "30m"),
     params:
-        samples=lambda wildcards: images_of(wildcards.dataset)["samples"],
+        samples=of_images("samples"),
         source=digest_of("take_held_out"),
     script:
         "../workflow_scripts/take_held_out.py"
 
 
-rule plot_contact_sheet:
-    """Draws the first images of a draw on one sheet."""
+rule train_digits_classifier:
+    """Trains a small classifier on the digits. Makes the network whose last hidden layer is the features of digits."""
     input:
-        images=lambda wildcards: parts_of(wildcards)[0],
+        splits=digits_splits,
     output:
-        sheet=f"{IMAGES}contact_sheet.png",
+        classifier="results/extractors/digits_classifier.safetensors",
     log:
-        "results/logs/plot_contact_sheet/{dataset}/{schedule}/seed{seed}/draw{draw}.log",
+        "results/logs/train_digits_classifier.log",
     benchmark:
-        "results/benchmarks/plot_contact_sheet/{dataset}/{schedule}/seed{seed}/draw{draw}.tsv"
+        "results/benchmarks/train_digits_classifier.tsv"
     group:
-        "report"
+        "prepare"
     conda:
         "../envs/images.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
+        **small("2GB", "15m"),
     params:
-        source=digest_of("plot_contact_sheet"),
+        **STUDY.resolved["extractors"]["digits_classifier"],
+        source=digest_of("train_digits_classifier"),
     script:
-        "../workflow_scripts/plot_contact_sheet.py"
+        "../workflow_scripts/train_digits_classifier.py"
+
+
+rule fit_reference:
+    """Reads features of real images. Makes the statistics that generated images are held against, and their protocol."""
+    input:
+        splits="results/data/{dataset}/splits.safetensors",
+        weights=lambda wildcards: IMAGES.weights_of(wildcards.extractor),
+    output:
+        reference="results/references/{dataset}/{extractor}.safetensors",
+        protocol="results/references/{dataset}/{extractor}.json",
+    log:
+        "results/logs/fit_reference/{dataset}/{extractor}.log",
+    benchmark:
+        "results/benchmarks/fit_reference/{dataset}/{extractor}.tsv"
+    group:
+        features_group
+    conda:
+        "../envs/images.yaml"
+    threads: threads_of
+    resources:
+        **reading_features(features_group, seconds=600),
+    params:
+        reference=of_images("reference"),
+        feature_samples=of_images("feature_samples"),
+        sha256=of_inception("sha256", lambda wildcards: wildcards.extractor),
+        layer=of_inception("layer", lambda wildcards: wildcards.extractor),
+        source=digest_of("fit_reference"),
+    script:
+        "../workflow_scripts/fit_reference.py"
+
+
+rule measure_frechet:
+    """Compares images with real ones. Makes Frechet and kernel distance, precision and recall, and their protocol."""
+    input:
+        images=lambda wildcards: IMAGES.shards(
+            (
+                wildcards.dataset,
+                wildcards.schedule,
+                wildcards.seed,
+                wildcards.sample_seed,
+            )
+        ),
+        reference="results/references/{dataset}/{extractor}.safetensors",
+        weights=lambda wildcards: IMAGES.weights_of(wildcards.extractor),
+    output:
+        table=f"{FRECHET}.csv",
+        protocol=f"{FRECHET}.json",
+    log:
+        "results/logs/measure_frechet/{dataset}/{schedule}/seed{seed}/sample{sample_seed}_{extractor}.log",
+    benchmark:
+        "results/benchmarks/measure_frechet/{dataset}/{schedule}/seed{seed}/sample{sample_seed}_{extractor}.tsv"
+    group:
+        features_group
+    conda:
+        "../envs/images.yaml"
+    threads: threads_of
+    resources:
+        **reading_features(features_group, seconds=600),
+    params:
+        feature_samples=of_images("feature_samples"),
+        sha256=of_inception("sha256", lambda wildcards: wildcards.extractor),
+        layer=of_inception("layer", lambda wildcards: wildcards.extractor),
+        source=digest_of("measure_frechet"),
+    script:
+        "../workflow_scripts/measure_frechet.py"
 
 
 rule measure_image_roundtrip:
     """Carries images to latents and back. Makes the true error in grey levels, and the one as published."""
     input:
         splits="results/data/{dataset}/splits.safetensors",
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+        flow=FLOW,
     output:
-        table="results/metrics/{dataset}/{schedule}/seed{seed}/draw{draw}/image_roundtrip.csv",
+        table=ROUNDTRIP,
     log:
-        "results/logs/measure_image_roundtrip/{dataset}/{schedule}/seed{seed}/draw{draw}.log",
+        "results/logs/measure_image_roundtrip/{dataset}/{schedule}/seed{seed}/sample{sample_seed}.log",
     benchmark:
-        "results/benchmarks/measure_image_roundtrip/{dataset}/{schedule}/seed{seed}/draw{draw}.tsv"
+        "results/benchmarks/measure_image_roundtrip/{dataset}/{schedule}/seed{seed}/sample{sample_seed}.tsv"
     group:
         carrying_group
     conda:
         "../envs/images.yaml"
-    threads: lambda wildcards: job_of(wildcards).threads
+    threads: threads_of
     resources:
-        **on_gpus(gpus_for_images),
-        mem=generation_mem,
-        runtime=generation_runtime,
-        lane=1,
-        checkpoint_seconds=lambda wildcards: math.ceil(
-            images_of(wildcards.dataset)["checkpoint_seconds"]
-        ),
+        **KEEPING,
     params:
-        samples=lambda wildcards: images_of(wildcards.dataset)["roundtrip"],
-        split=lambda wildcards: images_of(wildcards.dataset)["roundtrip_split"],
-        batch_size=lambda wildcards: images_of(wildcards.dataset).get("batch_size"),
-        tf32=lambda wildcards: images_of(wildcards.dataset)["tf32"],
-        compile=lambda wildcards: images_of(wildcards.dataset)["compile"],
+        **RUNNING,
+        samples=of_images("roundtrip"),
+        split=of_images("roundtrip_split"),
         state="results/.generation",
         source=digest_of("measure_image_roundtrip"),
     script:
@@ -194,49 +237,31 @@ rule sweep_evaluations:
     """Generates images and carries them there and back with one solver and number of steps."""
     input:
         splits="results/data/{dataset}/splits.safetensors",
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
-        reference=lambda wildcards: "results/references/{}/{}.safetensors".format(
-            wildcards.dataset, swept_extractor(wildcards.dataset)
-        ),
-        weights=lambda wildcards: extractor_weights_of(
-            swept_extractor(wildcards.dataset)
-        ),
+        flow=FLOW,
+        reference=lambda wildcards: f"results/references/{wildcards.dataset}/{swept_extractor(wildcards)}.safetensors",
+        weights=lambda wildcards: IMAGES.weights_of(swept_extractor(wildcards)),
     output:
         table=SWEEP,
     log:
         "results/logs/sweep_evaluations/{dataset}/{schedule}/seed{seed}/{solver}_{steps}.log",
     benchmark:
         "results/benchmarks/sweep_evaluations/{dataset}/{schedule}/seed{seed}/{solver}_{steps}.tsv"
-    wildcard_constraints:
-        solver=r"[a-z0-9_]+",
     group:
         carrying_group
     conda:
         "../envs/images.yaml"
-    threads: lambda wildcards: job_of(wildcards).threads
+    threads: threads_of
     resources:
-        **on_gpus(gpus_for_images),
-        mem=generation_mem,
-        runtime=generation_runtime,
-        lane=1,
-        checkpoint_seconds=lambda wildcards: math.ceil(
-            images_of(wildcards.dataset)["checkpoint_seconds"]
-        ),
+        **KEEPING,
     params:
-        samples=lambda wildcards: sweep_of(wildcards)["samples"],
-        roundtrip=lambda wildcards: sweep_of(wildcards)["roundtrip"],
-        split=lambda wildcards: images_of(wildcards.dataset)["roundtrip_split"],
-        draw=lambda wildcards: draws_of(wildcards.dataset)[0],
-        extractor=lambda wildcards: swept_extractor(wildcards.dataset),
-        sha256=lambda wildcards: inception_of(
-            "sha256", swept_extractor(wildcards.dataset)
-        ),
-        layer=lambda wildcards: inception_of(
-            "layer", swept_extractor(wildcards.dataset)
-        ),
-        batch_size=lambda wildcards: images_of(wildcards.dataset).get("batch_size"),
-        tf32=lambda wildcards: images_of(wildcards.dataset)["tf32"],
-        compile=lambda wildcards: images_of(wildcards.dataset)["compile"],
+        **RUNNING,
+        samples=of_sweep("samples"),
+        roundtrip=of_sweep("roundtrip"),
+        split=of_images("roundtrip_split"),
+        sample_seed=first_sample_seed,
+        extractor=swept_extractor,
+        sha256=of_inception("sha256", swept_extractor),
+        layer=of_inception("layer", swept_extractor),
         state="results/.generation",
         source=digest_of("sweep_evaluations"),
     script:
@@ -247,9 +272,9 @@ rule take_pictures:
     """Takes pictures of images, their latents, what is recovered from these, and new ones (figure 5)."""
     input:
         splits="results/data/{dataset}/splits.safetensors",
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+        flow=FLOW,
     output:
-        pictures="results/images/{dataset}/{schedule}/seed{seed}/pictures.npz",
+        pictures=PICTURES,
     log:
         "results/logs/take_pictures/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
@@ -258,39 +283,12 @@ rule take_pictures:
         carrying_group
     conda:
         "../envs/images.yaml"
-    threads: lambda wildcards: job_of(wildcards).threads
+    threads: threads_of
     resources:
-        **on_gpus(gpus_for_images),
-        mem=generation_mem,
-        runtime=generation_runtime,
-        lane=1,
+        **CARRYING,
     params:
-        pictures=lambda wildcards: images_of(wildcards.dataset)["pictures"],
-        draw=lambda wildcards: draws_of(wildcards.dataset)[0],
+        pictures=of_images("pictures"),
+        sample_seed=first_sample_seed,
         source=digest_of("take_pictures"),
     script:
         "../workflow_scripts/take_pictures.py"
-
-
-rule measure_image_speed:
-    """Times evaluations, generation and training of images beside the bare network, in turns."""
-    output:
-        table="results/benchmarks/image_speed.csv",
-    log:
-        "results/logs/measure_image_speed.log",
-    benchmark:
-        "results/benchmarks/measure_image_speed.tsv"
-    conda:
-        "../envs/train.yaml"
-    threads: EXPERIMENTS["image_speed"]["threads"]
-    resources:
-        **on_gpus(lambda wildcards: EXPERIMENTS["image_speed"]["gpu"]),
-        mem=growing(EXPERIMENTS["image_speed"]["mem"]),
-        runtime=growing(EXPERIMENTS["image_speed"]["runtime"]),
-    params:
-        presets=EXPERIMENTS["image_speed"]["presets"],
-        batch_size=EXPERIMENTS["image_speed"]["batch_size"],
-        repeats=EXPERIMENTS["image_speed"]["repeats"],
-        source=digest_of("measure_image_speed"),
-    script:
-        "../workflow_scripts/measure_image_speed.py"

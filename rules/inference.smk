@@ -1,134 +1,42 @@
-"""Inference through flows: uncertainty of examples, and the weights of a latent mixture (figure 4).
+"""Posterior of the weights of a latent mixture (figure 4), by a joint and a collapsed sampler, and its calibration.
 
-Needs results/data and results/flows; makes results/inference, and of results/tables and results/figures what
-follows from it.
+Needs results/flows; makes results/inference, and small tables of results/metrics.
 """
 
-INFERENCE_PARTS = {}
-if PROPAGATED:
-    INFERENCE_PARTS["propagation"] = per_flow(
-        "results/metrics/{dataset}/{schedule}/seed{seed}/propagation.csv", PROPAGATED
-    )
-if HMC_FLOWS:
-    INFERENCE_PARTS["hmc_convergence"] = per_flow(
-        "results/metrics/{dataset}/{schedule}/seed{seed}/hmc_convergence.csv", HMC_FLOWS
-    )
-    INFERENCE_PARTS["hmc_diagnostics"] = per_posterior(f"{MEASURED}hmc_diagnostics.csv")
-    INFERENCE_PARTS["hmc_weights"] = per_posterior(f"{MEASURED}hmc_weights.csv")
-    INFERENCE_PARTS["hmc_particles"] = per_flow(
-        "results/metrics/{dataset}/{schedule}/seed{seed}/hmc_particles.csv", HMC_FLOWS
-    )
-
-PARTS.update(INFERENCE_PARTS)
-INFERENCE_TABLES = sorted(INFERENCE_PARTS)
-INFERENCE_FIGURES = [
-    f"propagation_{dataset}_{schedule}"
-    for dataset, schedule, seed in PROPAGATED
-    if seed == SEEDS[0]
-]
-INFERENCE_FIGURES += ["fig04", "hmc_samplers", "hmc_traces"] if HMC_FLOWS else []
+HMC, SBC = SETTINGS["hmc"], SETTINGS["sbc"]
+CHAINS = range(HMC["chains"])
+OF_FLOW = "results/inference/{dataset}/{schedule}/seed{seed}/"
+MEASURED = "results/metrics/{dataset}/{schedule}/seed{seed}/"
+SBC_RANKS = f"{OF_FLOW}sbc/batch{{batch}}.safetensors"
 
 
 wildcard_constraints:
     sampler="joint|collapsed",
     n=r"\d+",
     chain=r"\d+",
-
-
-# What lies between flows and tables.
-OBSERVED = [
-    f"results/inference/{{dataset}}/{{schedule}}/seed{{seed}}/{name}.safetensors"
-    for name in ("observations", "linearised", "evidence")
-]
-CHAINED = [f"{POSTERIOR}posterior.nc"]
-CHAINED += [f"{POSTERIOR}chain{chain}.safetensors" for chain in CHAINS]
+    batch=r"\d+",
 
 
 rule inference:
     """Makes the tables and figures of inference, and the posteriors behind them."""
     input:
-        per_flow(
-            "results/inference/{dataset}/{schedule}/seed{seed}/propagation.nc",
-            PROPAGATED,
-        ),
-        [per_flow(pattern, HMC_FLOWS) for pattern in OBSERVED],
-        [per_posterior(pattern) for pattern in CHAINED],
-        [INFERENCE_PARTS[table] for table in INFERENCE_TABLES],
-        expand("results/tables/{table}.csv", table=INFERENCE_TABLES),
-        expand(
-            "results/figures/{figure}.{suffix}",
-            figure=INFERENCE_FIGURES,
-            suffix=["pdf", "png"],
-        ),
+        shown_by("inference"),
 
 
-rule propagate:
-    """Carries a Gaussian ball around each example to the latents. Makes their posterior."""
+rule calibration:
+    """Makes the tables and figures of calibration, and the networks that are there for comparison alone."""
     input:
-        unpack(example_file_of),
-        splits="results/data/{dataset}/splits.safetensors",
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
-    output:
-        posterior="results/inference/{dataset}/{schedule}/seed{seed}/propagation.nc",
-        table="results/metrics/{dataset}/{schedule}/seed{seed}/propagation.csv",
-    log:
-        "results/logs/propagate/{dataset}/{schedule}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/propagate/{dataset}/{schedule}/seed{seed}.tsv"
-    group:
-        measuring_group
-    conda:
-        "../envs/inference.yaml"
-    threads: 1
-    resources:
-        **MEASURING,
-    params:
-        indices=lambda wildcards: examples_of(wildcards)["indices"],
-        noise_std=EXPERIMENTS["propagation"]["noise_std"],
-        samples=EXPERIMENTS["propagation"]["samples"],
-        levels=EXPERIMENTS["propagation"]["levels"],
-        frames=EXPERIMENTS["propagation"]["frames"],
-        seed=EXPERIMENTS["propagation"]["seed"],
-        source=digest_of("propagate"),
-    script:
-        "../workflow_scripts/propagate.py"
-
-
-rule plot_propagation:
-    """Draws a ball in data space, its images along the flow, and the latent posterior."""
-    input:
-        posterior=f"results/inference/{{dataset}}/{{schedule}}/seed{SEEDS[0]}/propagation.nc",
-    output:
-        pdf="results/figures/propagation_{dataset}_{schedule}.pdf",
-        png=in_report("results/figures/propagation_{dataset}_{schedule}.png"),
-    log:
-        "results/logs/plot_propagation/{dataset}_{schedule}.log",
-    benchmark:
-        "results/benchmarks/plot_propagation/{dataset}_{schedule}.tsv"
-    wildcard_constraints:
-        dataset=ANY_DATASET,
-        schedule=ANY_SCHEDULE,
-    group:
-        "report"
-    conda:
-        "../envs/inference.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        source=digest_of("plot_propagation"),
-    script:
-        "../workflow_scripts/plot_propagation.py"
+        per_flow(NETWORK, TRAINED),
+        per_flow(CURVE, TRAINED),
+        shown_by("calibration"),
 
 
 rule draw_observations:
     """Draws latents of the mixture, generates from them, and adds noise: the data of the HMC experiment."""
     input:
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
+        flow=FLOW,
     output:
-        observations="results/inference/{dataset}/{schedule}/seed{seed}/observations.safetensors",
+        observations=f"{OF_FLOW}observations.safetensors",
     log:
         "results/logs/draw_observations/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
@@ -137,14 +45,10 @@ rule draw_observations:
         measuring_group
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
-        **MEASURING,
+        **measuring(),
     params:
-        mixture=HMC["mixture"],
-        noise_std=HMC["noise_std"],
-        observations=HMC["observations"],
-        seed=HMC["seed"],
+        **only(HMC, "mixture", "noise_std", "observations", "seed"),
         source=digest_of("draw_observations"),
     script:
         "../workflow_scripts/draw_observations.py"
@@ -153,10 +57,10 @@ rule draw_observations:
 rule check_convergence:
     """Compares log densities and gradients at growing numbers of solver steps with a fine reference."""
     input:
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
-        observations="results/inference/{dataset}/{schedule}/seed{seed}/observations.safetensors",
+        flow=FLOW,
+        observations=f"{OF_FLOW}observations.safetensors",
     output:
-        table="results/metrics/{dataset}/{schedule}/seed{seed}/hmc_convergence.csv",
+        table=f"{MEASURED}hmc_convergence.csv",
     log:
         "results/logs/check_convergence/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
@@ -165,9 +69,8 @@ rule check_convergence:
         measuring_group
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
-        **MEASURING,
+        **measuring(),
     params:
         steps=tried_steps(HMC),
         samples=HMC["convergence_samples"],
@@ -176,72 +79,65 @@ rule check_convergence:
         "../workflow_scripts/check_convergence.py"
 
 
-rule linearise_observations:
-    """Finds mode and curvature of the latent posterior of every observation."""
+rule fit_laplace:
+    """Finds mode and curvature of the latent posterior of every observation: its Laplace approximation."""
     input:
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
-        observations="results/inference/{dataset}/{schedule}/seed{seed}/observations.safetensors",
+        flow=FLOW,
+        observations=f"{OF_FLOW}observations.safetensors",
     output:
-        linearised="results/inference/{dataset}/{schedule}/seed{seed}/linearised.safetensors",
+        laplace=f"{OF_FLOW}laplace.safetensors",
     log:
-        "results/logs/linearise_observations/{dataset}/{schedule}/seed{seed}.log",
+        "results/logs/fit_laplace/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/linearise_observations/{dataset}/{schedule}/seed{seed}.tsv"
+        "results/benchmarks/fit_laplace/{dataset}/{schedule}/seed{seed}.tsv"
     group:
         measuring_group
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
-        **MEASURING,
+        **measuring(),
     params:
-        solver=HMC["solver"],
-        steps=HMC["steps"],
-        checkpointed=HMC["checkpointed"],
-        source=digest_of("linearise_observations"),
+        **only(HMC, "solver", "steps", "checkpointed"),
+        source=digest_of("fit_laplace"),
     script:
-        "../workflow_scripts/linearise_observations.py"
+        "../workflow_scripts/fit_laplace.py"
 
 
-rule integrate_latents:
+rule estimate_evidence:
     """Integrates out the latent of every observation by importance sampling. Makes n x K log likelihoods."""
     input:
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
-        observations="results/inference/{dataset}/{schedule}/seed{seed}/observations.safetensors",
-        linearised="results/inference/{dataset}/{schedule}/seed{seed}/linearised.safetensors",
+        flow=FLOW,
+        observations=f"{OF_FLOW}observations.safetensors",
+        laplace=f"{OF_FLOW}laplace.safetensors",
     output:
-        evidence="results/inference/{dataset}/{schedule}/seed{seed}/evidence.safetensors",
-        table="results/metrics/{dataset}/{schedule}/seed{seed}/hmc_particles.csv",
+        evidence=f"{OF_FLOW}evidence.safetensors",
+        table=f"{MEASURED}hmc_particles.csv",
     log:
-        "results/logs/integrate_latents/{dataset}/{schedule}/seed{seed}.log",
+        "results/logs/estimate_evidence/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/integrate_latents/{dataset}/{schedule}/seed{seed}.tsv"
+        "results/benchmarks/estimate_evidence/{dataset}/{schedule}/seed{seed}.tsv"
     group:
         measuring_group
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
-        **MEASURING,
+        **measuring(seconds_of=lambda wildcards: 300),
     params:
+        **only(HMC, "particles", "solver", "steps", "seed"),
         observations=HMC["collapsed"]["observations"],
-        particles=HMC["particles"],
-        solver=HMC["solver"],
-        steps=HMC["steps"],
-        seed=HMC["seed"],
-        source=digest_of("integrate_latents"),
+        source=digest_of("estimate_evidence"),
     script:
-        "../workflow_scripts/integrate_latents.py"
+        "../workflow_scripts/estimate_evidence.py"
 
 
 rule sample_joint:
     """Runs one chain of NUTS over the weights and all latents."""
     input:
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
-        observations="results/inference/{dataset}/{schedule}/seed{seed}/observations.safetensors",
-        linearised="results/inference/{dataset}/{schedule}/seed{seed}/linearised.safetensors",
+        flow=FLOW,
+        observations=f"{OF_FLOW}observations.safetensors",
+        laplace=f"{OF_FLOW}laplace.safetensors",
     output:
-        chain="results/inference/{dataset}/{schedule}/seed{seed}/joint_n{n}/chain{chain}.safetensors",
+        chain=f"{OF_FLOW}joint_n{{n}}/chain{{chain}}.safetensors",
     log:
         "results/logs/sample_joint/{dataset}/{schedule}/seed{seed}/n{n}_chain{chain}.log",
     benchmark:
@@ -250,23 +146,16 @@ rule sample_joint:
         chain_group
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
         **on_gpus(one_gpu_of),
         mem=growing(HMC["joint"]["mem"]),
         runtime=growing_outside(chain_group, HMC["joint"]["runtime"]),
+        expected_seconds=expected(hours_of_chain),
         lane=1,
     params:
-        coordinates=HMC["joint"]["coordinates"],
-        solver=HMC["joint"]["solver"],
-        steps=HMC["joint"]["steps"],
-        checkpointed=HMC["checkpointed"],
-        warmup=HMC["joint"]["warmup"],
-        draws=HMC["joint"]["draws"],
-        max_tree_depth=HMC["joint"]["max_tree_depth"],
-        target_acceptance=HMC["joint"]["target_acceptance"],
-        adapt_mass=HMC["joint"]["adapt_mass"],
-        seed=HMC["seed"],
+        **only(HMC["joint"], "coordinates", "solver", "steps", "warmup", "draws"),
+        **only(HMC["joint"], "max_tree_depth", "target_acceptance", "adapt_mass"),
+        **only(HMC, "checkpointed", "seed"),
         source=digest_of("sample_joint"),
     script:
         "../workflow_scripts/sample_joint.py"
@@ -275,11 +164,12 @@ rule sample_joint:
 rule sample_collapsed:
     """Runs the chains of NUTS over the weights alone: no flow, so that one job has time for all of them."""
     input:
-        evidence="results/inference/{dataset}/{schedule}/seed{seed}/evidence.safetensors",
+        evidence=f"{OF_FLOW}evidence.safetensors",
     output:
         chains=expand(
-            "results/inference/{{dataset}}/{{schedule}}/seed{{seed}}/collapsed_n{{n}}/chain{chain}.safetensors",
+            f"{OF_FLOW}collapsed_n{{n}}/chain{{chain}}.safetensors",
             chain=CHAINS,
+            allow_missing=True,
         ),
     log:
         "results/logs/sample_collapsed/{dataset}/{schedule}/seed{seed}/n{n}.log",
@@ -289,16 +179,11 @@ rule sample_collapsed:
         "measure"
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="2GB",
-        runtime="1h",
+        **small("2GB", "1h", seconds=300),
     params:
-        warmup=HMC["collapsed"]["warmup"],
-        draws=HMC["collapsed"]["draws"],
-        max_tree_depth=HMC["collapsed"]["max_tree_depth"],
-        target_acceptance=HMC["collapsed"]["target_acceptance"],
+        **only(HMC["collapsed"], "warmup", "draws"),
+        **only(HMC["collapsed"], "max_tree_depth", "target_acceptance"),
         seed=HMC["seed"],
         source=digest_of("sample_collapsed"),
     script:
@@ -309,12 +194,13 @@ rule merge_chains:
     """Joins the chains of one posterior and measures how well they agree. Never refuses: see summarise_weights."""
     input:
         chains=expand(
-            "results/inference/{{dataset}}/{{schedule}}/seed{{seed}}/{{sampler}}_n{{n}}/chain{chain}.safetensors",
+            f"{OF_FLOW}{{sampler}}_n{{n}}/chain{{chain}}.safetensors",
             chain=CHAINS,
+            allow_missing=True,
         ),
     output:
-        posterior="results/inference/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}/posterior.nc",
-        table="results/metrics/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}/hmc_diagnostics.csv",
+        posterior=f"{OF_FLOW}{{sampler}}_n{{n}}/posterior.nc",
+        table=f"{MEASURED}{{sampler}}_n{{n}}/hmc_diagnostics.csv",
     log:
         "results/logs/merge_chains/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.log",
     benchmark:
@@ -323,11 +209,8 @@ rule merge_chains:
         "report"
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="2GB",
-        runtime="15m",
+        **small("2GB", "15m"),
     params:
         gate=HMC["gate"],
         source=digest_of("merge_chains"),
@@ -336,26 +219,27 @@ rule merge_chains:
 
 
 rule summarise_weights:
-    """Reports the posterior of the weights, if its chains have passed the gate."""
+    """Reports the posteriors of the weights of a flow, if their chains have passed the gate."""
     input:
-        posterior="results/inference/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}/posterior.nc",
-        diagnostics="results/metrics/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}/hmc_diagnostics.csv",
+        posteriors=expand(
+            f"{OF_FLOW}{{posterior}}/posterior.nc",
+            posterior=POSTERIORS,
+            allow_missing=True,
+        ),
     output:
-        table="results/metrics/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}/hmc_weights.csv",
+        table=f"{MEASURED}hmc_weights.csv",
     log:
-        "results/logs/summarise_weights/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.log",
+        "results/logs/summarise_weights/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/summarise_weights/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.tsv"
+        "results/benchmarks/summarise_weights/{dataset}/{schedule}/seed{seed}.tsv"
     group:
         "report"
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="2GB",
-        runtime="15m",
+        **small("2GB", "15m"),
     params:
+        posteriors=POSTERIORS,
         truth=HMC["mixture"]["weights"],
         gate=HMC["gate"],
         source=digest_of("summarise_weights"),
@@ -363,120 +247,56 @@ rule summarise_weights:
         "../workflow_scripts/summarise_weights.py"
 
 
-rule plot_hmc:
-    """Draws the generative mixture and the posteriors of its weights (figure 4), and both samplers on the same data."""
+rule run_sbc:
+    """Ranks the true weights of one batch of replicates among draws of their posteriors."""
     input:
-        posteriors=per_hmc_schedule(
-            one_posterior("collapsed", HMC["collapsed"]["observations"])
-        ),
-        joint=per_hmc_schedule(one_posterior("joint", HMC["joint"]["observations"])),
-        collapsed=per_hmc_schedule(
-            one_posterior("collapsed", HMC["joint"]["observations"])
-        ),
-        observations=per_hmc_schedule(
-            "results/inference/{dataset}/{schedule}/seed{seed}/observations.safetensors"
-        ),
-        gate=PARTS.get("hmc_weights", []),
+        flow=FLOW,
     output:
-        pdf="results/figures/fig04.pdf",
-        png=in_report("results/figures/fig04.png"),
-        samplers_pdf="results/figures/hmc_samplers.pdf",
-        samplers_png=in_report("results/figures/hmc_samplers.png"),
+        ranks=SBC_RANKS,
     log:
-        "results/logs/plot_hmc.log",
+        "results/logs/run_sbc/{dataset}/{schedule}/seed{seed}/batch{batch}.log",
     benchmark:
-        "results/benchmarks/plot_hmc.tsv"
+        "results/benchmarks/run_sbc/{dataset}/{schedule}/seed{seed}/batch{batch}.tsv"
+    group:
+        replicates_group
+    conda:
+        "../envs/inference.yaml"
+    resources:
+        **on_gpus(one_gpu_of),
+        mem=growing(SBC["mem"]),
+        runtime=growing_outside(replicates_group, SBC["runtime"]),
+        expected_seconds=expected(hours_of_replicates),
+        lane=1,
+    params:
+        **only(HMC, "mixture", "noise_std", "solver", "steps"),
+        **only(SBC, "observations", "particles", "warmup", "draws", "ranks", "seed"),
+        replicates=lambda wildcards: list(
+            range(int(wildcards.batch), SBC["replicates"], SBC["batches"])
+        ),
+        source=digest_of("run_sbc"),
+    script:
+        "../workflow_scripts/run_sbc.py"
+
+
+rule summarise_sbc:
+    """Makes rank histograms of the weights, with simultaneous bands and a test of uniformity."""
+    input:
+        ranks=expand(SBC_RANKS, batch=range(SBC["batches"]), allow_missing=True),
+    output:
+        table=f"{MEASURED}sbc.csv",
+    log:
+        "results/logs/summarise_sbc/{dataset}/{schedule}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/summarise_sbc/{dataset}/{schedule}/seed{seed}.tsv"
     group:
         "report"
     conda:
         "../envs/inference.yaml"
-    threads: 1
     resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
+        **small("1GB", "15m"),
     params:
-        flows=[flow for flow in HMC_FLOWS if flow[2] == SEEDS[0]],
-        truth=HMC["mixture"]["weights"],
-        observations=HMC["joint"]["observations"],
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_hmc"),
-    script:
-        "../workflow_scripts/plot_hmc.py"
-
-
-rule plot_hmc_traces:
-    """Draws traces and rank plots of all chains."""
-    input:
-        posteriors=per_posterior(f"{POSTERIOR}posterior.nc"),
-    output:
-        pdf="results/figures/hmc_traces.pdf",
-        png=in_report("results/figures/hmc_traces.png"),
-    log:
-        "results/logs/plot_hmc_traces.log",
-    benchmark:
-        "results/benchmarks/plot_hmc_traces.tsv"
-    group:
-        "report"
-    conda:
-        "../envs/inference.yaml"
-    threads: 1
-    resources:
-        **SMALL,
-        mem="2GB",
-        runtime="5m",
-    params:
-        posteriors=[
-            (dataset, schedule, sampler, n)
-            for sampler, n in POSTERIORS
-            for dataset, schedule, _ in HMC_FLOWS
-        ],
-        labels=RESOLVED_PATH,
-        source=digest_of("plot_hmc_traces"),
-    script:
-        "../workflow_scripts/plot_hmc_traces.py"
-
-
-rule sampler_efficiency:
-    """Makes the tables of effective samples a second, against the paper's setting. Takes half an hour a flow."""
-    input:
-        per_hmc_schedule(
-            "results/benchmarks/sampler_efficiency/{dataset}/{schedule}/seed{seed}.csv"
-        ),
-
-
-rule measure_sampler_efficiency:
-    """Runs the samplers and the paper's setting on the same few observations."""
-    input:
-        flow="results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors",
-    output:
-        table="results/benchmarks/sampler_efficiency/{dataset}/{schedule}/seed{seed}.csv",
-    log:
-        "results/logs/measure_sampler_efficiency/{dataset}/{schedule}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/measure_sampler_efficiency/{dataset}/{schedule}/seed{seed}.tsv"
-    conda:
-        "../envs/inference.yaml"
-    threads: 1
-    resources:
-        **NO_GPU,
-        mem="8GB",
-        runtime="12h",
-    params:
-        mixture=HMC["mixture"],
         noise_std=HMC["noise_std"],
-        observations=EFFICIENCY["observations"],
-        paper_steps=EFFICIENCY["paper_steps"],
-        paper=sampling_of(EFFICIENCY),
-        joint=sampling_of(HMC["joint"]),
-        joint_options={
-            key: HMC["joint"][key] for key in ("coordinates", "solver", "steps")
-        },
-        collapsed=sampling_of(HMC["collapsed"]),
-        particles=HMC["particles"],
-        solver=HMC["solver"],
-        steps=HMC["steps"],
-        seed=HMC["seed"],
-        source=digest_of("measure_sampler_efficiency"),
+        **only(SBC, "ranks", "bins", "seed"),
+        source=digest_of("summarise_sbc"),
     script:
-        "../workflow_scripts/measure_sampler_efficiency.py"
+        "../workflow_scripts/summarise_sbc.py"

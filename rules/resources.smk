@@ -1,9 +1,17 @@
-"""What jobs ask for on a cluster: GPUs, time limits and memory.
+"""What jobs ask for: GPUs, time limits and memory, expected seconds, and groups of small jobs.
 
 Needs common.smk; makes nothing. Limits are as configured or, for `auto`, estimated from the size of the network, and grow
 with each attempt. They stand, with the speeds of machines, under `hardware` and `limits` of the configuration and with
-training and images; they change no result and are no params. Settings of images (`images_of`) are those of
-image_runs.smk, looked up when a job asks.
+training and images; they change no result and are no params. `expected_seconds` is what `snakemake plan` adds up.
+
+A group of small jobs is one submission on a cluster; without a cluster groups mean nothing. slurm/config.yaml says how large
+groups are. Between the groups lie only jobs of their own, so that no group waits for itself:
+
+    prepare    data sets, and what their images are compared with
+    train      short trainings, and searches of hyper-parameters
+    measure    flows of a data set or a compared model, and what is measured with them
+    images     few images of a flow, and distances of these
+    report     tables and figures
 """
 
 import math
@@ -21,10 +29,16 @@ from inflationary_flows.networks.costs import (
 SLACK, OVERHEAD_MINUTES = 1.5, 15
 # Memory of a process without its network: libraries and, with a GPU, its runtime.
 PROCESS_GB, GPU_PROCESS_GB = 2.0, 5.0
+# Seconds of a job that does next to nothing: starts and imports.
+MOMENT = 60
 # Seconds that a gradient of the joint density takes for one observation, and gradients of a trajectory.
 GRADIENT_SECONDS, GRADIENTS = 1.4 / 2000, 40
 # Seconds that a posterior of a replicate takes for one observation and particle.
 REPLICATE_SECONDS = 98 / 2000 / 128
+# Seconds of an image on a CPU whose features Inception reads.
+SECONDS_OF_FEATURES = 0.1
+# What takes longer is a job of its own.
+SHORT_MINUTES = 5
 MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}
 MEGABYTES = {"MB": 1, "GB": 1000}
 
@@ -46,52 +60,14 @@ def grown(limit, attempt):
     return f"{attempt * math.ceil(int(number) * units[unit])}{smallest}"
 
 
-@cache
-def cost_of(dataset, variant=None):
-    """Cost of the network of a data set, or of a variant of its flows."""
-    network = settings.network_settings(CONFIG, dataset, variant)
-    return network_cost(network, dimension_of(dataset))
+def growing(limit):
+    """A limit, such as 2h or 4GB, that grows with each attempt."""
+    return lambda wildcards, attempt: grown(limit, attempt)
 
 
-def tflops_of(gpus, threads):
-    """Sustained speed of a job."""
-    if gpus:
-        return gpus * CONFIG.hardware.gpu_tflops
-    return threads * CONFIG.hardware.cpu_gflops / 1000
-
-
-def device_hours_of_training(dataset, variant=None):
-    """Hours that one device of a training computes."""
-    job = settings.training_of(CONFIG, dataset, variant)
-    return training_hours(
-        cost_of(dataset, variant),
-        job.steps * job.batch_size,
-        tflops_of(job.gpu, job.threads),
-    )
-
-
-def device_hours_of_passes(dataset, passes):
-    """Hours that one device takes for so many evaluations of single images."""
-    threads = settings.training_of(CONFIG, dataset).threads
-    speed = tflops_of(images_of(dataset)["gpu"], threads)
-    return generation_hours(cost_of(dataset), passes, 1, speed)
-
-
-def hours_of_chain(observations):
-    """Hours that a chain over so many latents takes on one core."""
-    iterations = HMC["joint"]["warmup"] + HMC["joint"]["draws"]
-    return iterations * GRADIENTS * GRADIENT_SECONDS * observations / 3600
-
-
-def hours_of_replicates():
-    """Hours that one batch of replicated posteriors takes on one core."""
-    work = SBC["replicates"] * SBC["observations"] * SBC["particles"] / SBC["batches"]
-    return work * REPLICATE_SECONDS / 3600
-
-
-def points_gb(dataset):
-    """Memory of a data set's points as numbers of four bytes; archives hold at most 70,000 of them."""
-    return 4e-9 * 70_000 * dimension_of(dataset)
+def expected(hours_of):
+    """Expected seconds of a job, from a function that gives hours of arithmetic; its start comes on top."""
+    return lambda wildcards: MOMENT + math.ceil(3600 * hours_of(wildcards))
 
 
 def on_gpus(number_of):
@@ -115,23 +91,34 @@ def on_gpus(number_of):
 
 
 NO_GPU = on_gpus(lambda wildcards: 0)
-# Resources of jobs that take moments: slurm/config.yaml says how many of them a group runs beside each other. The words for
-# GPUs are there too, because all jobs of a group have to use the same ones.
-SMALL = NO_GPU | {"lane": 1}
 
 
-def growing(limit):
-    """A limit, such as 2h or 4GB, that grows with each attempt."""
-    return lambda wildcards, attempt: grown(limit, attempt)
+def small(mem, runtime, seconds=MOMENT):
+    """Resources of jobs that take moments on a CPU; slurm/config.yaml says how many of them a group runs side by side.
+
+    The words for GPUs are there too, because all jobs of a group have to use the same ones.
+    """
+    return NO_GPU | {
+        "lane": 1,
+        "mem": mem,
+        "runtime": runtime,
+        "expected_seconds": seconds,
+    }
 
 
 MEASURE, FEATURES = CONFIG.limits.measure, CONFIG.limits.features
-# Resources of jobs that carry points through one flow.
-MEASURING = on_gpus(one_gpu_of) | {
-    "mem": growing(MEASURE.mem),
-    "runtime": growing(MEASURE.runtime),
-    "lane": 1,
-}
+
+
+def measuring(flows_of=lambda wildcards: 1, seconds_of=lambda wildcards: MOMENT):
+    """Resources of jobs that carry points through flows: as many as a function of wildcards says."""
+    return on_gpus(one_gpu_of) | {
+        "mem": growing(MEASURE.mem),
+        "runtime": lambda wildcards, attempt: grown(
+            MEASURE.runtime, attempt * max(1, flows_of(wildcards))
+        ),
+        "expected_seconds": seconds_of,
+        "lane": 1,
+    }
 
 
 def growing_outside(group_of, limit):
@@ -141,9 +128,66 @@ def growing_outside(group_of, limit):
     )
 
 
+def threads_of(wildcards):
+    """Threads of a training, and of what runs its network on images."""
+    return job_of(wildcards).threads
+
+
+def checkpoint_seconds_of(settings_of):
+    """Seconds between saved states, of settings that have them."""
+
+    def seconds(wildcards):
+        chosen = settings_of(wildcards)
+        value = chosen.checkpoint_seconds if hasattr(chosen, "checkpoint_seconds") else chosen["checkpoint_seconds"]
+        return math.ceil(value)
+
+    return seconds
+
+
+# Networks: what they cost, and the jobs that train and run them.
+
+
+@cache
+def cost_of(dataset, variant=None):
+    """Cost of the network of a data set, or of a variant of its flows."""
+    network = settings.network_settings(CONFIG, dataset, variant)
+    return network_cost(network, STUDY.dimension_of(dataset))
+
+
+def tflops_of(gpus, threads):
+    """Sustained speed of a job."""
+    if gpus:
+        return gpus * CONFIG.hardware.gpu_tflops
+    return threads * CONFIG.hardware.cpu_gflops / 1000
+
+
+def points_gb(dataset):
+    """Memory of a data set's points as numbers of four bytes; archives hold at most 70,000 of them."""
+    return 4e-9 * 70_000 * STUDY.dimension_of(dataset)
+
+
+def gpus_for_training(wildcards):
+    """GPUs of a training."""
+    return job_of(wildcards).gpu
+
+
+def one_gpu_of(wildcards):
+    """One GPU for what evaluates a network that was trained on any."""
+    return min(1, job_of(wildcards).gpu)
+
+
+def hours_of_training(wildcards):
+    """Hours that the devices of a training compute."""
+    job = job_of(wildcards)
+    cost = cost_of(wildcards.dataset, variant_of(wildcards))
+    return training_hours(
+        cost, job.steps * job.batch_size, tflops_of(job.gpu, job.threads)
+    )
+
+
 def preparation_runtime(wildcards, attempt):
     """Time limit of reading and splitting a data set: archives of images take their time."""
-    return grown("1h" if image_of(wildcards.dataset) else "5m", attempt)
+    return grown("1h" if STUDY.image_of(wildcards.dataset) else "5m", attempt)
 
 
 def training_runtime(wildcards, attempt):
@@ -151,8 +195,7 @@ def training_runtime(wildcards, attempt):
     configured = job_of(wildcards).runtime
     if configured != "auto":
         return grown(configured, attempt)
-    hours = device_hours_of_training(wildcards.dataset, variant_of(wildcards))
-    return minutes(hours, attempt)
+    return minutes(hours_of_training(wildcards), attempt)
 
 
 def training_mem(wildcards, attempt):
@@ -168,6 +211,61 @@ def training_mem(wildcards, attempt):
     return megabytes(PROCESS_GB + points + network, attempt)
 
 
+def training_group(wildcards):
+    """Group of trainings that take moments, such as those of toys with many seeds."""
+    one_core = job_of(wildcards).threads == 1
+    quick = one_core and 60 * hours_of_training(wildcards) < SHORT_MINUTES
+    return "train" if quick and not job_of(wildcards).gpu else None
+
+
+def measuring_group(wildcards):
+    """Group of jobs that measure flows: on a CPU these are small ones."""
+    return None if one_gpu_of(wildcards) else "measure"
+
+
+# Inference: chains and replicates.
+
+
+def hours_of_chain(wildcards):
+    """Hours that a chain over so many latents takes on one core."""
+    joint = SETTINGS["hmc"]["joint"]
+    trajectories = (joint["warmup"] + joint["draws"]) * GRADIENTS
+    return trajectories * GRADIENT_SECONDS * joint["observations"] / 3600
+
+
+def hours_of_replicates(wildcards):
+    """Hours that one batch of replicated posteriors takes on one core."""
+    sbc = SETTINGS["sbc"]
+    work = sbc["replicates"] * sbc["observations"] * sbc["particles"]
+    return work / sbc["batches"] * REPLICATE_SECONDS / 3600
+
+
+def measuring_if_short(hours_of):
+    """Group of jobs that run a flow for so many hours, if they are short."""
+
+    def group(wildcards):
+        short = 60 * hours_of(wildcards) < SHORT_MINUTES
+        return measuring_group(wildcards) if short else None
+
+    return group
+
+
+chain_group = measuring_if_short(hours_of_chain)
+replicates_group = measuring_if_short(hours_of_replicates)
+
+# Images: generation, round trips, and features.
+
+
+def images_of(wildcards):
+    """Settings of a data set's experiments on images."""
+    return IMAGES.settings_of(wildcards.dataset)
+
+
+def gpus_for_images(wildcards):
+    """GPUs of a job that runs networks on images."""
+    return images_of(wildcards)["gpu"]
+
+
 def evaluations_of_flow(wildcards):
     """Evaluations of the network that one way through a flow costs; a Gaussian and real images need none."""
     if wildcards.schedule not in CONFIG.schedules:
@@ -176,42 +274,190 @@ def evaluations_of_flow(wildcards):
     return evaluations_of(solver["method"], solver["steps"])
 
 
-def passes_of(wildcards):
-    """Evaluations of single images that a job makes; its wildcards tell which job it is."""
-    chosen, way = images_of(wildcards.dataset), evaluations_of_flow(wildcards)
-    if hasattr(wildcards, "steps"):
-        # One solver of the sweep: samples, and a round trip.
-        sweep = chosen["sweep"]
-        images = sweep["samples"] + 2 * sweep["roundtrip"]
-        return images * evaluations_of(wildcards.solver, int(wildcards.steps))
-    if hasattr(wildcards, "part"):
-        return count_of(wildcards) * way
-    if hasattr(wildcards, "draw"):
-        return 2 * chosen["roundtrip"] * way
-    # Pictures: there, back, and new ones.
-    return 3 * chosen["pictures"] * way
+def hours_of_carrying(wildcards):
+    """Hours of a job that carries images through a flow; its wildcards tell which job it is."""
+    way = evaluations_of_flow(wildcards)
+    passes = IMAGES.evaluations(wildcards.dataset, way, wildcards)
+    threads = settings.training_of(CONFIG, wildcards.dataset).threads
+    speed = tflops_of(gpus_for_images(wildcards), threads)
+    return generation_hours(cost_of(wildcards.dataset), passes, 1, speed)
 
 
-def generation_runtime(wildcards, attempt):
+def image_group(wildcards, hours):
+    """Group of jobs on images, if one takes moments of a single core."""
+    quick = job_of(wildcards).threads == 1 and 60 * hours < SHORT_MINUTES
+    return "images" if quick and not gpus_for_images(wildcards) else None
+
+
+def carrying_group(wildcards):
+    """Group of jobs that carry few images through a flow."""
+    return image_group(wildcards, hours_of_carrying(wildcards))
+
+
+def features_group(wildcards):
+    """Group of jobs that read features of few images."""
+    hours = images_of(wildcards)["samples"] * SECONDS_OF_FEATURES / 3600
+    return image_group(wildcards, hours)
+
+
+def carrying_runtime(wildcards, attempt):
     """Time limit of a job that carries images through a flow; small ones count for no more than those of points."""
+    configured = images_of(wildcards)["runtime"]
     if carrying_group(wildcards):
         return grown(MEASURE.runtime, attempt)
-    configured = images_of(wildcards.dataset)["runtime"]
     if configured != "auto":
         return grown(configured, attempt)
-    hours = device_hours_of_passes(wildcards.dataset, passes_of(wildcards))
-    return minutes(hours, attempt)
+    return minutes(hours_of_carrying(wildcards), attempt)
 
 
-def generation_mem(wildcards, attempt):
+def carrying_mem(wildcards, attempt):
     """Memory of a job that carries images: of the host, where a GPU holds the network."""
-    chosen = images_of(wildcards.dataset)
+    chosen, points = images_of(wildcards), points_gb(wildcards.dataset)
     if chosen["mem"] != "auto":
         return grown(chosen["mem"], attempt)
-    points = points_gb(wildcards.dataset)
     if chosen["gpu"]:
         return megabytes(GPU_PROCESS_GB + points, attempt)
-    network = generation_memory_gb(
-        cost_of(wildcards.dataset), chosen.get("batch_size") or 64
-    )
+    batch = chosen.get("batch_size") or 64
+    network = generation_memory_gb(cost_of(wildcards.dataset), batch)
     return megabytes(PROCESS_GB + points + network, attempt)
+
+
+CARRYING = on_gpus(gpus_for_images) | {
+    "mem": carrying_mem,
+    "runtime": carrying_runtime,
+    "expected_seconds": expected(hours_of_carrying),
+    "lane": 1,
+}
+# Those of them that keep their progress.
+KEEPING = CARRYING | {"checkpoint_seconds": checkpoint_seconds_of(images_of)}
+
+
+def reading_features(group_of, seconds):
+    """Resources of jobs that read features of images."""
+    return on_gpus(gpus_for_images) | {
+        "mem": growing(FEATURES.mem),
+        "runtime": growing_outside(group_of, FEATURES.runtime),
+        "expected_seconds": seconds,
+        "lane": 1,
+    }
+
+
+# Compared methods: searches, trainings, and what is measured of models.
+
+
+def budget_of(wildcards):
+    """What methods may spend on a data set, with the resources of their jobs."""
+    return COMPARISON.budget_of(wildcards.dataset, wildcards.schedule)
+
+
+def gpus_of_method(wildcards):
+    """GPUs of a job that trains or runs a method."""
+    return budget_of(wildcards).gpu
+
+
+def threads_of_method(wildcards):
+    """Threads of these jobs."""
+    return budget_of(wildcards).threads
+
+
+def hours_of_method(wildcards):
+    """Hours that one training takes. Methods are given equal time: that of our flow is known from its operations."""
+    budget = budget_of(wildcards)
+    methods = COMPARISON.methods_of(wildcards.dataset, wildcards.schedule).values()
+    steps = [m["steps"] for m in methods if m["kind"] == "inflationary_flow"]
+    if not steps:
+        return int(grown(budget.runtime, 1).removesuffix("m")) / 60
+    batch = settings.training_of(CONFIG, wildcards.dataset).batch_size
+    speed = tflops_of(budget.gpu, budget.threads)
+    return training_hours(cost_of(wildcards.dataset), max(steps) * batch, speed)
+
+
+def hours_of_search(wildcards):
+    """Hours that all candidates of a method take."""
+    candidates = max(len(m.candidates) for m in COMPARISON.config.methods.values())
+    share = budget_of(wildcards).search_share
+    return candidates * share * hours_of_method(wildcards)
+
+
+def hours_of_ways(points_of):
+    """Hours that so many points take one way through our flow; other methods need a single pass."""
+
+    def hours(wildcards):
+        budget = budget_of(wildcards)
+        passes = points_of(wildcards) * evaluations_of_flow(wildcards)
+        speed = tflops_of(budget.gpu, budget.threads)
+        return generation_hours(cost_of(wildcards.dataset), passes, 1, speed)
+
+    return hours
+
+
+def compared_images_of(wildcards):
+    """Settings of the images that methods generate of a data set."""
+    return COMPARISON.config.datasets[wildcards.dataset].images
+
+
+# Samples, reconstructions and round trips; samples that posteriors are made from; images of a sample seed.
+hours_of_quality = hours_of_ways(lambda wildcards: 5 * COMPARISON.config.samples)
+hours_of_pool = hours_of_ways(lambda wildcards: SETTINGS["tarp"]["pool"])
+hours_of_samples = hours_of_ways(
+    lambda wildcards: compared_images_of(wildcards).samples
+)
+
+
+def hours_of_features(wildcards):
+    """Hours of features of the images of all sample seeds, by all extractors."""
+    chosen, extractors = compared_images_of(wildcards), images_of(wildcards)["extractors"]
+    images = len(extractors) * len(chosen.sample_seeds) * chosen.samples
+    return images * SECONDS_OF_FEATURES / 3600
+
+
+def method_group(name, hours_of):
+    """A group of jobs of methods, for those that take moments of a single core."""
+
+    def group(wildcards):
+        budget = budget_of(wildcards)
+        quick = budget.threads == 1 and 60 * hours_of(wildcards) < SHORT_MINUTES
+        return name if quick and not budget.gpu else None
+
+    return group
+
+
+def distances_group(wildcards):
+    """Group of jobs that read features of few images of a method."""
+    return image_group(wildcards, hours_of_features(wildcards))
+
+
+def search_runtime(wildcards, attempt):
+    """Time limit of a search: that of a training, unless its candidates together take longer than one."""
+    candidates = len(COMPARISON.config.methods[wildcards.method].candidates)
+    longer = max(1, math.ceil(candidates * budget_of(wildcards).search_share))
+    return grown(budget_of(wildcards).runtime, longer * attempt)
+
+
+def fitting_runtime(wildcards, attempt):
+    """Time limit of the training of a method."""
+    return grown(budget_of(wildcards).runtime, attempt)
+
+
+def running_method(runtime, hours_of):
+    """Resources of jobs that run a method for so many hours."""
+    return on_gpus(gpus_of_method) | {
+        "mem": lambda wildcards, attempt: grown(budget_of(wildcards).mem, attempt),
+        "runtime": runtime,
+        "expected_seconds": expected(hours_of),
+        "lane": 1,
+    }
+
+
+def measuring_method(group_of, hours_of):
+    """Resources of jobs that carry points through a model: small ones, in groups, count for no more than others."""
+    return running_method(
+        lambda wildcards, attempt: grown(
+            MEASURE.runtime if group_of(wildcards) else budget_of(wildcards).runtime,
+            attempt,
+        ),
+        hours_of,
+    )
+
+
+KEEPING_METHOD = {"checkpoint_seconds": checkpoint_seconds_of(budget_of)}

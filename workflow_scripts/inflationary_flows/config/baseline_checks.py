@@ -66,7 +66,7 @@ def _check_dataset(config: Config, name: str, dimensions: Mapping[str, int]) -> 
         _check_chart(config, name, budget)
     if compared.images is None:
         return
-    require_unique(compared.images.draws, f"{where}.images.draws", "draw")
+    require_unique(compared.images.sample_seeds, f"{where}.images.sample_seeds", "sample seed")
     if name not in config.experiments.images:
         raise ConfigError(
             f"{where}.images",

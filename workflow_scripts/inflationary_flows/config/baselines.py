@@ -71,8 +71,8 @@ class Budget(Section):
 class ComparedImages(Section):
     """Images that every method generates; extractors and reference are those of experiments.images."""
 
-    samples: Annotated[int, Field(ge=2)] = Field(10_000, description="Images generated for each draw.")
-    draws: Annotated[list[Seed], Field(min_length=1)] = Field(
+    samples: Annotated[int, Field(ge=2)] = Field(10_000, description="Images generated for each sample seed.")
+    sample_seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
         default_factory=lambda: [0, 1, 2], description="Seeds of independent sets of images, by one model."
     )
 

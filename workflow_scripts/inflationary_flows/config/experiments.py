@@ -179,7 +179,7 @@ class ImageSpeed(Section):
 
 
 class Experiments(Section):
-    """Settings of the experiments; those that list data sets run for these, scaling on demand."""
+    """Settings of the experiments; those that list data sets run for these, complexity on demand."""
 
     flow_quality: FlowQuality = Field(default_factory=FlowQuality, description="Generated against fresh points.")
     roundtrip: Roundtrip = Field(default_factory=Roundtrip, description="Data to latents and back.")
@@ -191,8 +191,8 @@ class Experiments(Section):
         default_factory=Animations, description="Inflation and generation of toys and digits as GIF."
     )
     pr_over_time: PrOverTime = Field(default_factory=PrOverTime, description="Participation ratio over time.")
-    scaling: Scaling = Field(default_factory=Scaling, description="Time and memory against size (target `scaling`).")
-    scaling_study: ScalingStudy = Field(
+    complexity: Scaling = Field(default_factory=Scaling, description="Time and memory against size (target `complexity`).")
+    thin_coordinate_study: ScalingStudy = Field(
         default_factory=ScalingStudy, description="What is lost by reducing thin and wide coordinates."
     )
     marginals: Marginals = Field(
@@ -213,7 +213,7 @@ class Experiments(Section):
     identifiability: Identifiability = Field(
         default_factory=Identifiability, description="Latents under other seeds and architectures."
     )
-    coverage: Coverage = Field(default_factory=Coverage, description="Shells of latents carried through the flow.")
+    shell_retention: Coverage = Field(default_factory=Coverage, description="Shells of latents carried through the flow.")
     residuals: Residuals = Field(default_factory=Residuals, description="Auto-correlation of denoising residuals.")
     images: dict[Name, ImageExperiment] = Field(
         default_factory=dict, description="Generated images, Frechet distances and round trips, by data set."

@@ -89,7 +89,7 @@ def _check_experiment(config: Config, name: str) -> None:
     experiment, image = config.experiments.images[name], image_format(config.datasets[name])
     if image is None:
         raise ConfigError(where, "a data set of images", f"{name} of kind {config.datasets[name].kind}", "remove it.")
-    require_unique(experiment.draws, f"{where}.draws", "draw")
+    require_unique(experiment.sample_seeds, f"{where}.sample_seeds", "sample seed")
     require_unique(experiment.extractors, f"{where}.extractors", "extractor")
     for index, extractor in enumerate(experiment.extractors):
         if (extractor == "digits_classifier") != (image.levels != EIGHT_BITS):

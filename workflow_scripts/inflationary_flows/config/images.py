@@ -93,11 +93,11 @@ def _default_extractors() -> list[ExtractorName]:
 class ImageExperiment(Section):
     """Images that flows generate, and how far they are from the data."""
 
-    samples: Annotated[int, Field(ge=2)] = Field(10_000, description="Images generated for each draw.")
-    draws: Annotated[list[Seed], Field(min_length=1)] = Field(
+    samples: Annotated[int, Field(ge=2)] = Field(10_000, description="Images generated for each sample seed.")
+    sample_seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
         default_factory=lambda: [0, 1, 2], description="Seeds of independent sets of images, by one network."
     )
-    part_size: Count = Field(2_500, description="Images of one job.")
+    shard_size: Count = Field(2_500, description="Images of one job.")
     batch_size: Count | None = Field(
         None, description="Images carried at once; by default as many as keep a small network in the cache of a CPU."
     )

@@ -27,12 +27,12 @@ def check_inference(config: Config, dimensions: Mapping[str, int]) -> None:
             require_known(variant.network, config.networks, f"{where}.network", "networks")
         if variant.training is not None:
             require_known(variant.training, config.training, f"{where}.training", "training settings")
-    for section in ("hmc", "tarp", "coverage", "residuals", "scaling_study"):
+    for section in ("hmc", "tarp", "shell_retention", "residuals", "thin_coordinate_study"):
         listed = getattr(experiments, section).datasets
         require_unique(listed, f"experiments.{section}.datasets", "data set")
         for index, name in enumerate(listed):
             require_known(name, config.datasets, f"experiments.{section}.datasets[{index}]", "datasets")
-    for section in ("identifiability", "coverage"):
+    for section in ("identifiability", "shell_retention"):
         require_unique(getattr(experiments, section).seeds, f"experiments.{section}.seeds", "seed")
     _check_scaling_study(config)
     _check_propagation(config)
@@ -40,10 +40,10 @@ def check_inference(config: Config, dimensions: Mapping[str, int]) -> None:
     _check_sbc(config)
     _check_tarp(config)
     _check_members(config)
-    for index, name in enumerate(experiments.coverage.datasets):
+    for index, name in enumerate(experiments.shell_retention.datasets):
         if dimensions[name] not in (2, 3):
             raise ConfigError(
-                f"experiments.coverage.datasets[{index}]",
+                f"experiments.shell_retention.datasets[{index}]",
                 "a data set of 2 or 3 dimensions, where shells can be drawn",
                 f"{name} with {dimensions[name]}",
                 "remove it from the list.",
@@ -51,11 +51,11 @@ def check_inference(config: Config, dimensions: Mapping[str, int]) -> None:
 
 
 def _check_scaling_study(config: Config) -> None:
-    for index, name in enumerate(config.experiments.scaling_study.datasets):
+    for index, name in enumerate(config.experiments.thin_coordinate_study.datasets):
         schedules = config.datasets[name].schedules
         if all(config.schedules[schedule].kept_dims is None for schedule in schedules):
             raise ConfigError(
-                f"experiments.scaling_study.datasets[{index}]",
+                f"experiments.thin_coordinate_study.datasets[{index}]",
                 "a data set with a schedule that has kept_dims",
                 f"{name} under {listing(schedules)}",
                 "add such a schedule to the data set, or remove it from the list.",

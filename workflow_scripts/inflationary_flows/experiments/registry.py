@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from inflationary_flows.errors import ConfigError
 
 if TYPE_CHECKING:
-    from inflationary_flows.config.study import Study
+    from inflationary_flows.config.study import FlowName, Study
 
 Kind = Literal["figures", "animations", "tables"]
 RESULTS = "results"
@@ -27,8 +27,6 @@ NAMES: dict[Kind, str] = {"figures": "Figure", "animations": "Animation", "table
 SUFFIXES: dict[Kind, tuple[str, ...]] = {"figures": (".png", ".pdf"), "animations": (".gif",), "tables": (".csv",)}
 _WILDCARD = re.compile(r"\{(\w+)\}")
 
-# A trained flow: data set, schedule, and training seed, with the name of a variant if it is one (0, 0-early).
-FlowName = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -71,6 +69,16 @@ class Shown:
         """Wildcards of its key."""
         return tuple(_WILDCARD.findall(self.key))
 
+    @property
+    def name(self) -> str:
+        """Its key without wildcards: samples for samples_{dataset}."""
+        return re.sub(r"_?\{\w+\}", "", self.key) or NAMES[self.kind].lower()
+
+    @property
+    def caption_file(self) -> str:
+        """Name of a file with its caption, for Snakemake's own report."""
+        return f"{self.kind}_{self.name}.rst"
+
 
 @dataclass(frozen=True)
 class Figure(Shown):
@@ -107,22 +115,26 @@ class Table(Shown):
 
 @dataclass(frozen=True)
 class Measurement:
-    """How an experiment is measured: by the function `measure` of its `measure.py`, in one job a data set or one job.
+    """How an experiment is measured: by the function `measure` of its `measure.py`, one job a data set, or one in all.
 
-    The function takes flows and arrays and returns `Measured` rows and arrays; it knows no files.  The workflow reads
-    what it `needs`, hands over `params` by name, and writes the tables of the experiment, each row preceded by what it
-    belongs to.
+    The function takes flows and arrays and returns `Measured`; it knows no files.  The workflow reads what it `needs`,
+    hands over `params` by name, and writes each row of a table preceded by what it belongs to.
 
     Attributes:
-        flows: Flows that are looked at. With `each_flow` the function is called once a flow, and rows are preceded by
-            data set, schedule and seed; else once a data set, with all of them, and rows are preceded by the data set.
-        datasets: Instead of flows: data sets that are looked at; neither: the whole configuration, in one job.
+        minutes: Expected minutes of a call on one core.
+        environment: Conda environment of its job, a file of `envs`.
+        flows: Flows that are looked at.  With `each_flow` the function is called once a flow, and rows are preceded by
+            data set, schedule and seed; else once a data set with all of them, and rows are preceded by the data set.
+        datasets: Instead of flows: data sets that are looked at.  Neither: the whole configuration, in one job.
         each_flow: See `flows`.
-        needs: Names of what the function takes besides: see `workflow_scripts/measure.py`.
-        params: What the numbers depend on, by name; default: the settings of the experiment, data sets left out.
-        arrays: Names of arrays that it makes besides tables, each a file results/metrics/{dataset}/{name}.npz.
-        minutes: Expected minutes on one core, a flow (or else a data set).
-        environment: The conda environment, a file of `envs`.
+        needs: Names of what the function takes besides, as `workflow_scripts/measure.py` reads it: `splits`,
+            `eigenbasis`, `eigenbases`, `mixture`, `dataset`, `published`.
+        reads: Tables and other files that it takes besides, by name.
+        params: What its numbers depend on, by name; by default the settings of the experiment without data sets.
+        tables: Keys of the tables that it makes; by default those that the experiment shows.
+        arrays: Names of arrays that figures show, each in a file results/metrics/{dataset}/{name}.npz.
+        posteriors: Names of draws, each in a file results/inference/{dataset}/{name}.nc.
+        samples: Whether flows are sampled from with compressed latents of training data.
     """
 
     minutes: float
@@ -131,8 +143,12 @@ class Measurement:
     datasets: Callable[[Study], Sequence[str]] | None = None
     each_flow: bool = True
     needs: tuple[str, ...] = ()
+    reads: Callable[[Study, str], Mapping[str, Sequence[str]]] | None = None
     params: Callable[[Study, str], Mapping[str, Any]] | None = None
+    tables: tuple[str, ...] | None = None
     arrays: tuple[str, ...] = ()
+    posteriors: tuple[str, ...] = ()
+    samples: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,22 +157,28 @@ class Experiment:
 
     Attributes:
         stage: Target of Snakemake that it belongs to; None for what is made on demand, by its own name.
-        settings: Its section of the configuration, under `experiments`.
         shown: Its tables, figures and animations.
+        settings: Type of its section of the configuration, under `experiments`; None if it has none.
+        about: What the section is about, for the schema.
         measurement: How it is measured; None if rules of a pipeline do it, or if it only shows what others measure.
-        parts: Of experiments that rules of a pipeline measure: the small tables of each table, by its key.
-        reads: What figures read besides the experiment's own tables: files by name.
-        drawing: What figures depend on besides: params by name. Labels are none: they are read where they stand.
+        parts: Small tables of those of its tables that rules of a pipeline measure, by key.
+        reads: What its pictures read besides its own tables: files by name; of pictures a data set, for that data set.
+        drawing: What its pictures depend on besides: params by name.  Labels are none: they are read where they stand.
+        datasets: Of pictures a data set: the data sets that there is one of.
+        environment: Conda environment of the job that draws.
         name: Name of its folder, filled in by `experiments()`.
     """
 
     stage: str | None
     shown: tuple[Shown, ...] = ()
     settings: Any = None
+    about: str = ""
     measurement: Measurement | None = None
     parts: Callable[[Study], Mapping[str, Sequence[str]]] | None = None
-    reads: Callable[[Study], Mapping[str, Sequence[str] | str]] | None = None
-    drawing: Callable[[Study], Mapping[str, Any]] | None = None
+    reads: Callable[[Study, str], Mapping[str, Sequence[str]]] | None = None
+    drawing: Callable[[Study, str], Mapping[str, Any]] | None = None
+    datasets: Callable[[Study], Sequence[str]] | None = None
+    environment: str = "figures"
     name: str = ""
 
     @property

@@ -1,4 +1,4 @@
-"""What is asked of results once they are there: whether they are what was written, and how to hand them on.
+"""What is asked of a configuration and of its results: the plan of a run, an audit, the report, and a bundle to hand on.
 
 Needs results/provenance, which every job writes to; makes nothing that another rule needs. Its rules have no outputs, so
 that they always run, whatever is there, and no benchmarks, which would count as outputs.
@@ -6,9 +6,28 @@ that they always run, whatever is there, and no benchmarks, which would count as
 
 
 localrules:
+    plan,
     audit,
     bundle,
     report,
+
+
+rule plan:
+    """Prints jobs and hours of each stage, from a dry run, and writes them to results/plan.csv."""
+    log:
+        "results/logs/plan.log",
+    conda:
+        "../envs/report.yaml"
+    resources:
+        **small("1GB", "10m"),
+    params:
+        stages=stages_of_rules,
+        table="results/plan.csv",
+        configuration=RESOLVED_PATH,
+        snakefile=str(ROOT / "Snakefile"),
+        source=digest_of("plan"),
+    script:
+        "../workflow_scripts/plan.py"
 
 
 rule audit:
@@ -17,11 +36,8 @@ rule audit:
         "results/logs/audit.log",
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
-        **NO_GPU,
-        mem="2GB",
-        runtime="1h",
+        **small("2GB", "1h"),
     params:
         source=digest_of("audit"),
     script:
@@ -34,11 +50,8 @@ rule bundle:
         "results/logs/bundle.log",
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
-        **NO_GPU,
-        mem="2GB",
-        runtime="2h",
+        **small("2GB", "2h"),
     params:
         bundle="results.crate.zip",
         source=digest_of("bundle"),
@@ -49,21 +62,16 @@ rule bundle:
 rule report:
     """Writes results/report.html, one file that shows the run, and the tables that it quotes in results/report."""
     input:
-        reported_files,
+        lambda wildcards: SHOWN_FILES,
     log:
         "results/logs/report.log",
     conda:
         "../envs/report.yaml"
-    threads: 1
     resources:
-        **NO_GPU,
-        mem="2GB",
-        runtime="1h",
+        **small("2GB", "1h"),
     params:
         page="results/report.html",
         stages=stages_of_rules,
-        registry=str(ROOT / "rules/figures.yaml"),
-        captions=str(ROOT / "docs/captions"),
         configuration=RESOLVED_PATH,
         source=digest_of("report"),
     script:

@@ -1,0 +1,82 @@
+"""Flows: one network for each data set, schedule and seed, and the flows that users load.
+
+Needs results/data; makes results/networks and results/flows. Training keeps its progress in results/.training/, in a folder
+that is named by a digest of all that decides the result: it is no output, because Snakemake deletes the outputs of a job
+that fails. Experiments that compare other seeds and variants read their networks; these become no flows of their own.
+"""
+
+
+rule train:
+    """Trains all networks."""
+    input:
+        per_flow(NETWORK, STUDY.flows),
+        per_flow(CURVE, STUDY.flows),
+
+
+rule flows:
+    """Assembles all flows."""
+    input:
+        per_flow(FLOW, STUDY.flows),
+
+
+rule train_network:
+    """Fits the denoiser of one schedule. Makes the averaged network and its training curve."""
+    input:
+        splits="results/data/{dataset}/splits.safetensors",
+        eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
+    output:
+        network=NETWORK,
+        curve=CURVE,
+    log:
+        "results/logs/train_network/{dataset}/{schedule}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/train_network/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        training_group
+    conda:
+        "../envs/train.yaml"
+    threads: threads_of
+    resources:
+        **on_gpus(gpus_for_training),
+        mem=training_mem,
+        runtime=training_runtime,
+        expected_seconds=expected(hours_of_training),
+        lane=1,
+        checkpoint_seconds=checkpoint_seconds_of(job_of),
+    params:
+        dataset=dataset_of,
+        schedule=schedule_of,
+        network=network_of,
+        training=training_of,
+        parts=parts_of_batch,
+        seed=seed_of,
+        state="results/.training",
+        source=digest_of("train_network"),
+    script:
+        "../workflow_scripts/train_network.py"
+
+
+rule assemble_flow:
+    """Joins network, eigenbasis, schedule and solver. Makes the one file that `Flow.load` reads."""
+    input:
+        splits="results/data/{dataset}/splits.safetensors",
+        eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
+        network=NETWORK,
+    output:
+        flow=FLOW,
+    log:
+        "results/logs/assemble_flow/{dataset}/{schedule}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/assemble_flow/{dataset}/{schedule}/seed{seed}.tsv"
+    group:
+        measuring_group
+    conda:
+        "../envs/flow.yaml"
+    resources:
+        **MEASURING,
+    params:
+        solver=solver_of,
+        compressed_prior=compressed_prior_of,
+        source=digest_of("assemble_flow"),
+    script:
+        "../workflow_scripts/assemble_flow.py"

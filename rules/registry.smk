@@ -1,0 +1,212 @@
+"""How rules of experiments.smk and figures.smk follow from the registry of experiments.
+
+Needs common.smk and resources.smk; makes nothing.
+"""
+
+from inflationary_flows.experiments import layout
+from inflationary_flows.experiments.hmc.spec import posteriors, tried_steps
+
+EXPERIMENTS = experiments().values()
+MEASURED = [
+    one
+    for one in EXPERIMENTS
+    if one.measurement and layout.measured_datasets(STUDY, one) != []
+]
+ON_DEMAND = [one for one in EXPERIMENTS if one.stage is None]
+TRAINED = layout.trained_flows(STUDY)
+POSTERIORS = posteriors(STUDY)
+PICTURES_OF = {
+    one.name: [
+        shown for shown in layout.pictures_of(STUDY, one) if not shown.wildcards
+    ]
+    for one in EXPERIMENTS
+}
+SHOWN = [
+    one for one in EXPERIMENTS if layout.parts_of(STUDY, one) or PICTURES_OF[one.name]
+]
+SHOWN_BY_DATASET = [one for one in EXPERIMENTS if one.datasets and one.datasets(STUDY)]
+# Part of names of logs: one for each data set, or one.
+BY = {
+    one.name: "/{dataset}" if layout.measured_datasets(STUDY, one) is not None else ""
+    for one in EXPERIMENTS
+}
+
+
+def shown_by(stage):
+    """All that a stage shows, and the measurements behind it; the report shows merged tables as inputs of a target."""
+    return layout.stage_files(STUDY, stage)
+
+
+def datasets_pattern(experiment):
+    """Data sets of an experiment as a pattern for a wildcard."""
+    return "|".join(layout.measured_datasets(STUDY, experiment) or ["(?!)"])
+
+
+def flow_file(flow):
+    """What a flow is read from: its file, or its network if it is there for comparison alone."""
+    return fill(FLOW if flow in STUDY.flows else NETWORK, flow)
+
+
+def inputs_of(experiment):
+    """Inputs of a measurement."""
+    measurement, inputs = experiment.measurement, {}
+    flows = layout.measured_flows(STUDY, experiment)
+    members = {flow for group in flows.values() for flow in group} - {*STUDY.flows}
+    needed = {*measurement.needs, *(("splits", "eigenbasis") if members else ())}
+    for name in sorted(needed & {"splits", "eigenbasis"}):
+        inputs[name] = f"results/data/{{dataset}}/{name}.safetensors"
+    if "eigenbases" in needed:
+        inputs["eigenbases"] = per_dataset(
+            "results/data/{dataset}/eigenbasis.safetensors"
+        )
+    if flows:
+        inputs["flows"] = lambda wildcards: [
+            flow_file(flow) for flow in flows[wildcards.dataset]
+        ]
+    if measurement.reads is not None:
+        read = measurement.reads
+        inputs |= {
+            name: by_dataset(lambda dataset, name=name: read(STUDY, dataset)[name])
+            if BY[experiment.name]
+            else files
+            for name, files in read(STUDY, first_dataset(experiment)).items()
+        }
+    return inputs
+
+
+def by_dataset(value_of):
+    """A function of wildcards, from one of the data set."""
+    return lambda wildcards: value_of(wildcards.dataset)
+
+
+def first_dataset(experiment):
+    """A data set that an experiment measures; all have params and inputs of the same names."""
+    return (layout.measured_datasets(STUDY, experiment) or [""])[0]
+
+
+def measurement_params(experiment):
+    """Params of a measurement, one item each: its numbers, and what it is called with."""
+    measurement = experiment.measurement
+
+    def of(dataset):
+        params = layout.params_of(STUDY, experiment, dataset)
+        flows = layout.measured_flows(STUDY, experiment).get(dataset)
+        if flows:
+            params["flows"] = [list(flow[1:]) for flow in flows]
+            if set(flows) - set(STUDY.flows):
+                schedules = sorted({flow[1] for flow in flows})
+                params["member_solver"] = {
+                    s: settings.solver_settings(CONFIG, s) for s in schedules
+                }
+                params["member_prior"] = {
+                    s: CONFIG.schedules[s].compressed_prior for s in schedules
+                }
+        return params
+
+    items = of(first_dataset(experiment))
+    if BY[experiment.name]:
+        items = {
+            name: by_dataset(lambda dataset, name=name: of(dataset).get(name))
+            for name in {
+                name: None
+                for dataset in layout.measured_datasets(STUDY, experiment)
+                for name in of(dataset)
+            }
+        }
+    if {"mixture", "dataset"} & {*measurement.needs}:
+        items["dataset"] = dataset_of
+    if "published" in measurement.needs:
+        items["published"] = sha256_of(PAPER_TABLES)
+    module = f"inflationary_flows/experiments/{experiment.name}/measure.py"
+    return items | {
+        "experiment": experiment.name,
+        "needs": list(measurement.needs),
+        "each_flow": measurement.each_flow,
+        "samples_from_members": measurement.samples,
+        "source": digest_of("measure", module),
+    }
+
+
+def group_of(experiment):
+    """Group of the jobs of a measurement."""
+    if experiment.stage is None:
+        return lambda wildcards: None
+    if not BY[experiment.name]:
+        return "report"
+    return measuring_group if experiment.measurement.flows else "prepare"
+
+
+def resources_of(experiment):
+    """Resources of a measurement: as of jobs that carry points through flows, if it reads some."""
+    flows, seconds = (
+        layout.measured_flows(STUDY, experiment),
+        60 * experiment.measurement.minutes,
+    )
+    if not flows:
+        return small("4GB", "1h", seconds=MOMENT + math.ceil(seconds))
+    number = lambda wildcards: len(flows[wildcards.dataset])
+    return measuring(
+        number, lambda wildcards: MOMENT + math.ceil(seconds * number(wildcards))
+    )
+
+
+def read_by(experiment, each=False):
+    """What pictures of an experiment read besides its own tables."""
+    if experiment.reads is None or bool(experiment.datasets) != each:
+        return {}
+    if not each:
+        return experiment.reads(STUDY, "")
+    names = experiment.reads(STUDY, experiment.datasets(STUDY)[0])
+    return {
+        name: by_dataset(lambda dataset, name=name: experiment.reads(STUDY, dataset)[name])
+        for name in names
+    }
+
+
+def shown_outputs(experiment, each=False):
+    """Merged tables of an experiment, and its pictures; or its pictures of a data set."""
+    tables = [] if each else layout.parts_of(STUDY, experiment)
+    outputs = {key: in_report(f"results/tables/{key}.csv") for key in tables}
+    for shown in layout.pictures_of(STUDY, experiment):
+        if bool(shown.wildcards) == each:
+            for path in shown.paths:
+                name = f"{shown.name}_{Path(path).suffix[1:]}"
+                outputs[name] = path if path.endswith(".pdf") else in_report(path)
+    return outputs
+
+
+def drawing_params(experiment, each=False):
+    """Params of the job that merges and draws."""
+    pictures = [
+        shown.name
+        for shown in layout.pictures_of(STUDY, experiment)
+        if bool(shown.wildcards) == each
+    ]
+    items = {}
+    if experiment.drawing is not None and pictures:
+        items = experiment.drawing(STUDY, "")
+        if each:
+            items = {
+                name: by_dataset(
+                    lambda dataset, name=name: experiment.drawing(STUDY, dataset)[name]
+                )
+                for name in experiment.drawing(STUDY, experiment.datasets(STUDY)[0])
+            }
+    module = f"inflationary_flows/experiments/{experiment.name}/figure.py"
+    return {
+        **items,
+        "experiment": experiment.name,
+        "tables": [] if each else list(layout.parts_of(STUDY, experiment)),
+        "pictures": pictures,
+        "labels": RESOLVED_PATH,
+        "source": digest_of("plot", *([module] if pictures else [])),
+    }
+
+
+def stages_of_rules(wildcards):
+    """Each rule with the stage that it belongs to: that of its experiment, else the file that it stands in."""
+    stages = {one.name: one.stage for one in EXPERIMENTS if one.stage}
+    return {
+        rule.name: stages.get(rule.name.partition("_")[2]) or Path(rule.snakefile).stem
+        for rule in workflow.rules
+    }
