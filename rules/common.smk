@@ -29,9 +29,9 @@ envvars:
 
 
 from inflationary_flows import config as settings
-from inflationary_flows.artifacts.digest import source_digest
-from inflationary_flows.artifacts.files import atomic_write, sha256_of
-from inflationary_flows.artifacts.provenance import Recorder, recorded, sidecar_of
+from inflationary_flows.runtime.digest import source_digest
+from inflationary_flows.files.files import atomic_write, sha256_of
+from inflationary_flows.runtime.provenance import Recorder, recorded, sidecar_of
 from inflationary_flows.baselines.discovery import method_file
 from inflationary_flows.config.comparison_study import COSTS, MODEL_DIR, SEARCH_DIR, ComparisonStudy
 from inflationary_flows.config.image_study import (

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from inflationary_flows.artifacts.flows import save_network
-from inflationary_flows.artifacts.states import StateFile, keep_progress
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.runtime.states import StateFile, keep_checkpoint
 from inflationary_flows.training.compute import join_processes, launched, run_in_processes
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
@@ -61,9 +61,9 @@ def main(folder: Path, processes: int, parts: int, steps: int) -> int:
     )
     with (
         join_processes("cpu") as (group, device),
-        keep_progress(folder, "shared", 0.0, writes=group.first) as progress,
+        keep_checkpoint(folder, "shared", 0.0, writes=group.first) as checkpoint,
     ):
-        progress.store = KeptStates(progress.store.path, progress.store.claim)
+        checkpoint.store = KeptStates(checkpoint.store.path, checkpoint.store.lock)
         denoiser, _ = fit(
             x[:200],
             x[200:],
@@ -72,7 +72,7 @@ def main(folder: Path, processes: int, parts: int, steps: int) -> int:
             NETWORK,
             settings,
             seed=0,
-            progress=progress,
+            checkpoint=checkpoint,
             device=device,
             processes=group,
         )

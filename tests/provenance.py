@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.provenance import Recorder, recorded
+from inflationary_flows.files.files import atomic_write
+from inflationary_flows.runtime.provenance import Recorder, recorded
 from repository import REPOSITORY
 
 

@@ -1,4 +1,4 @@
-"""Progress in memory, for tests of what is kept and resumed."""
+"""Checkpoints in memory, for tests of what is kept and resumed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.progress import Progress, never
+from inflationary_flows.checkpoint import Checkpoint, never
 
 
 class Memory:
@@ -29,9 +29,9 @@ class Memory:
         return self
 
 
-def kept(store: Memory | None = None, seconds: float = 1e9, stop: Callable[[], str | None] = never) -> Progress:
-    """Progress of the run "d" in a store, by default one of its own."""
-    return Progress(store if store is not None else Memory(), "d", seconds=seconds, stop=stop)
+def kept(store: Memory | None = None, seconds: float = 1e9, stop: Callable[[], str | None] = never) -> Checkpoint:
+    """Checkpoint of the run "d" in a store, by default one of its own."""
+    return Checkpoint(store if store is not None else Memory(), "d", seconds=seconds, stop=stop)
 
 
 def stopping_after(calls: int) -> Callable[[], str | None]:

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from conftest import run_workflow
-from inflationary_flows.artifacts.digest import source_digest
-from inflationary_flows.artifacts.files import atomic_write, sha256_of
-from inflationary_flows.artifacts.provenance import PROVENANCE, Recorder, find_seeds, recorded, sidecar_of
 from inflationary_flows.audit.checks import Finding, audit
 from inflationary_flows.audit.sidecars import Ledger, Sidecar, read_sidecar
 from inflationary_flows.audit.trace import trace
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.files.files import atomic_write, sha256_of
+from inflationary_flows.runtime.digest import source_digest
+from inflationary_flows.runtime.provenance import PROVENANCE, Recorder, find_seeds, recorded, sidecar_of
 from provenance import inside, make_results, write
 from repository import REPOSITORY
 

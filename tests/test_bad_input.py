@@ -15,9 +15,7 @@ import yaml
 
 from inflationary_flows import Flow
 from inflationary_flows.__main__ import main
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.flows import load_basis, load_network, save_flow, save_network
-from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.config import load_config
 from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.data.splits import load_splits
@@ -28,6 +26,8 @@ from inflationary_flows.errors import (
     InflationaryFlowsError,
     ScheduleError,
 )
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule

@@ -49,7 +49,7 @@ class Settings:
         pass
 
 
-def fit(problem, settings, *, steps, seed, progress, device="cpu"):
+def fit(task, settings, *, steps, seed, checkpoint, device="cpu"):
     return torch.zeros(1), []
 '''
 CURVED = "class Settings:\n    learning_rate: float = 1e-3\n"

@@ -16,7 +16,6 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.errors import DataError
 from inflationary_flows.plotting.baseline_points import Pictures, PointRow, plot_baseline_points
 from inflationary_flows.plotting.baselines import (
@@ -27,6 +26,7 @@ from inflationary_flows.plotting.baselines import (
     plot_baseline_reconstruction,
     plot_baseline_samples,
 )
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.method_panels import method_looks
 from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, MARKERS, save_figure
 

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from inflationary_flows.artifacts import digest as module
-from inflationary_flows.artifacts.digest import source_closure, source_digest
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.errors import DataError
+from inflationary_flows.runtime import digest as module
+from inflationary_flows.runtime.digest import source_closure, source_digest
+from inflationary_flows.runtime.job import job
 
 REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = REPOSITORY / "workflow_scripts"
@@ -188,5 +188,5 @@ def test_job_keeps_the_traceback_of_a_defect_in_the_log(tmp_path: Path) -> None:
 
 
 def test_job_does_not_import_torch() -> None:
-    code = "import sys, inflationary_flows.artifacts.job; sys.exit('torch' in sys.modules)"
+    code = "import sys, inflationary_flows.runtime.job; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -20,9 +20,9 @@ from inflationary_flows.artifacts.features import (
     load_extractor,
     save_classifier,
 )
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.images import evaluations_of, load_images, save_images
 from inflationary_flows.errors import ArtifactError, ConfigError, DataError
+from inflationary_flows.files.files import sha256_of
 from inflationary_flows.metrics.features import (
     OFFICIAL_INCEPTION_SHA256,
     ExtractorIdentity,

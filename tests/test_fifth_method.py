@@ -20,11 +20,11 @@ from conftest import run_workflow
 from inflationary_flows.artifacts.models import load_model, save_model
 from inflationary_flows.baselines import methods
 from inflationary_flows.baselines.discovery import load_method, method_file, method_names, option_names
-from inflationary_flows.baselines.method import Model, Problem
+from inflationary_flows.baselines.method import Model, TrainingTask
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.config import load_config
 from inflationary_flows.errors import ConfigError, DataError
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
-from inflationary_flows.progress import Progress
 from repository import REPOSITORY
 
 PAGE = (REPOSITORY / "docs/baselines.md").read_text().partition("## A fifth method")[2]
@@ -70,8 +70,8 @@ def points() -> np.ndarray:
 
 
 @pytest.fixture
-def problem(points: np.ndarray) -> Problem:
-    return Problem(
+def task(points: np.ndarray) -> TrainingTask:
+    return TrainingTask(
         train=points,
         validation=points[:100],
         basis=Eigenbasis.fit(points, np.array([1.0, 10.0, 0.1, 2.0, 5.0])),
@@ -84,14 +84,14 @@ def problem(points: np.ndarray) -> Problem:
     )
 
 
-def fitted(problem: Problem, **options: Any) -> Model:
+def fitted(task: TrainingTask, **options: Any) -> Model:
     method = load_method(KIND)
-    model, _ = method.fit(problem, method.Settings(**options), steps=1000, seed=0, progress=Progress.unkept())
+    model, _ = method.fit(task, method.Settings(**options), steps=1000, seed=0, checkpoint=Checkpoint.unkept())
     return model
 
 
-def in_eigenbasis(problem: Problem, x: np.ndarray) -> np.ndarray:
-    return problem.basis.to_eigen(torch.from_numpy(x)).numpy()
+def in_eigenbasis(task: TrainingTask, x: np.ndarray) -> np.ndarray:
+    return task.basis.to_eigen(torch.from_numpy(x)).numpy()
 
 
 def test_the_module_is_found_by_its_name(added: str) -> None:
@@ -100,8 +100,8 @@ def test_the_module_is_found_by_its_name(added: str) -> None:
     assert option_names(added) == {"noise": "float"}
 
 
-def test_its_samples_have_the_covariance_of_the_data(added: str, problem: Problem, points: np.ndarray) -> None:
-    model = fitted(problem)
+def test_its_samples_have_the_covariance_of_the_data(added: str, task: TrainingTask, points: np.ndarray) -> None:
+    model = fitted(task)
     assert (model.dimension, model.kept_dims) == (D, KEPT)
     found = np.cov(model.sample(20_000, seed=1).T)
     expected = np.cov(points.T)
@@ -110,33 +110,33 @@ def test_its_samples_have_the_covariance_of_the_data(added: str, problem: Proble
     assert np.abs((found - expected) / spread).max() < 0.04
 
 
-def test_without_noise_its_samples_lie_in_the_plane(added: str, problem: Problem) -> None:
-    model = fitted(problem, noise=0.0)
+def test_without_noise_its_samples_lie_in_the_plane(added: str, task: TrainingTask) -> None:
+    model = fitted(task, noise=0.0)
     x = model.sample(500, seed=1)
     assert np.allclose(model.reconstruct(x), x, atol=1e-9)
-    variances = in_eigenbasis(problem, model.sample(20_000, seed=1)).var(0)
+    variances = in_eigenbasis(task, model.sample(20_000, seed=1)).var(0)
     assert variances[:KEPT] == pytest.approx(SPECTRUM[:KEPT] - 0.25, rel=0.05)
     assert variances[KEPT:] == pytest.approx(0.0, abs=1e-12)
 
 
-def test_it_reconstructs_like_principal_components(added: str, problem: Problem, points: np.ndarray) -> None:
-    model = fitted(problem)
-    lost = in_eigenbasis(problem, points - model.reconstruct(points) + problem.basis.mean.numpy())
+def test_it_reconstructs_like_principal_components(added: str, task: TrainingTask, points: np.ndarray) -> None:
+    model = fitted(task)
+    lost = in_eigenbasis(task, points - model.reconstruct(points) + task.basis.mean.numpy())
     assert np.square(lost).sum(1).mean() == pytest.approx(SPECTRUM[KEPT:].sum(), rel=0.03)
     assert np.array_equal(model.round_trip(points), model.reconstruct(points))
     with pytest.raises(DataError, match=r"x: expected an array of shape \(n, 5\)"):
         model.reconstruct(points[:, :3])
 
 
-def test_its_points_do_not_depend_on_parts(added: str, problem: Problem) -> None:
-    model = fitted(problem)
+def test_its_points_do_not_depend_on_parts(added: str, task: TrainingTask) -> None:
+    model = fitted(task)
     parts = [model.sample_numbered(0, 3, seed=2), model.sample_numbered(3, 7, seed=2)]
     assert np.array_equal(np.concatenate(parts), model.sample_numbered(0, 10, seed=2))
     assert not np.array_equal(model.sample(10, seed=2), model.sample(10, seed=3))
 
 
-def test_it_survives_its_file(added: str, problem: Problem, points: np.ndarray, tmp_path: Path) -> None:
-    model = fitted(problem, noise=0.5)
+def test_it_survives_its_file(added: str, task: TrainingTask, points: np.ndarray, tmp_path: Path) -> None:
+    model = fitted(task, noise=0.5)
     save_model(tmp_path / "model.safetensors", added, model, {"seed": 0})
     again = load_model(tmp_path)
     assert (again.dimension, again.kept_dims, again.parameters) == (D, KEPT, model.parameters)

@@ -16,8 +16,8 @@ from torch_fidelity import FeatureExtractorInceptionV3
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
 from inflationary_flows.artifacts.features import load_extractor, load_reference, save_reference
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.files.files import sha256_of
 from inflationary_flows.metrics.features import Extractor, ExtractorIdentity, make_digits_classifier
 from inflationary_flows.metrics.frechet import (
     FRECHET_COLUMNS,

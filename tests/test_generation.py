@@ -88,7 +88,7 @@ def test_images_depend_neither_on_parts_nor_on_batches(batch_size):
 
 
 def finished_in_three_lives(compute):
-    """What a computation gives that is told to stop twice; progress is the one argument."""
+    """What a computation gives that is told to stop twice; the checkpoint is the one argument."""
     store = Memory()
     for _ in range(2):
         with pytest.raises(Interrupted, match="progress is kept in memory"):
@@ -101,7 +101,7 @@ def test_images_do_not_depend_on_interruptions():
     flow.batch_size = 4
     whole, evaluations = generate_images(flow, IMAGE, first=3, count=11, draw=1)
     resumed, again = finished_in_three_lives(
-        lambda progress: generate_images(flow, IMAGE, first=3, count=11, draw=1, progress=progress)
+        lambda checkpoint: generate_images(flow, IMAGE, first=3, count=11, draw=1, checkpoint=checkpoint)
     )
     np.testing.assert_array_equal(resumed, whole)
     assert again == evaluations
@@ -112,7 +112,7 @@ def test_round_trips_do_not_depend_on_interruptions():
     flow.batch_size = 4
     whole = measure_image_roundtrip(flow, x, samples=11, draw=0)
     resumed = finished_in_three_lives(
-        lambda progress: measure_image_roundtrip(flow, x, samples=11, draw=0, progress=progress)
+        lambda checkpoint: measure_image_roundtrip(flow, x, samples=11, draw=0, checkpoint=checkpoint)
     )
     assert resumed == whole
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.tensors import load_tensors
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.errors import ConfigError, TrainingError
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.tensors import load_tensors
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
 from inflationary_flows.networks.build import build_network
@@ -61,9 +61,9 @@ def setting(x: Pixels | None = None) -> tuple[Pixels, Eigenbasis, Schedule]:
     return x, basis, make_schedule(basis.eigenvalues, signal_left=1e-2, least_variance=x.image.least_variance)
 
 
-def train(settings: TrainingSettings = TINY, network=UNET, progress=None, **options):
+def train(settings: TrainingSettings = TINY, network=UNET, checkpoint=None, **options):
     x, basis, schedule = setting()
-    return fit(x, x[:60], basis, schedule, network, settings, seed=0, progress=progress or kept(), **options)
+    return fit(x, x[:60], basis, schedule, network, settings, seed=0, checkpoint=checkpoint or kept(), **options)
 
 
 def weights(denoiser) -> dict[str, torch.Tensor]:
@@ -300,7 +300,7 @@ def test_augmentation_does_not_leak_into_what_the_network_denoises():
         TINY, steps=500, batch_size=64, validate_every=250, augment=0.9, learning_rate=3e-3, ema_half_life=2000.0
     )
     network = UNET | {"labels": 9, "channels": [16, 32]}
-    denoiser, _ = fit(x, x[:60], basis, schedule, network, settings, seed=0, progress=kept())
+    denoiser, _ = fit(x, x[:60], basis, schedule, network, settings, seed=0, checkpoint=kept())
     held_out = oriented(400, seed=1)
     w = basis.to_eigen(torch.from_numpy(held_out[:])) / schedule.eigenvalues.sqrt()
     noise = torch.from_numpy(np.random.default_rng(2).standard_normal(w.shape))

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from inflationary_flows.artifacts.tensors import load_tensors, map_tensors, save_tensors
 from inflationary_flows.data.checksums import verify_file
 from inflationary_flows.data.images import read_images
 from inflationary_flows.data.photo_patches import PHOTOGRAPHS, cut_patches, read_photographs, regions
@@ -22,6 +21,7 @@ from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.files.tensors import load_tensors, map_tensors, save_tensors
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, participation_ratio
 from inflationary_flows.plotting.spectra import plot_spectra
 from pictures import BATCHES, afhq_members, batch, cifar_members, noise, png, write_idx, write_tar, write_zip

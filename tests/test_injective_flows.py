@@ -12,12 +12,11 @@ import torch
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.models import load_model, save_model
-from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.baselines.chart import InjectiveNetwork, build_network, chart_of_size
 from inflationary_flows.baselines.discovery import load_method
 from inflationary_flows.baselines.injective import InjectiveFlow
 from inflationary_flows.baselines.layers import count_parameters, half_mask, unshuffled
-from inflationary_flows.baselines.method import Problem
+from inflationary_flows.baselines.method import TrainingTask
 from inflationary_flows.baselines.methods.rectangular_flow import joint_loss
 from inflationary_flows.baselines.volume import (
     LocalMap,
@@ -28,10 +27,11 @@ from inflationary_flows.baselines.volume import (
     off_diagonal,
     off_diagonal_estimate,
 )
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.errors import ArtifactError, ConfigError, Interrupted, TrainingError
 from inflationary_flows.experiments.baselines.search import chosen_settings, search
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
-from inflationary_flows.progress import Progress
+from inflationary_flows.runtime.states import keep_checkpoint
 
 INJECTIVE = ["m_flow", "rectangular_flow", "canonical_manifold_flow"]
 CHART = {
@@ -52,11 +52,11 @@ def unrotated(dimension: int) -> Eigenbasis:
     return Eigenbasis(torch.zeros_like(one), one, torch.eye(dimension, dtype=torch.float64), one)
 
 
-def problem_of(x: np.ndarray, kept: int, basis: Eigenbasis | None = None, **budget: Any) -> Problem:
+def task_of(x: np.ndarray, kept: int, basis: Eigenbasis | None = None, **budget: Any) -> TrainingTask:
     """Data split in two, with a budget of few parameters."""
     half = len(x) // 2
     chart = {**CHART, **budget.pop("chart", {})}
-    return Problem(
+    return TrainingTask(
         train=x[:half],
         validation=x[half:],
         basis=basis or Eigenbasis.fit(x[:half], np.ones(x.shape[1])),
@@ -72,9 +72,9 @@ def problem_of(x: np.ndarray, kept: int, basis: Eigenbasis | None = None, **budg
     )
 
 
-def trained(kind: str, problem: Problem, steps: int, **settings: Any) -> InjectiveFlow:
+def trained(kind: str, task: TrainingTask, steps: int, **settings: Any) -> InjectiveFlow:
     method = load_method(kind)
-    model, _ = method.fit(problem, method.Settings(**settings), steps=steps, seed=0, progress=Progress.unkept())
+    model, _ = method.fit(task, method.Settings(**settings), steps=steps, seed=0, checkpoint=Checkpoint.unkept())
     assert isinstance(model, InjectiveFlow)
     return model
 
@@ -248,9 +248,9 @@ def linear_manifold() -> tuple[np.ndarray, np.ndarray]:
 def linear(request: pytest.FixtureRequest) -> InjectiveFlow:
     """Each method, trained on the plane without being told of it."""
     x, _ = linear_manifold()
-    problem = problem_of(x, 2, unrotated(3), batch_size=256, chart={"layers": 6})
+    task = task_of(x, 2, unrotated(3), batch_size=256, chart={"layers": 6})
     weights = {} if request.param == "m_flow" else {"reconstruction_weight": 200.0}
-    return trained(request.param, problem, 700, learning_rate=1e-2, **weights)
+    return trained(request.param, task, 700, learning_rate=1e-2, **weights)
 
 
 @pytest.mark.slow
@@ -277,10 +277,10 @@ def test_canonical_charts_have_the_more_diagonal_metric() -> None:
     random = np.random.default_rng(1)
     t = random.uniform(-2, 2, (4_000, 2))
     x = np.stack([t[:, 0] + t[:, 1], t[:, 0] - 0.3 * t[:, 1], np.sin(t[:, 0] + t[:, 1])], 1)
-    problem = problem_of(x, 2, unrotated(3), chart={"layers": 6})
+    task = task_of(x, 2, unrotated(3), chart={"layers": 6})
     shares = {}
     for kind, extra in (("rectangular_flow", {}), ("canonical_manifold_flow", {"sparsity_weight": 5.0})):
-        flow = trained(kind, problem, 400, learning_rate=5e-3, **extra)
+        flow = trained(kind, task, 400, learning_rate=5e-3, **extra)
         metric = metric_tensor(flow.jacobian(torch.from_numpy(flow.inflate(x[2_000:2_500]))))
         shares[kind] = float((off_diagonal(metric) / metric.diagonal(dim1=1, dim2=2).sum(1)).mean())
     assert shares["canonical_manifold_flow"] < 0.5 * shares["rectangular_flow"]
@@ -299,16 +299,16 @@ def test_exact_and_stochastic_losses_share_all_but_the_volume() -> None:
 
 
 @pytest.fixture(scope="module")
-def small() -> Problem:
+def small() -> TrainingTask:
     random = np.random.default_rng(6)
     x = random.standard_normal((2_000, 3)) * [1.0, 0.7, 0.1]
-    return problem_of(x, 2)
+    return task_of(x, 2)
 
 
 @pytest.mark.parametrize("kind", [*INJECTIVE, "inflationary_flow"])
-def test_model_survives_its_file(kind: str, small: Problem, tmp_path: Path) -> None:
+def test_model_survives_its_file(kind: str, small: TrainingTask, tmp_path: Path) -> None:
     method = load_method(kind)
-    model, curve = method.fit(small, method.Settings(), steps=30, seed=0, progress=Progress.unkept())
+    model, curve = method.fit(small, method.Settings(), steps=30, seed=0, checkpoint=Checkpoint.unkept())
     assert [row["step"] for row in curve][-1] == 30
     path = tmp_path / "model.safetensors"
     save_model(path, kind, model, {"seed": 0})
@@ -328,9 +328,9 @@ def test_model_survives_its_file(kind: str, small: Problem, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kind", [*INJECTIVE, "inflationary_flow"])
-def test_points_by_number_are_the_same_in_any_parts(kind: str, small: Problem) -> None:
+def test_points_by_number_are_the_same_in_any_parts(kind: str, small: TrainingTask) -> None:
     method = load_method(kind)
-    model, _ = method.fit(small, method.Settings(), steps=10, seed=0, progress=Progress.unkept())
+    model, _ = method.fit(small, method.Settings(), steps=10, seed=0, checkpoint=Checkpoint.unkept())
     whole = model.sample_numbered(0, 7, seed=2)
     parts = [model.sample_numbered(0, 3, seed=2), model.sample_numbered(3, 4, seed=2)]
     assert np.allclose(np.concatenate(parts), whole, atol=1e-5)
@@ -338,10 +338,10 @@ def test_points_by_number_are_the_same_in_any_parts(kind: str, small: Problem) -
 
 
 @pytest.mark.parametrize("kind", [*INJECTIVE, "inflationary_flow"])
-def test_interrupted_training_ends_with_the_same_bits(kind: str, small: Problem, tmp_path: Path) -> None:
+def test_interrupted_training_ends_with_the_same_bits(kind: str, small: TrainingTask, tmp_path: Path) -> None:
     method = load_method(kind)
     settings = method.Settings()
-    straight, curve = method.fit(small, settings, steps=24, seed=1, progress=Progress.unkept())
+    straight, curve = method.fit(small, settings, steps=24, seed=1, checkpoint=Checkpoint.unkept())
     digest = "0" * 32
     asked: list[int] = []
 
@@ -349,23 +349,23 @@ def test_interrupted_training_ends_with_the_same_bits(kind: str, small: Problem,
         asked.append(1)
         return "a test" if len(asked) == 15 else None
 
-    with keep_progress(tmp_path, digest, 1e9) as progress:
-        progress.stop = stop_once
+    with keep_checkpoint(tmp_path, digest, 1e9) as checkpoint:
+        checkpoint.stop = stop_once
         with pytest.raises(Interrupted):
-            method.fit(small, settings, steps=24, seed=1, progress=progress)
-    with keep_progress(tmp_path, digest, 1e9) as progress:
-        resumed, curve_again = method.fit(small, settings, steps=24, seed=1, progress=progress)
+            method.fit(small, settings, steps=24, seed=1, checkpoint=checkpoint)
+    with keep_checkpoint(tmp_path, digest, 1e9) as checkpoint:
+        resumed, curve_again = method.fit(small, settings, steps=24, seed=1, checkpoint=checkpoint)
     assert curve_again == curve
     assert np.array_equal(resumed.sample(10, 0), straight.sample(10, 0))
 
 
-def test_diverging_training_is_told(small: Problem) -> None:
+def test_diverging_training_is_told(small: TrainingTask) -> None:
     method = load_method("rectangular_flow")
     with pytest.raises(TrainingError, match="a finite loss"):
-        method.fit(small, method.Settings(learning_rate=1e6), steps=40, seed=0, progress=Progress.unkept())
+        method.fit(small, method.Settings(learning_rate=1e6), steps=40, seed=0, checkpoint=Checkpoint.unkept())
 
 
-def test_search_takes_the_candidate_nearest_to_held_out_points(small: Problem) -> None:
+def test_search_takes_the_candidate_nearest_to_held_out_points(small: TrainingTask) -> None:
     candidates = [{"learning_rate": 1e6}, {"learning_rate": 1e-9}, {"learning_rate": 1e-2}]
     rows = search(
         load_method("rectangular_flow"),
@@ -375,7 +375,7 @@ def test_search_takes_the_candidate_nearest_to_held_out_points(small: Problem) -
         steps=60,
         seed=0,
         samples=500,
-        progress=Progress.unkept(),
+        checkpoint=Checkpoint.unkept(),
     )
     assert rows[0]["value"] is None
     finite = [row["value"] for row in rows[1:]]
@@ -383,7 +383,7 @@ def test_search_takes_the_candidate_nearest_to_held_out_points(small: Problem) -
     assert chosen_settings(rows)["reconstruction_weight"] == 10.0
 
 
-def test_search_says_so_if_nothing_can_be_trained(small: Problem) -> None:
+def test_search_says_so_if_nothing_can_be_trained(small: TrainingTask) -> None:
     with pytest.raises(TrainingError, match="at least one"):
         search(
             load_method("m_flow"),
@@ -393,5 +393,5 @@ def test_search_says_so_if_nothing_can_be_trained(small: Problem) -> None:
             steps=40,
             seed=0,
             samples=100,
-            progress=Progress.unkept(),
+            checkpoint=Checkpoint.unkept(),
         )

@@ -17,12 +17,11 @@ import pytest
 import torch
 
 from inflationary_flows.artifacts.features import save_classifier, save_reference
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.artifacts.flows import save_basis
 from inflationary_flows.artifacts.images import load_images
-from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.baselines import methods
 from inflationary_flows.baselines.method import Model
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.data.oracles import draw_fresh
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.data.splits import Splits
@@ -40,13 +39,14 @@ from inflationary_flows.experiments.baselines.images import frechet_rows, genera
 from inflationary_flows.experiments.baselines.quality import measure_method_quality, standardise_varying
 from inflationary_flows.experiments.baselines.table4 import NOT_PUBLISHED, ONE_SEED, TABLE4_COLUMNS, tabulate_table4
 from inflationary_flows.experiments.paper_comparison.measure import COMPARED, NOT_RUN, compare_with_paper
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.tables import write_csv
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.metrics.features import make_digits_classifier
 from inflationary_flows.metrics.frechet import fit_statistics
 from inflationary_flows.metrics.tarp import coverage_rows
 from inflationary_flows.metrics.two_sample import measure_floor, standardise
 from inflationary_flows.networks.digits_classifier import DigitsClassifier
-from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed
 from repository import REPOSITORY
 from stores import Memory, kept, stopping_after
@@ -293,14 +293,14 @@ class Clock:
     def method(self, name: str, *, once: float, step: float, sample: float, steps: int) -> TimedMethod:
         """A method of these costs, whose first and last steps take longer."""
 
-        def fit(count: int, progress: Progress) -> None:
+        def fit(count: int, checkpoint: Checkpoint) -> None:
             self.calls.append((name, count))
             self.now += once
             for number in range(count):
                 self.now += step + (once if number in (0, count - 1) else 0.0)
-                reason = progress.stop() if number < count - 1 else None
+                reason = checkpoint.stop() if number < count - 1 else None
                 if reason:
-                    raise progress.interrupted("training", number + 1, count, reason)
+                    raise checkpoint.interrupted("training", number + 1, count, reason)
             self.now += once
 
         def draw(count: int) -> None:
@@ -335,11 +335,11 @@ def test_only_steps_are_timed_and_methods_take_turns() -> None:
 def test_phases_have_their_shares() -> None:
     clock = Clock()
 
-    def fit(count: int, progress: Progress) -> None:
+    def fit(count: int, checkpoint: Checkpoint) -> None:
         for number in range(count):
             clock.now += 1.0 if number < count // 2 else 5.0
-            if number < count - 1 and (reason := progress.stop()):
-                raise progress.interrupted("training", number + 1, count, reason)
+            if number < count - 1 and (reason := checkpoint.stop()):
+                raise checkpoint.interrupted("training", number + 1, count, reason)
 
     assert step_seconds(TimedMethod(fit, len, 1, 1000), 10, clock) == 3.0
 
@@ -347,13 +347,13 @@ def test_phases_have_their_shares() -> None:
 def test_a_round_in_which_the_machine_was_busy_is_left_out() -> None:
     clock, calls = Clock(), 0
 
-    def fit(count: int, progress: Progress) -> None:
+    def fit(count: int, checkpoint: Checkpoint) -> None:
         nonlocal calls
         calls += 1
         for number in range(count - 1):
             clock.now += 50.0 if calls == 3 else 1.0
-            if reason := progress.stop():
-                raise progress.interrupted("training", number + 1, count, reason)
+            if reason := checkpoint.stop():
+                raise checkpoint.interrupted("training", number + 1, count, reason)
 
     rows = measure_method_costs({"m": TimedMethod(fit, lambda n: None, 1, 10)}, rounds=3, clock=clock)
     assert values_of(rows)["step_seconds"] == 1.0
@@ -362,7 +362,7 @@ def test_a_round_in_which_the_machine_was_busy_is_left_out() -> None:
 def test_a_method_without_steps_is_timed_as_a_whole() -> None:
     clock = Clock()
 
-    def fit(count: int, progress: Progress) -> None:
+    def fit(count: int, checkpoint: Checkpoint) -> None:
         clock.now += 12.0
 
     rows = measure_method_costs({"closed form": TimedMethod(fit, lambda n: None, 1, 4)}, rounds=1, clock=clock)
@@ -382,12 +382,12 @@ def test_the_ratio_of_two_busy_loops_is_measured() -> None:
             for number in range(work * count):
                 total += number
 
-        def fit(count: int, progress: Progress) -> None:
+        def fit(count: int, checkpoint: Checkpoint) -> None:
             loop(20)
             for number in range(count):
                 loop(1)
-                if number < count - 1 and (reason := progress.stop()):
-                    raise progress.interrupted("training", number + 1, count, reason)
+                if number < count - 1 and (reason := checkpoint.stop()):
+                    raise checkpoint.interrupted("training", number + 1, count, reason)
 
         return TimedMethod(fit, loop, parameters=1, steps=100)
 
@@ -434,9 +434,9 @@ def test_images_depend_neither_on_batches_nor_on_interruptions(noise: Noise) -> 
     for _ in range(2):
         with pytest.raises(Interrupted):
             generate_method_images(
-                noise, IMAGE, count=11, draw=2, batch_size=4, progress=kept(store, stop=stopping_after(1))
+                noise, IMAGE, count=11, draw=2, batch_size=4, checkpoint=kept(store, stop=stopping_after(1))
             )
-    resumed = generate_method_images(noise, IMAGE, count=11, draw=2, batch_size=4, progress=kept(store))
+    resumed = generate_method_images(noise, IMAGE, count=11, draw=2, batch_size=4, checkpoint=kept(store))
     np.testing.assert_array_equal(resumed, whole)
     assert not np.array_equal(generate_method_images(noise, IMAGE, count=11, draw=3), whole)
 
@@ -619,10 +619,10 @@ class Plane:
         return self
 
 
-def fit(problem, settings, *, steps, seed, progress, device="cpu"):
-    vectors = (problem.basis.vectors * problem.basis.eigenvalues.sqrt()).numpy()[:, : problem.kept_dims]
-    progress.save({"done": np.array(steps)}, step=steps)
-    return Plane(problem.basis.mean.numpy(), settings.spread * vectors, steps, seed), [{"step": steps, "loss": 0.5}]
+def fit(task, settings, *, steps, seed, checkpoint, device="cpu"):
+    vectors = (task.basis.vectors * task.basis.eigenvalues.sqrt()).numpy()[:, : task.kept_dims]
+    checkpoint.save({"done": np.array(steps)}, step=steps)
+    return Plane(task.basis.mean.numpy(), settings.spread * vectors, steps, seed), [{"step": steps, "loss": 0.5}]
 
 
 def pack(model):
@@ -718,9 +718,9 @@ def keep_data(points: Any, image: ImageFormat | None = None) -> None:
     save_basis(Path(DATA.eigenbasis), basis)
 
 
-def search_and_train(kind: str, run: dict[str, str], folder: str, problem: dict[str, Any]) -> None:
+def search_and_train(kind: str, run: dict[str, str], folder: str, task: dict[str, Any]) -> None:
     found = Named(table="results/search.csv", settings="results/settings.json")
-    common = {"kind": kind, "defaults": {"learning_rate": 0.1}, **problem, "state": "results/.training", "source": "s"}
+    common = {"kind": kind, "defaults": {"learning_rate": 0.1}, **task, "state": "results/.training", "source": "s"}
     options = {"candidates": [{"spread": 3.0}, {"spread": 1.0}, {"spread": 0.2}], "steps": 1, "samples": 500, "seed": 0}
     run_script("search_method", DATA, found, Named(**common, **options), Named(**run))
     inputs = Named(splits=DATA.splits, eigenbasis=DATA.eigenbasis, settings=found.settings)

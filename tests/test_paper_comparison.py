@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
-from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.experiments.paper_comparison.measure import (
     COMPARISON_COLUMNS,
     NO_SIGMA,
@@ -18,6 +17,7 @@ from inflationary_flows.experiments.paper_comparison.measure import (
     ONE_DRAW,
     compare_with_paper,
 )
+from inflationary_flows.files.tables import write_csv
 
 PUBLISHED = pd.read_csv(REPOSITORY / "configs/paper_tables.csv")
 SCHEDULES: dict[str, dict[str, Any]] = {

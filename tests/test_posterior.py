@@ -12,7 +12,6 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from inflationary_flows.artifacts.datasets import load_dataset, save_dataset
 from inflationary_flows.artifacts.inference import (
     ObservedMixture,
     load_chain,
@@ -25,6 +24,7 @@ from inflationary_flows.artifacts.inference import (
     save_observations,
 )
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.files.datasets import load_dataset, save_dataset
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import CollapsedPosterior, ComponentEvidence
 from inflationary_flows.inference.decoder import Decoder

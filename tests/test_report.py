@@ -24,16 +24,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import run_workflow
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.provenance import sidecar_of
 from inflationary_flows.audit.checks import audit
 from inflationary_flows.audit.sidecars import Ledger
+from inflationary_flows.files.files import sha256_of
 from inflationary_flows.report.calibration import calibration_rows, coverage_rows
 from inflationary_flows.report.costs import FORMER, cost_rows, stage_rows
 from inflationary_flows.report.environment import environment_rows
 from inflationary_flows.report.origins import origin_row
 from inflationary_flows.report.pictures import Picture, fitted
 from inflationary_flows.report.tables import FIRST, Table, shortened
+from inflationary_flows.runtime.provenance import sidecar_of
 from provenance import inside, write
 from report_page import Page
 from repository import REPOSITORY

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inflationary_flows.artifacts import states
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.states import StateFile
-from inflationary_flows.artifacts.tensors import load_tensors
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.tensors import load_tensors
+from inflationary_flows.runtime import states
+from inflationary_flows.runtime.states import StateFile
 
 DRIVER = Path(__file__).with_name("training_driver.py")
 

@@ -11,14 +11,14 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 
-from inflationary_flows.artifacts.files import atomic_write, sha256_of, write_json
-from inflationary_flows.artifacts.tables import write_csv
-from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.data.sources import read_points, read_table
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.files.files import atomic_write, sha256_of, write_json
+from inflationary_flows.files.tables import write_csv
+from inflationary_flows.files.tensors import load_tensors, save_tensors
 
 OWN_TABLE = Path(__file__).parent / "data" / "own_table.csv"
 CIRCLES = {

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from inflationary_flows.data.toys import TOYS, EmbeddedToy
-from inflationary_flows.errors import Interrupted, ProgressError, TrainingError
+from inflationary_flows.errors import CheckpointError, Interrupted, TrainingError
 from inflationary_flows.mathematics.denoisers import MixtureDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow
@@ -41,9 +41,11 @@ def setting(settings: dict[str, Any]) -> tuple[np.ndarray, Eigenbasis, Schedule]
     return x, basis, make_schedule(basis.eigenvalues, **settings)
 
 
-def train(settings: TrainingSettings = TINY, progress=None, schedule="floor prp", network=MLP, seed=0, **options):
+def train(settings: TrainingSettings = TINY, checkpoint=None, schedule="floor prp", network=MLP, seed=0, **options):
     x, basis, fitted = setting(SCHEDULES[schedule])
-    return fit(x[:4000], x[4000:], basis, fitted, network, settings, seed=seed, progress=progress or kept(), **options)
+    return fit(
+        x[:4000], x[4000:], basis, fitted, network, settings, seed=seed, checkpoint=checkpoint or kept(), **options
+    )
 
 
 def weights(denoiser) -> dict[str, torch.Tensor]:
@@ -148,11 +150,11 @@ class TestInterruption:
     def test_a_resumed_run_ends_with_the_same_bits(self):
         whole, history = train()
         store = Memory()
-        train(progress=kept(store, 0.0))
+        train(checkpoint=kept(store, 0.0))
         for states in (1, 17, 40):
             part = Memory()
             part.states = store.states[:states]
-            resumed, resumed_history = train(progress=kept(part))
+            resumed, resumed_history = train(checkpoint=kept(part))
             assert resumed_history == history
             for name, weight in weights(whole).items():
                 assert torch.equal(weight, weights(resumed)[name]), name
@@ -162,30 +164,30 @@ class TestInterruption:
         store = Memory()
         for stops in (1, 23):
             with pytest.raises(Interrupted, match="SIGTERM"):
-                train(progress=kept(store, stop=stopping_after(stops)))
+                train(checkpoint=kept(store, stop=stopping_after(stops)))
         assert [metadata["step"] for _, metadata in store.states] == [1, 24]
-        resumed, _ = train(progress=kept(store))
+        resumed, _ = train(checkpoint=kept(store))
         assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
 
     def test_a_state_of_another_run_is_refused(self):
         store = Memory()
-        train(progress=kept(store))
+        train(checkpoint=kept(store))
         arrays, metadata = store.states[-1]
         store.states.append((arrays, {**metadata, "digest": "other"}))
-        with pytest.raises(ProgressError, match="progress of the run d"):
-            train(progress=kept(store))
+        with pytest.raises(CheckpointError, match="progress of the run d"):
+            train(checkpoint=kept(store))
 
     def test_divergence_is_reported_and_the_last_good_state_kept(self):
         store = Memory()
         wild = dataclasses.replace(TINY, learning_rate=1e6, gradient_clip=1e9, warmup_steps=1)
         with pytest.raises(TrainingError, match="learning_rate"):
-            train(wild, progress=kept(store, 0.0))
+            train(wild, checkpoint=kept(store, 0.0))
         arrays, _ = store.states[-1]
         assert all(np.isfinite(array).all() for array in arrays.values())
 
     def test_checkpoints_do_not_change_the_result(self):
-        often, _ = train(progress=kept(seconds=0.0))
-        never, _ = train(progress=kept())
+        often, _ = train(checkpoint=kept(seconds=0.0))
+        never, _ = train(checkpoint=kept())
         assert all(torch.equal(a, b) for a, b in zip(weights(often).values(), weights(never).values(), strict=True))
 
 
@@ -208,7 +210,7 @@ def test_posterior_mean_targets_need_noise_everywhere():
     x, basis, _ = setting(SCHEDULES["floor prp"])
     schedule = make_schedule(basis.eigenvalues, kernel="proportional", kept_dims=1, signal_left=1e-3)
     with pytest.raises(TrainingError, match="targets"):
-        fit(x, x, basis, schedule, MLP, TINY, seed=0, progress=kept())
+        fit(x, x, basis, schedule, MLP, TINY, seed=0, checkpoint=kept())
 
 
 @pytest.mark.parametrize(
@@ -252,7 +254,7 @@ def test_embedded_data_train_with_finite_loss_in_their_null_directions():
     assert float(basis.eigenvalues[2]) < 1e-12
     schedule = make_schedule(basis.eigenvalues, kept_dims=2, signal_left=1e-3)
     settings = dataclasses.replace(TINY, steps=200, batch_size=128)
-    denoiser, history = fit(x[:2500], x[2500:], basis, schedule, MLP, settings, seed=0, progress=kept())
+    denoiser, history = fit(x[:2500], x[2500:], basis, schedule, MLP, settings, seed=0, checkpoint=kept())
     assert all(np.isfinite(row["loss"]) and row["validation_loss"] < 2 for row in history)
     flow = Flow(denoiser, basis)
     held_out = x[2500:]

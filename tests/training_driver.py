@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from inflationary_flows.artifacts.flows import save_network
-from inflationary_flows.artifacts.states import keep_progress
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.runtime.states import keep_checkpoint
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
 from oracles import PRP, mixture_data
@@ -24,8 +24,8 @@ def main(folder: Path, network: Path) -> None:
     x = mixture_data()[0]
     basis = Eigenbasis.fit(x)
     schedule = make_schedule(basis.eigenvalues, **PRP)
-    with keep_progress(folder, "killed", 0.05) as progress:
-        denoiser, _ = fit(x[:4000], x[4000:], basis, schedule, NETWORK, SETTINGS, seed=0, progress=progress)
+    with keep_checkpoint(folder, "killed", 0.05) as checkpoint:
+        denoiser, _ = fit(x[:4000], x[4000:], basis, schedule, NETWORK, SETTINGS, seed=0, checkpoint=checkpoint)
     save_network(network, denoiser, PRP, NETWORK, {})
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.flows import load_basis, load_network, save_flow
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.content import solver_settings
 

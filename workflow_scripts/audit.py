@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.provenance import RESULTS
 from inflationary_flows.audit.__main__ import summarise
 from inflationary_flows.audit.checks import audit
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.provenance import RESULTS
 
 with job(snakemake) as logger:
     found = audit(RESULTS, Path(snakemake.scriptdir))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.provenance import RESULTS
 from inflationary_flows.audit.__main__ import summarise
 from inflationary_flows.audit.bundle import write_bundle
 from inflationary_flows.audit.checks import audit
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.provenance import RESULTS
 
 with job(snakemake) as logger:
     scripts = Path(snakemake.scriptdir)

@@ -1,12 +1,12 @@
 """Ranks the true weights of one batch of replicates among draws of their posteriors."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tensors import save_tensors
 from inflationary_flows.experiments.sbc.measure import rank_weights
+from inflationary_flows.files.tensors import save_tensors
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake) as log:
     params = snakemake.params

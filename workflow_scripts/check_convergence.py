@@ -1,11 +1,11 @@
 """Compares log densities and gradients at growing numbers of solver steps with a fine reference."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.inference import load_observations
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.hmc.convergence import measure_convergence
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.experiments.paper_comparison.measure import compare_with_paper
+from inflationary_flows.files.tables import write_csv
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     # A configuration without image flows has no tables of them: all is then "not run".

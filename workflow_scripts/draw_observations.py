@@ -1,11 +1,11 @@
 """Draws the observations of the HMC experiment: latents of a mixture, generated, with noise."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.inference import ObservedMixture, save_observations
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

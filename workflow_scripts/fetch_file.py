@@ -1,8 +1,8 @@
 """Fetches one file and checks that it is the right one."""
 
-from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.download import fetch
+from inflationary_flows.files.files import atomic_write
+from inflationary_flows.runtime.job import job
 
 with job(snakemake) as logger:
     params, output = snakemake.params, snakemake.output

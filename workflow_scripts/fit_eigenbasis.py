@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from inflationary_flows.artifacts.flows import save_basis
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.runtime.job import job
 
 with job(snakemake) as logger:
     splits = load_splits(snakemake.input.splits)

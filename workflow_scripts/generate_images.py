@@ -1,13 +1,13 @@
 """Generates one part of a draw of images."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.images import save_images
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.states import keep_carried
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.images.acceleration import accelerate
 from inflationary_flows.experiments.images.generation import generate_images
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.states import keep_carried
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
@@ -23,9 +23,9 @@ with job(snakemake):
     files = {"flow": snakemake.input.flow}
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
-    with keep_carried(files, params.state, seconds, **decisive) as progress:
+    with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
         images, evaluations = generate_images(
-            flow, image, first=params.first, count=params.size, draw=draw, progress=progress
+            flow, image, first=params.first, count=params.size, draw=draw, checkpoint=checkpoint
         )
         described = {
             "dataset": wildcards.dataset,

@@ -1,12 +1,12 @@
 """Generates a draw of images by a model."""
 
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.images import save_images
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import load_model
-from inflationary_flows.artifacts.states import keep_carried
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.baselines.images import generate_method_images
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.states import keep_carried
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
@@ -16,8 +16,8 @@ with job(snakemake):
     files = {"model": snakemake.input.model}
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
-    with keep_carried(files, params.state, seconds, **decisive) as progress:
-        images = generate_method_images(model, image, count=params.samples, draw=draw, progress=progress)
+    with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
+        images = generate_method_images(model, image, count=params.samples, draw=draw, checkpoint=checkpoint)
         described = {
             "method": wildcards.method,
             "dataset": wildcards.dataset,

@@ -1,12 +1,12 @@
 """Integrates out the latent of every observation by importance sampling with the flow."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.inference import load_linearised, load_observations, save_evidence
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.inference.collapsed import evidence_quality, integrate_latents
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, n = snakemake.params, snakemake.params.observations

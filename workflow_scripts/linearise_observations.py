@@ -1,11 +1,11 @@
 """Finds mode and curvature of the latent posterior of every observation."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.inference import load_observations, save_linearised
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.linearised import linearise
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

@@ -3,11 +3,11 @@
 import numpy as np
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.shell_retention.measure import measure_coverage
+from inflationary_flows.files.files import atomic_write
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

@@ -1,12 +1,12 @@
 """Compares images with the reference of their data set, by the features of one extractor."""
 
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.features import load_extractor, load_reference
-from inflationary_flows.artifacts.files import sha256_of, write_json
 from inflationary_flows.artifacts.images import evaluations_of, load_images
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.files.files import sha256_of, write_json
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.metrics.frechet import compare, fit_statistics, require_same_extractor
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake) as logger:
     params, wildcards = snakemake.params, snakemake.wildcards

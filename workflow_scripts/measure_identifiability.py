@@ -1,13 +1,13 @@
 """Compares the latents of the same points under flows of other seeds and architectures, and under the exact score."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.identifiability.measure import EXACT, compare_latents
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

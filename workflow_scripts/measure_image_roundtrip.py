@@ -1,13 +1,13 @@
 """Measures the round-trip error of images in grey levels."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.states import keep_carried
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.images.acceleration import accelerate
 from inflationary_flows.experiments.images.roundtrip import images_of_split, measure_image_roundtrip
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.states import keep_carried
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
@@ -23,6 +23,6 @@ with job(snakemake):
     files = {"flow": snakemake.input.flow, "splits": snakemake.input.splits}
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
-    with keep_carried(files, params.state, seconds, **decisive) as progress:
-        row = measure_image_roundtrip(flow, images, samples=params.samples, draw=draw, progress=progress)
+    with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
+        row = measure_image_roundtrip(flow, images, samples=params.samples, draw=draw, checkpoint=checkpoint)
     write_rows(snakemake.output.table, [row], dataset=wildcards.dataset, schedule=wildcards.schedule, seed=draw)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.artifacts.flows import load_basis
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import load_model
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.baselines.quality import measure_method_quality
+from inflationary_flows.files.files import atomic_write
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

@@ -2,26 +2,26 @@
 
 from functools import partial
 
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.files import read_json
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import load_model
-from inflationary_flows.artifacts.problems import load_problem
-from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.artifacts.training_tasks import load_training_task
 from inflationary_flows.baselines.discovery import load_method
 from inflationary_flows.experiments.baselines.costs import TimedMethod, clock_of, measure_method_costs
+from inflationary_flows.files.files import read_json
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, paths, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
     device = device_for(snakemake.resources)
-    problem = load_problem(paths.splits, paths.eigenbasis, dict(params.items()))
+    task = load_training_task(paths.splits, paths.eigenbasis, dict(params.items()))
 
     def timed(kind, settings, model, steps):
         method = load_method(kind)
         chosen = method.Settings(**settings)
 
-        def fit(count, progress):
-            return method.fit(problem, chosen, steps=count, seed=params.seed, progress=progress, device=device)
+        def fit(count, checkpoint):
+            return method.fit(task, chosen, steps=count, seed=params.seed, checkpoint=checkpoint, device=device)
 
         return TimedMethod(fit, partial(model.sample, seed=params.seed), model.parameters, steps)
 

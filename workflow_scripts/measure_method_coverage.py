@@ -1,11 +1,11 @@
 """Measures the coverage of posteriors of clean points whose prior is a model of a toy."""
 
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import load_model
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import draw_fresh
 from inflationary_flows.experiments.baselines.coverage import CoverageSettings, measure_method_coverage
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 from inflationary_flows.seeding import derive_seed
 
 with job(snakemake):

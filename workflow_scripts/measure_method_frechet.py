@@ -1,13 +1,13 @@
 """Compares the images of a model, draw by draw, with the references of their data set."""
 
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.features import load_extractor, load_reference
-from inflationary_flows.artifacts.files import sha256_of, write_json
 from inflationary_flows.artifacts.images import evaluations_of, load_images
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.baselines.images import frechet_rows
+from inflationary_flows.files.files import sha256_of, write_json
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.metrics.frechet import compare, fit_statistics, require_same_extractor
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake) as logger:
     params, paths = snakemake.params, snakemake.input

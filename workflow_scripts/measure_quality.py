@@ -3,13 +3,13 @@
 import pandas as pd
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.flow_quality.measure import measure_quality
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

@@ -1,11 +1,11 @@
 """Measures the round-trip error of a flow on held-out points."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.roundtrip.measure import measure_roundtrip
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     rows = measure_roundtrip(

@@ -1,11 +1,11 @@
 """Compares effective samples of the weights a CPU second between this project's samplers and the paper's setting."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.sampler_efficiency.measure import SamplerComparison, measure_sampler_efficiency
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

@@ -1,8 +1,8 @@
 """Times the mathematics without a network."""
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.complexity.measure import measure_scaling
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     rows = measure_scaling(

@@ -3,12 +3,12 @@
 import numpy as np
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.oracles import draw_fresh
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.metrics.ranks import rank_rows
 from inflationary_flows.metrics.tarp import coverage_rows, make_replicates, posterior_masses
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 from inflationary_flows.seeding import derive_seed
 
 with job(snakemake) as log:

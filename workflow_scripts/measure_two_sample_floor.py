@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from inflationary_flows.artifacts.flows import load_basis
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.metrics.two_sample import measure_floor, standardise
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     splits = load_splits(snakemake.input.splits)

@@ -1,10 +1,10 @@
 """Joins the chains of one posterior and measures how well they agree."""
 
-from inflationary_flows.artifacts.datasets import save_dataset
 from inflationary_flows.artifacts.inference import load_chain
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.files.datasets import save_dataset
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.inference.diagnostics import diagnose, posterior_dataset
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     wildcards = snakemake.wildcards

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.files.files import atomic_write
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     texts = {path: Path(path).read_text() for path in snakemake.input}

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_csv
+from inflationary_flows.files.tables import write_csv
 from inflationary_flows.report.plan import PLAN_COLUMNS, plan_rows, plan_text
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     rows = plan_rows(snakemake.params.counts)

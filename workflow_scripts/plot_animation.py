@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.animation import draw_frames, save_animation
+from inflationary_flows.plotting.labels import Labels
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

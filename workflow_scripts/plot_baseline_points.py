@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.baseline_points import Pictures, PointRow, plot_baseline_points
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, labels = snakemake.params, Labels.read(snakemake.params.labels)

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.shells import plot_coverage, plot_coverage_schematic
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     labels = Labels.read(snakemake.params.labels)

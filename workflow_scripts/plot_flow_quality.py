@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.curves import plot_flow_quality
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     labels = Labels.read(snakemake.params.labels)

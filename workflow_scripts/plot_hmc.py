@@ -1,11 +1,11 @@
 """Draws the generative mixture and the posteriors of its weights, and both samplers on the same data."""
 
-from inflationary_flows.artifacts.datasets import load_dataset
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
-from inflationary_flows.artifacts.tensors import load_tensors
+from inflationary_flows.files.datasets import load_dataset
+from inflationary_flows.files.tensors import load_tensors
 from inflationary_flows.plotting.hmc import WeightPosterior, plot_samplers, plot_weights
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, output = snakemake.params, snakemake.output

@@ -1,10 +1,10 @@
 """Draws traces and rank histograms of all chains."""
 
-from inflationary_flows.artifacts.datasets import load_dataset
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.files.datasets import load_dataset
 from inflationary_flows.plotting.hmc import WeightPosterior, plot_traces
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     labels = Labels.read(snakemake.params.labels)

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.plotting.marginals import plot_marginals
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     arrays = dict(np.load(snakemake.input.arrays))

@@ -2,15 +2,15 @@
 
 import pandas as pd
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.frechet import (
     measured_points,
     plot_paper_comparison,
     published_points,
     uncompared,
 )
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, paths = snakemake.params, snakemake.input

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.style import save_figure
 from inflationary_flows.plotting.toys import plot_toys
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     titles = Labels.read(snakemake.params.labels).rows(snakemake.params.flows)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.plotting.images import plot_round_trips
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     labels, output = Labels.read(snakemake.params.labels), snakemake.output

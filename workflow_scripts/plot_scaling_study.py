@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.scaling_study import plot_scaling_study
 from inflationary_flows.plotting.style import save_figure
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     flows = snakemake.params.flows

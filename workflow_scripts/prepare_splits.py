@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.checksums import verify_file
 from inflationary_flows.data.preparation import make_splits
+from inflationary_flows.runtime.job import job
 
 with job(snakemake) as logger:
     dataset = dict(snakemake.params.dataset)

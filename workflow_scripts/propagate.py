@@ -3,13 +3,13 @@
 import numpy as np
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.datasets import save_dataset
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.sources import read_points
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.propagation.measure import choose_examples, interval_rows, propagate
+from inflationary_flows.files.datasets import save_dataset
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import yaml
 
-from inflationary_flows.artifacts.files import atomic_write, sha256_of
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.provenance import RESULTS, note_read
-from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.audit.checks import audit
+from inflationary_flows.files.files import atomic_write, sha256_of
+from inflationary_flows.files.tables import write_csv
 from inflationary_flows.report.costs import benchmark_files
 from inflationary_flows.report.page import Run, describe_run, find_entries, read_pictures, render
 from inflationary_flows.report.quoted import QUOTED, SIZES, quoted_tables, table_of_tables
 from inflationary_flows.report.registry import read_registry
 from inflationary_flows.report.tables import Table
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.provenance import RESULTS, note_read
 
 with job(snakemake):
     params, page = snakemake.params, Path(snakemake.params.page)

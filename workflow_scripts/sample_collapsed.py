@@ -1,9 +1,9 @@
 """Runs the chains of NUTS over the mixture's weights alone."""
 
 from inflationary_flows.artifacts.inference import load_evidence, save_chain
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.inference.collapsed import CollapsedPosterior
 from inflationary_flows.inference.nuts import run_nuts
+from inflationary_flows.runtime.job import job
 from inflationary_flows.seeding import derive_seed
 
 with job(snakemake):

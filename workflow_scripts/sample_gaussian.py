@@ -4,9 +4,9 @@ from pathlib import Path
 
 from inflationary_flows.artifacts.flows import load_basis
 from inflationary_flows.artifacts.images import save_images
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.images.generation import sample_gaussian
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

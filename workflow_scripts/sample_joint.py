@@ -1,12 +1,12 @@
 """Runs one chain of NUTS over the mixture's weights and all latents."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.inference import load_linearised, load_observations, save_chain
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.nuts import run_nuts
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 from inflationary_flows.seeding import derive_seed
 
 with job(snakemake):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
-from inflationary_flows.artifacts.tensors import load_tensors
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.files.tensors import load_tensors
 from inflationary_flows.metrics.ranks import rank_rows
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

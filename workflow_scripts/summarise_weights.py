@@ -1,9 +1,9 @@
 """Reports the posterior of the weights, if its chains have passed the gate."""
 
-from inflationary_flows.artifacts.datasets import load_dataset
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.files.datasets import load_dataset
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.inference.diagnostics import check_gate, diagnose, summarise_weights
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     wildcards = snakemake.wildcards

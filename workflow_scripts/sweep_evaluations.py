@@ -1,15 +1,15 @@
 """Measures Frechet distance and round-trip error of images at one number of solver steps."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
 from inflationary_flows.artifacts.features import load_extractor, load_reference
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.states import keep_carried
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.images.acceleration import accelerate
 from inflationary_flows.experiments.images.roundtrip import images_of_split
 from inflationary_flows.experiments.images.sweep import measure_evaluations
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.states import keep_carried
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
@@ -33,7 +33,7 @@ with job(snakemake):
     files = {"flow": snakemake.input.flow, "splits": snakemake.input.splits}
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
-    with keep_carried(files, params.state, seconds, **decisive) as progress:
+    with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
         rows = measure_evaluations(
             flow,
             images_of_split(splits, params.split),
@@ -45,6 +45,6 @@ with job(snakemake):
             draw=params.draw,
             extractor=extractor,
             reference=reference,
-            progress=progress,
+            checkpoint=checkpoint,
         )
     write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule, seed=params.draw)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from inflationary_flows.artifacts.flows import load_basis
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.runtime.job import job
 
 
 def row(dataset: str, basis: Eigenbasis) -> dict[str, str | int | float]:

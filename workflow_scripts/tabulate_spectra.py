@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from inflationary_flows.artifacts.flows import load_basis
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.runtime.job import job
 
 
 def rows(dataset: str, basis: Eigenbasis) -> list[dict[str, str | int | float]]:

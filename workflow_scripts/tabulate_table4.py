@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_csv
 from inflationary_flows.experiments.baselines.table4 import tabulate_table4
+from inflationary_flows.files.tables import write_csv
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, paths = snakemake.params, snakemake.input

@@ -1,9 +1,9 @@
 """Takes held-out images as if a flow had made them: what a perfect one would score."""
 
 from inflationary_flows.artifacts.images import save_images
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.images.roundtrip import choose_images
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards

@@ -3,11 +3,11 @@
 import numpy as np
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.snapshots.measure import trace_flow
+from inflationary_flows.files.files import atomic_write
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     splits = load_splits(snakemake.input.splits)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import atomic_write
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.marginals.measure import trace_marginals
+from inflationary_flows.files.files import atomic_write
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = {name: value for name, value in snakemake.params.items() if name != "source"}

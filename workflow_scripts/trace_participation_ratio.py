@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from inflationary_flows.artifacts.flows import load_basis
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.tables import write_rows
 from inflationary_flows.experiments.pr_over_time.measure import trace_participation_ratio
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params = snakemake.params

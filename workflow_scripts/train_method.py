@@ -2,18 +2,18 @@
 
 import json
 
-from inflationary_flows.artifacts.devices import device_for
-from inflationary_flows.artifacts.files import atomic_write, read_json, sha256_of
-from inflationary_flows.artifacts.job import job
 from inflationary_flows.artifacts.models import save_model
-from inflationary_flows.artifacts.problems import load_problem
-from inflationary_flows.artifacts.states import keep_progress
+from inflationary_flows.artifacts.training_tasks import load_training_task
 from inflationary_flows.baselines.discovery import load_method
-from inflationary_flows.progress import run_digest
+from inflationary_flows.checkpoint import run_digest
+from inflationary_flows.files.files import atomic_write, read_json, sha256_of
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.states import keep_checkpoint
 
 with job(snakemake):
     params, resources, paths = snakemake.params, snakemake.resources, snakemake.input
-    problem = load_problem(paths.splits, paths.eigenbasis, dict(params.items()))
+    task = load_training_task(paths.splits, paths.eigenbasis, dict(params.items()))
     method = load_method(params.kind)
     settings = {**params.defaults, **read_json(paths.settings)["settings"]}
     digest = run_digest(
@@ -23,13 +23,13 @@ with job(snakemake):
         params=dict(params.items()),
         wildcards=dict(snakemake.wildcards.items()),
     )
-    with keep_progress(params.state, digest, resources.checkpoint_seconds) as progress:
+    with keep_checkpoint(params.state, digest, resources.checkpoint_seconds) as checkpoint:
         model, curve = method.fit(
-            problem,
+            task,
             method.Settings(**settings),
             steps=params.steps,
             seed=params.seed,
-            progress=progress,
+            checkpoint=checkpoint,
             device=device_for(resources),
         )
     save_model(snakemake.output.model, params.kind, model, {"seed": params.seed, "digest": digest})

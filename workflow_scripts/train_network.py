@@ -3,16 +3,16 @@
 import json
 from pathlib import Path
 
-from inflationary_flows.artifacts.devices import device_for, gpus_of
-from inflationary_flows.artifacts.files import atomic_write, sha256_of
 from inflationary_flows.artifacts.flows import load_basis, save_network
-from inflationary_flows.artifacts.job import job
-from inflationary_flows.artifacts.states import keep_progress
+from inflationary_flows.checkpoint import run_digest
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
+from inflationary_flows.files.files import atomic_write, sha256_of
 from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.mathematics.schedules import make_schedule
-from inflationary_flows.progress import run_digest
+from inflationary_flows.runtime.devices import device_for, gpus_of
+from inflationary_flows.runtime.job import job
+from inflationary_flows.runtime.states import keep_checkpoint
 from inflationary_flows.training.compute import join_processes, launched, run_in_processes
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
@@ -39,7 +39,7 @@ with job(snakemake), join_processes(device_for(resources)) as (processes, device
         source=params.source,
     )
     seconds = resources.checkpoint_seconds
-    with keep_progress(params.state, digest, seconds, writes=processes.first) as progress:
+    with keep_checkpoint(params.state, digest, seconds, writes=processes.first) as checkpoint:
         denoiser, curve = fit(
             splits.train,
             splits.validation,
@@ -48,7 +48,7 @@ with job(snakemake), join_processes(device_for(resources)) as (processes, device
             params.network,
             TrainingSettings(**params.training),
             seed=params.seed,
-            progress=progress,
+            checkpoint=checkpoint,
             exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
             device=device,
             processes=processes,

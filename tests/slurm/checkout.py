@@ -15,7 +15,7 @@ from typing import Any
 
 from cluster import Cluster, Entered, Job, wait_until
 
-from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.files.files import sha256_of
 from repository import NOT_COPIED, REPOSITORY
 
 # The profile as it is, but for shorter waits: files of this machine's own disk appear at once.

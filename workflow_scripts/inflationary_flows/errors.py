@@ -53,7 +53,7 @@ class TrainingError(InflationaryFlowsError):
     """Training cannot start, go on or be resumed."""
 
 
-class ProgressError(InflationaryFlowsError):
+class CheckpointError(InflationaryFlowsError):
     """What a long job kept belongs to another run, or another job writes it."""
 
 

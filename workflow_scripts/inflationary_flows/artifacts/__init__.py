@@ -1,1 +1,1 @@
-"""Files the workflow writes and reads: atomic, checked when read, and free of pickles."""
+"""Objects of the library as files: flows, models, images, posteriors, reference statistics."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.errors import ArtifactError, ConfigError, DataError, InflationaryFlowsError, shorten
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.metrics.features import (
     DIGITS,
     EFFICIENTNET,

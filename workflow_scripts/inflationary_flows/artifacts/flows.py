@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.tensors import load_tensors, save_tensors, sha256_of_array
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
+from inflationary_flows.files.tensors import load_tensors, save_tensors, sha256_of_array
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.files.tensors import load_tensors, save_tensors
 
 _IMAGES = "images"
 _REMAKE = "delete the file and run the workflow again: it makes the file anew"

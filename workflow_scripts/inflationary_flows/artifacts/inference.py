@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import ComponentEvidence
 from inflationary_flows.inference.latent_mixture import LatentMixture, Observations

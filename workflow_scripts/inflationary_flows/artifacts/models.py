@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
 from inflationary_flows.baselines.discovery import load_method
 from inflationary_flows.baselines.injective import InjectiveFlow
 from inflationary_flows.baselines.method import Model
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
+from inflationary_flows.files.tensors import load_tensors, save_tensors
 
 _FILE = "model.safetensors"
 _REMAKE = "the file was written by another version of the library; delete it and run the workflow again"

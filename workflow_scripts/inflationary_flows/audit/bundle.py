@@ -14,11 +14,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.audit.crate import describe_run
 from inflationary_flows.audit.sidecars import Ledger
 from inflationary_flows.audit.vocabulary import METADATA, RESULTS, script_of
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.files.files import atomic_write
 
 # What it takes to run the workflow again, below the folder of the Snakefile.
 SOURCES = (

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from inflationary_flows.artifacts.digest import source_digest
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.provenance import PROVENANCE
 from inflationary_flows.audit.origins import untraced_numbers
 from inflationary_flows.audit.sidecars import Ledger, Sidecar
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.runtime.digest import source_digest
+from inflationary_flows.runtime.provenance import PROVENANCE
 
 # What stands beside artifacts: text for people, written by Snakemake or by hand.
 NO_ARTIFACTS = frozenset({PROVENANCE, "logs", "README.md"})

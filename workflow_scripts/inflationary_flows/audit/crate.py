@@ -21,7 +21,6 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.audit.jobs import Job, jobs_of, names_of_outputs
 from inflationary_flows.audit.sidecars import Input, Ledger
 from inflationary_flows.audit.vocabulary import (
@@ -42,6 +41,7 @@ from inflationary_flows.audit.vocabulary import (
     literal_of,
     script_of,
 )
+from inflationary_flows.files.files import sha256_of
 
 _HEX_DIGITS = 12
 

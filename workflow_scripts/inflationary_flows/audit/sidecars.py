@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from inflationary_flows.artifacts.provenance import FORMAT, PROVENANCE, seal
 from inflationary_flows.errors import ArtifactError, shorten
+from inflationary_flows.runtime.provenance import FORMAT, PROVENANCE, seal
 
 _SUFFIX = ".json"
 

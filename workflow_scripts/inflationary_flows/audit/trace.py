@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.provenance import PROVENANCE, sidecar_of
 from inflationary_flows.audit.sidecars import Input, Sidecar, read_sidecar
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.runtime.provenance import PROVENANCE, sidecar_of
 
 _SHORT = 12
 

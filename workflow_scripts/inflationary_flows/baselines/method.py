@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.mathematics.prior import CompressedPrior
-from inflationary_flows.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class TrainingTask:
     """Data, the number of dimensions to keep, and what all methods may spend.
 
     Attributes:
@@ -97,12 +97,12 @@ class Method(Protocol):
 
     def fit(
         self,
-        problem: Problem,
+        task: TrainingTask,
         settings: Any,
         *,
         steps: int,
         seed: int,
-        progress: Progress,
+        checkpoint: Checkpoint,
         device: str = "cpu",
     ) -> tuple[Model, list[dict[str, Any]]]:
         """Trains a model, or goes on where an interrupted run stopped.

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from inflationary_flows.baselines.chart import InjectiveNetwork, build_network, chart_of_size
 from inflationary_flows.baselines.injective import InjectiveFlow
-from inflationary_flows.baselines.method import Problem
+from inflationary_flows.baselines.method import TrainingTask
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.networks.costs import network_cost
-from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.fit import ema_decay, learning_rate_factor
 from inflationary_flows.training.settings import TrainingSettings
@@ -87,12 +87,12 @@ def _phase_at(phases: Sequence[Phase], step: int) -> tuple[Phase, int]:
     raise IndexError(step)
 
 
-def make_network(problem: Problem, seed: int) -> tuple[InjectiveNetwork, dict[str, Any]]:
+def make_network(task: TrainingTask, seed: int) -> tuple[InjectiveNetwork, dict[str, Any]]:
     """The untrained network, as large as the score network, and the settings of its chart."""
-    parameters = network_cost(problem.network, problem.dimension).parameters
-    image = problem.image if problem.budget["chart"]["conditioner"] == "convolution" else None
-    chart = chart_of_size(problem.basis, problem.kept_dims, problem.budget["chart"], image, parameters)
-    return build_network(problem.basis, problem.kept_dims, chart, image, seed), chart
+    parameters = network_cost(task.network, task.dimension).parameters
+    image = task.image if task.budget["chart"]["conditioner"] == "convolution" else None
+    chart = chart_of_size(task.basis, task.kept_dims, task.budget["chart"], image, parameters)
+    return build_network(task.basis, task.kept_dims, chart, image, seed), chart
 
 
 @torch.no_grad()
@@ -106,22 +106,22 @@ def _measure(network: InjectiveNetwork, points: Tensor) -> dict[str, float]:
 
 
 def fit_injective(
-    problem: Problem,
+    task: TrainingTask,
     phases: Sequence[Phase],
     *,
     learning_rate: float,
     seed: int,
-    progress: Progress,
+    checkpoint: Checkpoint,
     device: str = "cpu",
 ) -> tuple[InjectiveFlow, list[dict[str, Any]]]:
     """Trains an injective flow, or goes on where an interrupted run of the same digest stopped.
 
     Arguments:
-        problem: Data and budget.
+        task: Data and budget.
         phases: Losses, one after the other.
         learning_rate: Peak rate.
         seed: Seed of initial weights, batches and probes.
-        progress: Where the state is kept meanwhile, and why to stop early.
+        checkpoint: Where the state is kept meanwhile, and why to stop early.
         device: Where the network runs.
 
     Returns:
@@ -131,19 +131,19 @@ def fit_injective(
     Raises:
         TrainingError: if the loss is not finite; the last good state is kept.
         Interrupted: if it was asked to stop; the state is kept.
-        ProgressError: if the kept state is of another run, or another job writes it.
+        CheckpointError: if the kept state is of another run, or another job writes it.
     """
-    budget, total = problem.budget, sum(phase.steps for phase in phases)
-    network, chart = make_network(problem, seed)
+    budget, total = task.budget, sum(phase.steps for phase in phases)
+    network, chart = make_network(task, seed)
     network.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
     scaler = torch.amp.GradScaler(enabled=False)
     average = copy.deepcopy(network)
     state = TrainingState(network, average, optimiser, scaler)
-    if state.resume(progress):
+    if state.resume(checkpoint):
         logger.info("resumed at step %d of %d", state.step, total)
-    train = chart_points(network, problem.basis, problem.train)
-    held_out = chart_points(network, problem.basis, problem.validation[: budget["validation_points"]])
+    train = chart_points(network, task.basis, task.train)
+    held_out = chart_points(network, task.basis, task.validation[: budget["validation_points"]])
     while state.step < total:
         phase, step = _phase_at(phases, state.step)
         if step == 0 and state.step > 0:
@@ -152,8 +152,8 @@ def fit_injective(
         rate = learning_rate * learning_rate_factor(step, settings)
         try:
             value = _advance(state, phase.loss, train, settings, rate, seed)
-        except TrainingError as problem_found:
-            problem_found.hint += f"; the last good state is kept in {progress.store.name}"
+        except TrainingError as problem:
+            problem.hint += f"; the last good state is kept in {checkpoint.store.name}"
             raise
         if state.step % budget["validate_every"] == 0 or state.step == total:
             row = {
@@ -166,13 +166,13 @@ def fit_injective(
             }
             state.history.append(row)
             logger.info("step %d of %d (%s)  %s", state.step, total, phase.name, row)
-        reason = progress.stop() if state.step < total else None
-        if reason or progress.due():
-            state.save(progress)
+        reason = checkpoint.stop() if state.step < total else None
+        if reason or checkpoint.due():
+            state.save(checkpoint)
         if reason:
-            raise progress.interrupted("training", state.step, total, reason)
-    state.save(progress)
-    return InjectiveFlow(average.requires_grad_(False), problem.basis, chart, problem.image), state.history
+            raise checkpoint.interrupted("training", state.step, total, reason)
+    state.save(checkpoint)
+    return InjectiveFlow(average.requires_grad_(False), task.basis, chart, task.image), state.history
 
 
 def _advance(

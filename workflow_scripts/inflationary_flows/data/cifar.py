@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.data.archives import Limits, tar_members
 from inflationary_flows.data.images import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.files.files import sha256_of
 
 _FOLDER = "cifar-10-batches-py"
 _PARTS = {

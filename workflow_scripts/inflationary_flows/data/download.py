@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.data.checksums import require_checksum
 from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.files.files import atomic_write
 
 SCHEMES = ("https", "http", "file")
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.data.images import ImageSource
 from inflationary_flows.data.picture_files import resized
 from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.files.files import sha256_of
 
 # In the public domain, or given to it by their authors.
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")

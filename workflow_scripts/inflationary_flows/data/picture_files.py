@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import sha256_of
 from inflationary_flows.data.archives import Limits, ZipFiles
 from inflationary_flows.data.images import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.files.files import sha256_of
 
 _MOST_PIXELS = 50_000_000
 _LIMITS = Limits(member=256 << 20, total=256 << 30)

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.tensors import sha256_of_array
 from inflationary_flows.data.images import ImageSource, read_images
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import Pixels, find_image_format
 from inflationary_flows.data.sources import Table, read_table, require_varying
 from inflationary_flows.data.splits import SPLITS, Splits
 from inflationary_flows.errors import DataError
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.tensors import sha256_of_array
 
 _SHUFFLE_STREAM = 4
 _TEST_STREAM = 6

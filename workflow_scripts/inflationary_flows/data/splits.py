@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts.files import write_json
-from inflationary_flows.artifacts.tensors import map_tensors, save_tensors
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.files.files import write_json
+from inflationary_flows.files.tensors import map_tensors, save_tensors
 
 SPLITS = ("train", "validation", "test")
 

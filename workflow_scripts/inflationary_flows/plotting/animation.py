@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.files.files import atomic_write
 from inflationary_flows.plotting.images import as_colours, columns_within, is_ink, mosaic
 from inflationary_flows.plotting.style import COLOURS, figure_style
 from inflationary_flows.plotting.toys import best_azimuth, draw_points, half_width

@@ -7,7 +7,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.files.files import atomic_write
 from inflationary_flows.plotting.images import as_colours, mosaic
 
 # A sheet of images is about as many pixels wide.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inflationary_flows.artifacts.labels import Labels
+from inflationary_flows.plotting.labels import Labels
 
 Arrays = dict[str, np.ndarray]
 

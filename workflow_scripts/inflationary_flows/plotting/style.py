@@ -18,7 +18,7 @@ from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.files.files import atomic_write
 
 # Widths of one and of two columns of a paper, inches.
 SINGLE_COLUMN = 3.3

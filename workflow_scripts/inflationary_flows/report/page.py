@@ -13,9 +13,9 @@ from typing import Any
 
 import jinja2
 
-from inflationary_flows.artifacts.labels import Labels
 from inflationary_flows.audit.checks import Audit, Finding
 from inflationary_flows.audit.sidecars import Input
+from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.report.captions import caption_html
 from inflationary_flows.report.pictures import KINDS, Picture, fitted
 from inflationary_flows.report.registry import Registry

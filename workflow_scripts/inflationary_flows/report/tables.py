@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from inflationary_flows.artifacts.files import sha256_of
+from inflationary_flows.files.files import sha256_of
 
 # A table with more rows than MANY is shown by its first FIRST.
 MANY, FIRST = 2000, 500

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.networks.build import build_network
-from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.compute import Compute, Processes
 from inflationary_flows.training.examples import Examples, make_examples, whitened_data
@@ -50,8 +50,8 @@ def learning_rate_factor(step: int, settings: TrainingSettings) -> float:
     """Linear warm-up, then a cosine to nought, as a share of the peak rate."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
-    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    return (1 + math.cos(math.pi * progress)) / 2
+    checkpoint = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    return (1 + math.cos(math.pi * checkpoint)) / 2
 
 
 def ema_decay(step: int, settings: TrainingSettings) -> float:
@@ -166,7 +166,7 @@ def fit(
     settings: TrainingSettings,
     *,
     seed: int,
-    progress: Progress,
+    checkpoint: Checkpoint,
     exact: Denoiser | None = None,
     device: str = "cpu",
     processes: Processes | None = None,
@@ -180,7 +180,7 @@ def fit(
         network_settings: `kind`, `space` and sizes, as in the configuration.
         settings: Hyper-parameters of the optimisation.
         seed: Seed of initial weights, batches, times and noise.
-        progress: Where the state is kept meanwhile, and why to stop early.
+        checkpoint: Where the state is kept meanwhile, and why to stop early.
         exact: Exact denoiser to measure the excess error against, where it is known.
         device: Where the network runs.
         processes: Who shares the batches; all get the same network, the first one keeps the state.
@@ -191,7 +191,7 @@ def fit(
     Raises:
         TrainingError: if the loss is not finite or diverges; the last good state is kept.
         Interrupted: if it was asked to stop; the state is kept.
-        ProgressError: if the kept state is of another run, or another job writes it.
+        CheckpointError: if the kept state is of another run, or another job writes it.
     """
     noiseless = schedule.kernel == "proportional" and float(schedule.exponents.min()) == 0.0
     if noiseless and settings.targets == "posterior_mean":
@@ -215,7 +215,7 @@ def fit(
     state = TrainingState(network, copy.deepcopy(network), optimiser, compute.scaler)
     # The first process mends what it finds; the others read after it, and nobody writes before all of them have.
     with compute.processes.first_before_others():
-        resumed = state.resume(progress)
+        resumed = state.resume(checkpoint)
     if resumed:
         logger.info("resumed at step %d of %d", state.step, settings.steps)
     examples = make_examples(train, basis, schedule, settings, network_settings.get("image"), device)
@@ -235,7 +235,7 @@ def fit(
             try:
                 value = advance(state, compute, denoiser, batch, settings, seed)
             except TrainingError as problem:
-                problem.hint += f"; the last good state is kept in {progress.store.name}"
+                problem.hint += f"; the last good state is kept in {checkpoint.store.name}"
                 raise
             bar.update()
             if state.step % settings.validate_every == 0 or state.step == settings.steps:
@@ -256,14 +256,14 @@ def fit(
                     row["validation_loss"],
                     f"  excess {row['excess_denoising_error']:.5f}" if exact is not None else "",
                 )
-            reason = progress.stop() if state.step < settings.steps else None
+            reason = checkpoint.stop() if state.step < settings.steps else None
             stopping = compute.any(reason is not None)
-            if writes and (stopping or progress.due()):
-                state.save(progress)
+            if writes and (stopping or checkpoint.due()):
+                state.save(checkpoint)
             if stopping:
-                raise progress.interrupted("training", state.step, settings.steps, reason)
+                raise checkpoint.interrupted("training", state.step, settings.steps, reason)
     if writes:
-        state.save(progress)
+        state.save(checkpoint)
     state.average.eval()
     return averaged, state.history
 

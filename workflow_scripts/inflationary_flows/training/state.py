@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inflationary_flows.progress import Progress
+from inflationary_flows.checkpoint import Checkpoint
 
 
 @dataclass
@@ -40,22 +40,22 @@ class TrainingState:
             tensors |= {f"optimiser.{index}.{k}": v for k, v in moments.items()}
         return tensors
 
-    def save(self, progress: Progress) -> None:
+    def save(self, checkpoint: Checkpoint) -> None:
         """Keeps the state."""
         # As text: among metadata the entries of a row would be sorted, and the curve would tell who was interrupted.
         history = json.dumps(self.history)
-        progress.save(self._tensors(), step=self.step, history=history, scaler=self.scaler.state_dict())
+        checkpoint.save(self._tensors(), step=self.step, history=history, scaler=self.scaler.state_dict())
 
-    def resume(self, progress: Progress) -> bool:
+    def resume(self, checkpoint: Checkpoint) -> bool:
         """Continues from the kept state, if there is one.
 
         Returns:
             Whether there was one.
 
         Raises:
-            ProgressError: if it belongs to another run.
+            CheckpointError: if it belongs to another run.
         """
-        kept = progress.resume()
+        kept = checkpoint.resume()
         if kept is None:
             return False
         arrays, metadata = kept

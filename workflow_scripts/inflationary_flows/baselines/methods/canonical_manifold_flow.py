@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from inflationary_flows.baselines.injective import InjectiveFlow, pack, unpack
-from inflationary_flows.baselines.method import Problem
+from inflationary_flows.baselines.method import TrainingTask
 from inflationary_flows.baselines.methods.rectangular_flow import joint_loss
 from inflationary_flows.baselines.training import Phase, fit_injective
-from inflationary_flows.progress import Progress
+from inflationary_flows.checkpoint import Checkpoint
 
 __all__ = ["Settings", "fit", "pack", "unpack"]
 
@@ -35,15 +35,15 @@ class Settings:
 
 
 def fit(
-    problem: Problem, settings: Settings, *, steps: int, seed: int, progress: Progress, device: str = "cpu"
+    task: TrainingTask, settings: Settings, *, steps: int, seed: int, checkpoint: Checkpoint, device: str = "cpu"
 ) -> tuple[InjectiveFlow, list[dict[str, Any]]]:
     """Trains a canonical manifold flow; see `fit_injective`."""
-    loss = joint_loss(problem.budget, settings.reconstruction_weight, settings.sparsity_weight)
+    loss = joint_loss(task.budget, settings.reconstruction_weight, settings.sparsity_weight)
     return fit_injective(
-        problem,
+        task,
         [Phase("joint", steps, loss)],
         learning_rate=settings.learning_rate,
         seed=seed,
-        progress=progress,
+        checkpoint=checkpoint,
         device=device,
     )

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.baselines.layers import count_parameters
-from inflationary_flows.baselines.method import Problem
+from inflationary_flows.baselines.method import TrainingTask
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.schedules import make_schedule
-from inflationary_flows.progress import Progress
 from inflationary_flows.training import fit as training
 from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.content import flow_content, flow_from, solver_settings
@@ -96,11 +96,11 @@ class InflationaryModel:
 
 
 def fit(
-    problem: Problem, settings: Settings, *, steps: int, seed: int, progress: Progress, device: str = "cpu"
+    task: TrainingTask, settings: Settings, *, steps: int, seed: int, checkpoint: Checkpoint, device: str = "cpu"
 ) -> tuple[InflationaryModel, list[dict[str, Any]]]:
     """Trains a reducing flow; see `training.fit.fit`."""
-    schedule = make_schedule(problem.basis.eigenvalues, **problem.schedule)
-    chosen = TrainingSettings(**problem.training)
+    schedule = make_schedule(task.basis.eigenvalues, **task.schedule)
+    chosen = TrainingSettings(**task.training)
     chosen = replace(
         chosen,
         steps=steps,
@@ -108,25 +108,25 @@ def fit(
         warmup_steps=min(chosen.warmup_steps, steps // 5),
     )
     denoiser, curve = training.fit(
-        problem.train,
-        problem.validation,
-        problem.basis,
+        task.train,
+        task.validation,
+        task.basis,
         schedule,
-        dict(problem.network),
+        dict(task.network),
         chosen,
         seed=seed,
-        progress=progress,
+        checkpoint=checkpoint,
         device=device,
     )
     flow = assemble(
         denoiser,
-        problem.train,
-        solver=solver_settings(problem.solver),
-        compressed_prior=problem.compressed_prior,
+        task.train,
+        solver=solver_settings(task.solver),
+        compressed_prior=task.compressed_prior,
         held=_COMPRESSED_LATENTS,
         device=device,
     )
-    return InflationaryModel(flow, {"schedule": dict(problem.schedule), "network": dict(problem.network)}), curve
+    return InflationaryModel(flow, {"schedule": dict(task.schedule), "network": dict(task.network)}), curve
 
 
 def pack(model: InflationaryModel) -> tuple[dict[str, Any], dict[str, Any]]:

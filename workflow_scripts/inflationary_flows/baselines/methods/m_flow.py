@@ -16,9 +16,9 @@ from torch import Tensor
 
 from inflationary_flows.baselines.chart import InjectiveNetwork
 from inflationary_flows.baselines.injective import InjectiveFlow, pack, unpack
-from inflationary_flows.baselines.method import Problem
+from inflationary_flows.baselines.method import TrainingTask
 from inflationary_flows.baselines.training import Phase, fit_injective, reconstruction
-from inflationary_flows.progress import Progress
+from inflationary_flows.checkpoint import Checkpoint
 
 __all__ = ["Settings", "fit", "pack", "unpack"]
 
@@ -49,7 +49,7 @@ def likelihood_loss(network: InjectiveNetwork, points: Tensor, _: torch.Generato
 
 
 def fit(
-    problem: Problem, settings: Settings, *, steps: int, seed: int, progress: Progress, device: str = "cpu"
+    task: TrainingTask, settings: Settings, *, steps: int, seed: int, checkpoint: Checkpoint, device: str = "cpu"
 ) -> tuple[InjectiveFlow, list[dict[str, Any]]]:
     """Trains an M-Flow; see `fit_injective`."""
     first = min(max(1, round(settings.reconstruction_share * steps)), steps - 1)
@@ -58,5 +58,5 @@ def fit(
         Phase("likelihood", steps - first, likelihood_loss),
     ]
     return fit_injective(
-        problem, phases, learning_rate=settings.learning_rate, seed=seed, progress=progress, device=device
+        task, phases, learning_rate=settings.learning_rate, seed=seed, checkpoint=checkpoint, device=device
     )

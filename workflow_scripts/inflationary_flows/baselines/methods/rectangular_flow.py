@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inflationary_flows.baselines.chart import InjectiveNetwork
 from inflationary_flows.baselines.injective import InjectiveFlow, pack, unpack
-from inflationary_flows.baselines.method import Problem
+from inflationary_flows.baselines.method import TrainingTask
 from inflationary_flows.baselines.training import Loss, Phase, fit_injective
 from inflationary_flows.baselines.volume import (
     LocalMap,
@@ -26,7 +26,7 @@ from inflationary_flows.baselines.volume import (
     off_diagonal,
     off_diagonal_estimate,
 )
-from inflationary_flows.progress import Progress
+from inflationary_flows.checkpoint import Checkpoint
 
 __all__ = ["Settings", "fit", "joint_loss", "pack", "unpack"]
 
@@ -79,10 +79,10 @@ def joint_loss(budget: Mapping[str, Any], reconstruction_weight: float, sparsity
 
 
 def fit(
-    problem: Problem, settings: Settings, *, steps: int, seed: int, progress: Progress, device: str = "cpu"
+    task: TrainingTask, settings: Settings, *, steps: int, seed: int, checkpoint: Checkpoint, device: str = "cpu"
 ) -> tuple[InjectiveFlow, list[dict[str, Any]]]:
     """Trains a rectangular flow; see `fit_injective`."""
-    phases = [Phase("joint", steps, joint_loss(problem.budget, settings.reconstruction_weight))]
+    phases = [Phase("joint", steps, joint_loss(task.budget, settings.reconstruction_weight))]
     return fit_injective(
-        problem, phases, learning_rate=settings.learning_rate, seed=seed, progress=progress, device=device
+        task, phases, learning_rate=settings.learning_rate, seed=seed, checkpoint=checkpoint, device=device
     )

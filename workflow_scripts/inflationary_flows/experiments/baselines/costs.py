@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
+from inflationary_flows.checkpoint import Checkpoint, Nowhere
 from inflationary_flows.errors import Interrupted
-from inflationary_flows.progress import Nowhere, Progress
 
 COST_METRICS = ("parameters", "steps", "step_seconds", "training_seconds", "sample_seconds")
 
@@ -31,13 +31,13 @@ class TimedMethod:
     """A method as its costs are measured.
 
     Attributes:
-        fit: Trains a new model for a number of steps, asking its progress after each of them but the last.
+        fit: Trains a new model for a number of steps, asking its checkpoint after each of them but the last.
         sample: Generates a number of points by the trained model.
         parameters: Trained numbers of the model.
         steps: Steps of its training.
     """
 
-    fit: Callable[[int, Progress], object]
+    fit: Callable[[int, Checkpoint], object]
     sample: Callable[[int], object]
     parameters: int
     steps: int
@@ -125,9 +125,9 @@ def step_seconds(method: TimedMethod, steps: int, clock: Callable[[], float]) ->
         return "enough steps were timed"
 
     try:
-        method.fit(steps + 2, Progress(Nowhere(), "", seconds=math.inf, stop=stop))
+        method.fit(steps + 2, Checkpoint(Nowhere(), "", seconds=math.inf, stop=stop))
     except Interrupted:
         return (end - begin) / steps
     start = clock()
-    method.fit(method.steps, Progress.unkept())
+    method.fit(method.steps, Checkpoint.unkept())
     return (clock() - start) / method.steps

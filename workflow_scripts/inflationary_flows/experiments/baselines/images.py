@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.baselines.method import Model
+from inflationary_flows.checkpoint import Checkpoint, in_batches
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import DataError
 from inflationary_flows.experiments.images.generation import as_images
-from inflationary_flows.progress import Progress, in_batches
 
 # What the metric is called of the set of images that comes nearest, as the paper's table 4 has it.
 BEST = "_best"
@@ -26,7 +26,7 @@ def generate_method_images(
     count: int,
     draw: int,
     batch_size: int | None = None,
-    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> np.ndarray:
     """Generates the images of a draw.
 
@@ -36,7 +36,7 @@ def generate_method_images(
         count: How many.
         draw: Seed of the draw; each image has a latent of its own, so that batches do not matter.
         batch_size: Images at once.
-        progress: Where images are kept meanwhile.
+        checkpoint: Where images are kept meanwhile.
 
     Returns:
         Grey levels, uint8, shape (count, C, H, W).
@@ -53,7 +53,7 @@ def generate_method_images(
             raise DataError("generated images", "finite numbers", "others", "look at the model's training curve")
         return {"images": as_images(points, image)}
 
-    return in_batches(batch, count, batch_size or _BATCH, progress or Progress.unkept(), "images")["images"]
+    return in_batches(batch, count, batch_size or _BATCH, checkpoint or Checkpoint.unkept(), "images")["images"]
 
 
 def frechet_rows(metric: str, distances: Sequence[float], n: int) -> list[dict[str, Any]]:

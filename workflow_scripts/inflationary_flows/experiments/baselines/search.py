@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.baselines.method import Method, Problem
+from inflationary_flows.baselines.method import Method, TrainingTask
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.errors import DataError, TrainingError
 from inflationary_flows.experiments.baselines.quality import standardise_varying
 from inflationary_flows.metrics.two_sample import energy_distance
-from inflationary_flows.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -28,27 +28,27 @@ CRITERION = "energy_distance"
 
 def search(
     method: Method,
-    problem: Problem,
+    task: TrainingTask,
     candidates: Sequence[Mapping[str, Any]],
     *,
     defaults: Mapping[str, Any],
     steps: int,
     seed: int,
     samples: int,
-    progress: Progress,
+    checkpoint: Checkpoint,
     device: str = "cpu",
 ) -> list[dict[str, Any]]:
     """Trains every candidate and measures its samples.
 
     Arguments:
         method: What is trained.
-        problem: Data and budget.
+        task: Data and budget.
         candidates: Settings by candidate, which replace defaults.
         defaults: Settings that all have.
         steps: Optimiser steps of each.
         seed: Seed of training and of samples.
         samples: Points compared, cut to the validation split.
-        progress: Where the state of each candidate is kept meanwhile.
+        checkpoint: Where the state of each candidate is kept meanwhile.
         device: Where networks run.
 
     Returns:
@@ -61,12 +61,12 @@ def search(
     values = []
     for number, candidate in enumerate(candidates):
         settings = method.Settings(**{**defaults, **candidate})
-        part = progress.part(f"candidate{number}")
+        part = checkpoint.part(f"candidate{number}")
         try:
-            model, _ = method.fit(problem, settings, steps=steps, seed=seed, progress=part, device=device)
-            held_out = np.asarray(problem.validation[:samples], dtype=np.float64)
+            model, _ = method.fit(task, settings, steps=steps, seed=seed, checkpoint=part, device=device)
+            held_out = np.asarray(task.validation[:samples], dtype=np.float64)
             generated = model.sample(len(held_out), seed)
-            value = energy_distance(*(standardise_varying(x, problem.basis) for x in (generated, held_out)))
+            value = energy_distance(*(standardise_varying(x, task.basis) for x in (generated, held_out)))
         except (TrainingError, DataError) as failure:
             logger.warning("candidate %d is out.\n%s", number, failure)
             value = math.nan

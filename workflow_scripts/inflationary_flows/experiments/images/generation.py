@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from inflationary_flows.checkpoint import Checkpoint, in_batches
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.points import numbered_normal
-from inflationary_flows.progress import Progress, in_batches
 
 
 def as_images(points: np.ndarray, image: ImageFormat) -> np.ndarray:
@@ -26,7 +26,7 @@ def generate_images(
     count: int,
     draw: int,
     settings: SolverSettings | None = None,
-    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[np.ndarray, int]:
     """Generates the images number `first` ... `first + count - 1` of a draw.
 
@@ -38,7 +38,7 @@ def generate_images(
         first, count: Which ones.
         draw: Seed of the draw.
         settings: Integration other than the flow's own.
-        progress: Where images are kept meanwhile.
+        checkpoint: Where images are kept meanwhile.
 
     Returns:
         Images, uint8 of shape (count, C, H, W), and network evaluations of each.
@@ -54,7 +54,7 @@ def generate_images(
         images = as_images(flow.unwhiten_data(y).numpy(), image)
         return {"images": images, "evaluations": np.full(len(images), evaluations)}
 
-    rows = in_batches(batch, count, flow.batch_size, progress or Progress.unkept(), "images")
+    rows = in_batches(batch, count, flow.batch_size, checkpoint or Checkpoint.unkept(), "images")
     return rows["images"], int(rows["evaluations"][-1])
 
 

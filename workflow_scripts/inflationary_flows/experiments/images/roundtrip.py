@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from inflationary_flows.checkpoint import Checkpoint, in_batches
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.data.splits import Splits
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.metrics.frechet import Reference, reference_images
 from inflationary_flows.metrics.integration import carry_data, carry_latents
-from inflationary_flows.progress import Progress, in_batches
 from inflationary_flows.seeding import derive_seed
 
 # Grey levels of 8 bits in a unit of x, whose range is [-1, 1].
@@ -62,7 +62,7 @@ def measure_image_roundtrip(
     samples: int,
     draw: int,
     settings: SolverSettings | None = None,
-    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
     """Carries images to latents and back.
 
@@ -72,7 +72,7 @@ def measure_image_roundtrip(
         samples: How many to carry, chosen at random.
         draw: Seed of the choice.
         settings: Integration other than the flow's own.
-        progress: Where errors of images are kept meanwhile.
+        checkpoint: Where errors of images are kept meanwhile.
 
     Returns:
         `mse`, `mse_uint8_wrapped` (grey levels squared), `max_error` (grey levels), over pixels and images; `n`; and
@@ -98,7 +98,7 @@ def measure_image_roundtrip(
             "evaluations": np.full(len(x), evaluations),
         }
 
-    rows = in_batches(batch, len(numbers), flow.batch_size, progress or Progress.unkept(), "round trips")
+    rows = in_batches(batch, len(numbers), flow.batch_size, checkpoint or Checkpoint.unkept(), "round trips")
     return {
         "mse": float(rows["mse"].mean()),
         "mse_uint8_wrapped": float(rows["mse_uint8_wrapped"].mean()),

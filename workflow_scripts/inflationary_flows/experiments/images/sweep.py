@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.images.generation import generate_images
 from inflationary_flows.experiments.images.roundtrip import measure_image_roundtrip
@@ -11,7 +12,6 @@ from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.metrics.features import Extractor
 from inflationary_flows.metrics.frechet import FeatureStatistics, frechet_of
-from inflationary_flows.progress import Progress
 
 SWEEP_COLUMNS = ("solver", "evaluations", "extractor", "metric", "value", "n")
 
@@ -28,7 +28,7 @@ def measure_evaluations(
     draw: int,
     extractor: Extractor,
     reference: FeatureStatistics,
-    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[dict[str, Any]]:
     """Measures one solver at one number of steps.
 
@@ -41,7 +41,7 @@ def measure_evaluations(
         roundtrip: Images carried.
         draw: Seed of latents and of the choice of images.
         extractor, reference: What generated images are compared by, and with.
-        progress: Where images, and then errors, are kept meanwhile.
+        checkpoint: Where images, and then errors, are kept meanwhile.
 
     Returns:
         Rows of `SWEEP_COLUMNS`: the Frechet distance, and `roundtrip_mse` in 8-bit grey levels squared.
@@ -51,13 +51,13 @@ def measure_evaluations(
         Interrupted: if it was asked to stop; what was done is kept.
     """
     settings = flow.settings(solver, steps)
-    kept = progress or Progress.unkept()
+    kept = checkpoint or Checkpoint.unkept()
     generated, evaluations = generate_images(
-        flow, image, first=0, count=samples, draw=draw, settings=settings, progress=kept.part("images")
+        flow, image, first=0, count=samples, draw=draw, settings=settings, checkpoint=kept.part("images")
     )
     distance = frechet_of(generated, image.levels, reference, extractor)
     there_and_back = measure_image_roundtrip(
-        flow, images, samples=roundtrip, draw=draw, settings=settings, progress=kept.part("round_trips")
+        flow, images, samples=roundtrip, draw=draw, settings=settings, checkpoint=kept.part("round_trips")
     )
     identity = extractor.identity
     common = {"solver": solver, "evaluations": evaluations, "extractor": identity.extractor}

@@ -1,6 +1,6 @@
-"""Progress of long computations: kept from time to time, and when a computation is to stop.
+"""Checkpoints of long computations: kept from time to time, and when a computation is to stop.
 
-A computation that is killed goes on from the progress it kept, to the same bits. Progress belongs to a run that is
+A computation that is killed goes on from its checkpoint, to the same bits. A checkpoint belongs to a run that is
 named by a digest of all that determines its result; where and how it is kept is the store's business.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from inflationary_flows.errors import Interrupted, ProgressError
+from inflationary_flows.errors import CheckpointError, Interrupted
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class StateStore(Protocol):
         """Arrays and metadata of the last state that is whole, or None."""
 
     def write(self, tensors: Mapping[str, Any], metadata: dict[str, Any]) -> None:
-        """Replaces the state atomically; raises ProgressError if another job writes this run."""
+        """Replaces the state atomically; raises CheckpointError if another job writes this run."""
 
     def part(self, name: str) -> StateStore:
         """A store of its own for a part of the run."""
@@ -71,8 +71,8 @@ def never() -> None:
     """No reason to stop."""
 
 
-class Progress:
-    """Progress of one run.
+class Checkpoint:
+    """The checkpoint of one run.
 
     Arguments:
         store: Where it is kept.
@@ -91,23 +91,23 @@ class Progress:
         self._saved = time.monotonic()
 
     @classmethod
-    def unkept(cls) -> Progress:
-        """Progress of a computation that is not interrupted."""
+    def unkept(cls) -> Checkpoint:
+        """The checkpoint of a computation that is not interrupted."""
         return cls(Nowhere(), "", seconds=math.inf)
 
-    def part(self, name: str) -> Progress:
-        """Progress of a part of the run, kept beside that of others."""
-        return Progress(self.store.part(name), self.digest, seconds=self.seconds, stop=self.stop)
+    def part(self, name: str) -> Checkpoint:
+        """The checkpoint of a part of the run, kept beside those of others."""
+        return Checkpoint(self.store.part(name), self.digest, seconds=self.seconds, stop=self.stop)
 
     def resume(self) -> tuple[Mapping[str, np.ndarray], dict[str, Any]] | None:
         """Arrays and metadata to go on from, or None to begin.
 
         Raises:
-            ProgressError: if they belong to another run.
+            CheckpointError: if they belong to another run.
         """
         kept = self.store.read()
         if kept is not None and kept[1].get("digest") != self.digest:
-            raise ProgressError(
+            raise CheckpointError(
                 self.store.name,
                 f"progress of the run {self.digest}",
                 f"that of {kept[1].get('digest')}",
@@ -135,7 +135,11 @@ class Progress:
 
 
 def in_batches(
-    compute: Callable[[int, int], Mapping[str, np.ndarray]], total: int, batch_size: int, progress: Progress, what: str
+    compute: Callable[[int, int], Mapping[str, np.ndarray]],
+    total: int,
+    batch_size: int,
+    checkpoint: Checkpoint,
+    what: str,
 ) -> dict[str, np.ndarray]:
     """Computes rows 0 ... total - 1 batch by batch, going on from what an interrupted job kept.
 
@@ -145,7 +149,7 @@ def in_batches(
         compute: Named arrays for the rows from the first number up to the second.
         total: Number of rows.
         batch_size: Rows computed at once.
-        progress: Where rows are kept meanwhile.
+        checkpoint: Where rows are kept meanwhile.
         what: What rows are, for the log.
 
     Returns:
@@ -153,10 +157,10 @@ def in_batches(
 
     Raises:
         Interrupted: if it was asked to stop; what was done is kept.
-        ProgressError: if another job does the same.
+        CheckpointError: if another job does the same.
     """
     done, parts = 0, []
-    kept = progress.resume()
+    kept = checkpoint.resume()
     if kept is not None:
         parts.append(dict(kept[0]))
         done = int(kept[1]["done"])
@@ -165,12 +169,12 @@ def in_batches(
         until = min(done + batch_size, total)
         parts.append(dict(compute(done, until)))
         done = until
-        reason = progress.stop() if done < total else None
-        if reason or progress.due():
+        reason = checkpoint.stop() if done < total else None
+        if reason or checkpoint.due():
             parts = [_joined(parts)]
-            progress.save(parts[0], done=done)
+            checkpoint.save(parts[0], done=done)
         if reason:
-            raise progress.interrupted(what, done, total, reason)
+            raise checkpoint.interrupted(what, done, total, reason)
     return _joined(parts)
 
 

@@ -1,9 +1,9 @@
-"""One writer for each run: a claim on the folder that its progress is kept in.
+"""One writer for each run: a lock on the folder that its checkpoint is kept in.
 
 Jobs that share a file system but nothing else (other nodes, other drivers of the workflow, orphans of one that was
-killed) agree by files alone.  A claim is a file `claim-000001.json` that is created exclusively and says who wrote it;
-its owner rewrites it every few seconds.  Who finds a claim that is no longer rewritten, or whose process is known to
-have ended, creates the next number: of several that try, one succeeds.  The claim with the highest number counts, so
+killed) agree by files alone.  A lock is a file `lock-000001.json` that is created exclusively and says who wrote it;
+its owner rewrites it every few seconds.  Who finds a lock that is no longer rewritten, or whose process is known to
+have ended, creates the next number: of several that try, one succeeds.  The lock with the highest number counts, so
 that an owner that had only been held up finds out and stops.
 """
 
@@ -18,44 +18,44 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from inflationary_flows.artifacts import host
-from inflationary_flows.errors import ProgressError
+from inflationary_flows.errors import CheckpointError
+from inflationary_flows.runtime import host
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two rewritings of a claim, and after which a claim that nobody rewrites is void.
+# Seconds between two rewritings of a lock, and after which a lock that nobody rewrites is void.
 BEAT_SECONDS, PATIENCE_SECONDS = 5.0, 20.0
 
 
-class Claim:
+class Lock:
     """Keeps other writers out of a folder while a block runs.
 
     Arguments:
         folder: Folder of a run, made if it is missing.
         beat: Seconds between two rewritings.
-        patience: Seconds after which a claim that nobody rewrites is void; the same for all jobs.
+        patience: Seconds after which a lock that nobody rewrites is void; the same for all jobs.
     """
 
     def __init__(self, folder: Path, beat: float = BEAT_SECONDS, patience: float = PATIENCE_SECONDS) -> None:
         self.folder = folder
         self.beat = beat
         self.patience = patience
-        # A token, because a process may claim the same folder twice.
+        # A token, because a process may lock the same folder twice.
         self._content = json.dumps({**host.identify(), "token": secrets.token_hex(8)}).encode()
         self._path: Path | None = None
         self._ended = threading.Event()
         self._lost: str | None = None
 
-    def __enter__(self) -> Claim:
+    def __enter__(self) -> Lock:
         """Takes the folder.
 
         Raises:
-            ProgressError: if another job has it, and is alive.
+            CheckpointError: if another job has it, and is alive.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._path = self._take()
         self._ended.clear()
-        self._thread = threading.Thread(target=self._keep_rewriting, name="claim", daemon=True)
+        self._thread = threading.Thread(target=self._keep_rewriting, name="lock", daemon=True)
         self._thread.start()
         return self
 
@@ -76,11 +76,11 @@ class Claim:
         """Makes sure, on the file system, that the folder is still this job's.
 
         Raises:
-            ProgressError: if another job has taken it.
+            CheckpointError: if another job has taken it.
         """
         self._lost = self._lost or self._find_loss()
         if self._lost is not None:
-            raise ProgressError(
+            raise CheckpointError(
                 str(self.folder),
                 "this job to be the only one that writes this run",
                 self._lost,
@@ -111,7 +111,7 @@ class Claim:
             return path
 
     def _void(self, path: Path, owner: bytes, first_seen: dict[Path, float]) -> bool:
-        """Whether a claim's owner is gone; an error if it shows that it is not."""
+        """Whether a lock's owner is gone; an error if it shows that it is not."""
         if host.has_ended(_parse(owner)):
             return True
         written = _written(path)
@@ -121,7 +121,7 @@ class Claim:
             return True
         if first_seen.setdefault(path, written) == written:
             return False
-        raise ProgressError(
+        raise CheckpointError(
             str(self.folder),
             "no other job to write this run",
             f"{_describe(owner)}, which does",
@@ -130,7 +130,7 @@ class Claim:
         )
 
     def _newest(self) -> Path | None:
-        return max(self.folder.glob("claim-*.json"), default=None)
+        return max(self.folder.glob("lock-*.json"), default=None)
 
     def _now(self) -> float:
         """The time by the clock of the file system: clocks of nodes differ."""
@@ -152,7 +152,7 @@ class Claim:
                 with open(self._path, "r+b") as file:
                     file.write(self._content)
             except OSError as problem:
-                logger.warning("the claim on %s could not be renewed: %s", self.folder, problem)
+                logger.warning("the lock on %s could not be renewed: %s", self.folder, problem)
 
     def _find_loss(self) -> str | None:
         newest = self._newest()
@@ -161,11 +161,11 @@ class Claim:
 
 
 def _numbered(folder: Path, number: int) -> Path:
-    return folder / f"claim-{number:06d}.json"
+    return folder / f"lock-{number:06d}.json"
 
 
 def _number(path: Path) -> int:
-    return int(path.stem.removeprefix("claim-"))
+    return int(path.stem.removeprefix("lock-"))
 
 
 def _read(path: Path) -> bytes | None:
@@ -185,7 +185,7 @@ def _written(path: Path) -> float | None:
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    """Who wrote a claim; nothing is known of one that is still being written."""
+    """Who wrote a lock; nothing is known of one that is still being written."""
     try:
         return dict(json.loads(content))
     except ValueError:

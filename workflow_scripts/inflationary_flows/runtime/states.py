@@ -1,6 +1,6 @@
-"""Where long jobs keep their progress: files outside of what the workflow declares, in a folder of each run.
+"""Where long jobs keep their checkpoints: files outside of what the workflow declares, in a folder of each run.
 
-The folder is named by the digest of the run.  It holds the last state, the one before, and the claim of the job that
+The folder is named by the digest of the run.  It holds the last state, the one before, and the lock of the job that
 writes them.
 """
 
@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.artifacts import host
-from inflationary_flows.artifacts.claims import Claim
-from inflationary_flows.artifacts.files import sha256_of
-from inflationary_flows.artifacts.interruption import Interruption
-from inflationary_flows.artifacts.tensors import load_tensors, save_tensors
+from inflationary_flows.checkpoint import Checkpoint, run_digest
 from inflationary_flows.errors import ArtifactError
-from inflationary_flows.progress import Progress, run_digest
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.tensors import load_tensors, save_tensors
+from inflationary_flows.runtime import host
+from inflationary_flows.runtime.interruption import Interruption
+from inflationary_flows.runtime.locks import Lock
 
 _KIND = "training state"
 logger = logging.getLogger(__name__)
@@ -34,11 +34,11 @@ class StateFile:
 
     Attributes:
         path: File of the last state.
-        claim: What keeps other writers out; None for a reader, and where there can be no others.
+        lock: What keeps other writers out; None for a reader, and where there can be no others.
     """
 
     path: Path
-    claim: Claim | None = None
+    lock: Lock | None = None
 
     @property
     def name(self) -> str:
@@ -72,12 +72,12 @@ class StateFile:
         """Replaces the last state, which becomes the one before.
 
         Raises:
-            ProgressError: if another job has taken this run over.
+            CheckpointError: if another job has taken this run over.
         """
         new = self.path.with_name(f"{self.path.stem}.new{self.path.suffix}")
         save_tensors(new, tensors, {"kind": _KIND, **metadata})
-        if self.claim is not None:
-            self.claim.check()
+        if self.lock is not None:
+            self.lock.check()
         if self.path.exists():
             os.replace(self.path, self.previous)
         os.replace(new, self.path)
@@ -88,30 +88,30 @@ class StateFile:
 
 
 @contextmanager
-def keep_progress(
+def keep_checkpoint(
     folder: str | os.PathLike[str], digest: str, seconds: float, *, writes: bool = True, discards: bool = False
-) -> Iterator[Progress]:
-    """Keeps the progress of a run while a block runs, as its only writer, and stops the run when its time is over.
+) -> Iterator[Checkpoint]:
+    """Keeps the checkpoint of a run while a block runs, as its only writer, and stops the run when its time is over.
 
     Arguments:
         folder: Where the folders of runs are.
         digest: Name of the run.
         seconds: Time between two saves.
         writes: Whether this process is the one that writes; others of the same job only read.
-        discards: Whether to delete the progress when the block has ended well.
+        discards: Whether to delete the checkpoint when the block has ended well.
 
     Raises:
-        ProgressError: if another job writes this run.
+        CheckpointError: if another job writes this run.
     """
     own = Path(folder) / digest
     path = own / "state.safetensors"
     with Interruption(host.time_left()) as interruption:
         if not writes:
-            yield Progress(StateFile(path), digest, seconds=seconds, stop=interruption.reason)
+            yield Checkpoint(StateFile(path), digest, seconds=seconds, stop=interruption.reason)
             return
-        with Claim(own) as claim:
-            yield Progress(
-                StateFile(path, claim), digest, seconds=seconds, stop=lambda: claim.lost() or interruption.reason()
+        with Lock(own) as lock:
+            yield Checkpoint(
+                StateFile(path, lock), digest, seconds=seconds, stop=lambda: lock.lost() or interruption.reason()
             )
             if discards:
                 for file in own.glob("*.safetensors*"):
@@ -124,17 +124,17 @@ def keep_progress(
 @contextmanager
 def keep_carried(
     files: Mapping[str, str | os.PathLike[str]], folder: str | os.PathLike[str], seconds: float, **decisive: Any
-) -> Iterator[Progress]:
-    """Keeps the progress of a job that carries images through a flow, until the block has written its result.
+) -> Iterator[Checkpoint]:
+    """Keeps the checkpoint of a job that carries images through a flow, until the block has written its result.
 
     Arguments:
         files: Files that decide what the job makes, by name: the flow, and where images come from.
-        folder, seconds: As of `keep_progress`.
+        folder, seconds: As of `keep_checkpoint`.
         decisive: All else that decides it, as plain values.
 
     Raises:
-        ProgressError: if another job makes the same.
+        CheckpointError: if another job makes the same.
     """
     digest = run_digest(files={name: sha256_of(path) for name, path in files.items()}, **decisive)
-    with keep_progress(folder, digest, seconds, discards=True) as progress:
-        yield progress
+    with keep_checkpoint(folder, digest, seconds, discards=True) as checkpoint:
+        yield checkpoint

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from inflationary_flows.artifacts.files import atomic_write
 from inflationary_flows.errors import ArtifactError, shorten
+from inflationary_flows.files.files import atomic_write
 
 
 def save_dataset(path: str | os.PathLike[str], dataset: xr.Dataset, group: str = "posterior") -> None:

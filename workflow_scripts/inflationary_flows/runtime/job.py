@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from inflationary_flows.artifacts import host
-from inflationary_flows.artifacts.provenance import Recorder, recorded
 from inflationary_flows.errors import InflationaryFlowsError
+from inflationary_flows.runtime import host
+from inflationary_flows.runtime.provenance import Recorder, recorded
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -39,7 +39,7 @@ def job(script: Script) -> Iterator[logging.Logger]:
     """Runs the body of a script as a job: `with job(snakemake) as logger: ...`.
 
     Progress goes to the log file, warnings and errors to standard error as well.  What the body writes is recorded
-    (`artifacts/provenance.py`).  A mistake of the user ends the process with exit code 1 and its message alone; any
+    (`runtime/provenance.py`).  A mistake of the user ends the process with exit code 1 and its message alone; any
     other exception leaves its traceback in the log and goes on.
 
     Arguments:

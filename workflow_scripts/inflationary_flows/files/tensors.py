@@ -19,8 +19,8 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from inflationary_flows.artifacts.files import REMAKE, atomic_write, missing
 from inflationary_flows.errors import ArtifactError, shorten
+from inflationary_flows.files.files import REMAKE, atomic_write, missing
 
 # One entry only: safetensors writes several in an order that changes from run to run.
 _ENTRY = "inflationary_flows"

@@ -1,4 +1,4 @@
-"""Progress is kept and resumed, a run has one writer, and a job stops in time."""
+"""Checkpoints are kept and resumed, a run has one writer, and a job stops in time."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inflationary_flows.artifacts import host
-from inflationary_flows.artifacts.claims import Claim
-from inflationary_flows.artifacts.interruption import Interruption
-from inflationary_flows.artifacts.states import StateFile, keep_progress
-from inflationary_flows.errors import Interrupted, ProgressError
-from inflationary_flows.progress import Progress, in_batches
+from inflationary_flows.checkpoint import Checkpoint, in_batches
+from inflationary_flows.errors import CheckpointError, Interrupted
+from inflationary_flows.runtime import host
+from inflationary_flows.runtime.interruption import Interruption
+from inflationary_flows.runtime.locks import Lock
+from inflationary_flows.runtime.states import StateFile, keep_checkpoint
 from stores import Memory, kept, stopping_after
 
-# Claims of tests beat and lose patience faster than those of jobs.
+# Locks of tests beat and lose patience faster than those of jobs.
 BEAT, PATIENCE = 0.05, 0.5
 HOLDER = """
 import sys, time
 from pathlib import Path
-from inflationary_flows.artifacts.claims import Claim
-with Claim(Path(sys.argv[1]), {beat}, {patience}):
+from inflationary_flows.runtime.locks import Lock
+with Lock(Path(sys.argv[1]), {beat}, {patience}):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
-def claim(folder: Path) -> Claim:
-    return Claim(folder, BEAT, PATIENCE)
+def lock(folder: Path) -> Lock:
+    return Lock(folder, BEAT, PATIENCE)
 
 
 def hold(folder: Path, beat: float = BEAT) -> subprocess.Popen[str]:
-    """Another process that has the claim on a folder."""
+    """Another process that has the lock on a folder."""
     source = HOLDER.format(beat=beat, patience=PATIENCE)
     process = subprocess.Popen([sys.executable, "-c", source, str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -47,8 +47,8 @@ def hold(folder: Path, beat: float = BEAT) -> subprocess.Popen[str]:
 
 
 def pretend_elsewhere(folder: Path) -> None:
-    """Makes the claim on a folder look as if its process ran on another node, where nobody can see whether it lives."""
-    (path,) = folder.glob("claim-*.json")
+    """Makes the lock on a folder look as if its process ran on another node, where nobody can see whether it lives."""
+    (path,) = folder.glob("lock-*.json")
     owner = json.loads(path.read_text())
     path.write_text(json.dumps({**owner, "boot": "another", "node": "gpu7", "job": "4711"}))
 
@@ -80,27 +80,27 @@ class TestBatches:
         in_batches(self.squares, 10, 3, kept(store, seconds=0), "rows")
         assert [metadata["done"] for _, metadata in store.states] == [3, 6, 9, 10]
 
-    def test_progress_of_another_run_is_refused(self):
+    def test_checkpoint_of_another_run_is_refused(self):
         store = Memory()
-        Progress(store, "other", seconds=0).save({"x": np.zeros(1)}, done=1)
-        with pytest.raises(ProgressError, match="expected progress of the run d, got that of other"):
+        Checkpoint(store, "other", seconds=0).save({"x": np.zeros(1)}, done=1)
+        with pytest.raises(CheckpointError, match="expected progress of the run d, got that of other"):
             in_batches(self.squares, 10, 3, kept(store), "rows")
 
 
-class TestClaims:
+class TestLocks:
     def test_a_second_writer_is_refused_and_told_of_the_first(self, tmp_path):
         holder = hold(tmp_path)
         try:
-            with pytest.raises(ProgressError, match=f"process {holder.pid} on node {host.node()}"), claim(tmp_path):
+            with pytest.raises(CheckpointError, match=f"process {holder.pid} on node {host.node()}"), lock(tmp_path):
                 pass
         finally:
             holder.kill()
             holder.wait()
 
-    def test_a_claim_is_given_back(self, tmp_path):
+    def test_a_lock_is_given_back(self, tmp_path):
         for _ in range(2):
-            with claim(tmp_path):
-                assert [path.name for path in tmp_path.iterdir()] == ["claim-000001.json"]
+            with lock(tmp_path):
+                assert [path.name for path in tmp_path.iterdir()] == ["lock-000001.json"]
         assert list(tmp_path.iterdir()) == []
 
     def test_a_killed_process_of_this_machine_is_succeeded_at_once(self, tmp_path):
@@ -108,7 +108,7 @@ class TestClaims:
         holder.kill()
         holder.wait()
         begin = time.monotonic()
-        with claim(tmp_path):
+        with lock(tmp_path):
             assert time.monotonic() - begin < PATIENCE / 2
 
     def test_a_writer_on_another_node_is_succeeded_when_it_is_silent_for_long_enough(self, tmp_path):
@@ -117,7 +117,7 @@ class TestClaims:
         holder.wait()
         pretend_elsewhere(tmp_path)
         begin = time.monotonic()
-        with claim(tmp_path):
+        with lock(tmp_path):
             assert PATIENCE - 2 * BEAT < time.monotonic() - begin < 4 * PATIENCE
 
     def test_one_of_many_successors_wins(self, tmp_path):
@@ -147,22 +147,22 @@ class TestClaims:
                 other.communicate()
 
     def test_a_writer_that_was_held_up_finds_out_and_writes_no_more(self, tmp_path):
-        with claim(tmp_path) as first:
+        with lock(tmp_path) as first:
             store = StateFile(tmp_path / "state.safetensors", first)
             store.write({"x": np.zeros(1)}, {"step": 1})
             pretend_elsewhere(tmp_path)
             first.beat = 1e9
-            with claim(tmp_path):
-                with pytest.raises(ProgressError, match="has taken over"):
+            with lock(tmp_path):
+                with pytest.raises(CheckpointError, match="has taken over"):
                     store.write({"x": np.ones(1)}, {"step": 2})
                 assert StateFile(store.path).read()[1]["step"] == 1
                 assert "has taken over" in first.lost()
-            assert not list(tmp_path.glob("claim-*"))
+            assert not list(tmp_path.glob("lock-*"))
 
     def test_an_orphan_that_goes_on_is_noticed_by_its_beat(self, tmp_path):
-        with claim(tmp_path):
+        with lock(tmp_path):
             time.sleep(3 * PATIENCE)
-            with pytest.raises(ProgressError), claim(tmp_path):
+            with pytest.raises(CheckpointError), lock(tmp_path):
                 pass
 
 
@@ -209,12 +209,12 @@ class TestInterruption:
         monkeypatch.delenv("SLURM_JOB_ID", raising=False)
         assert host.time_left() is None
 
-    def test_progress_is_discarded_when_its_result_is_written(self, tmp_path):
-        with suppress(Interrupted), keep_progress(tmp_path, "run", 0.0, discards=True) as progress:
-            progress.save({"x": np.zeros(1)}, done=1)
-            raise progress.interrupted("rows", 1, 2, "SIGTERM")
+    def test_checkpoint_is_discarded_when_its_result_is_written(self, tmp_path):
+        with suppress(Interrupted), keep_checkpoint(tmp_path, "run", 0.0, discards=True) as checkpoint:
+            checkpoint.save({"x": np.zeros(1)}, done=1)
+            raise checkpoint.interrupted("rows", 1, 2, "SIGTERM")
         assert (tmp_path / "run/state.safetensors").exists()
-        with keep_progress(tmp_path, "run", 0.0, discards=True) as progress:
-            assert progress.resume()[1]["done"] == 1
-            progress.part("others").save({"x": np.zeros(1)}, done=1)
+        with keep_checkpoint(tmp_path, "run", 0.0, discards=True) as checkpoint:
+            assert checkpoint.resume()[1]["done"] == 1
+            checkpoint.part("others").save({"x": np.zeros(1)}, done=1)
         assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inflationary_flows.artifacts.files import atomic_write
+from inflationary_flows.files.files import atomic_write
 
 
 def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]], **keys: str | int) -> None:

@@ -19,7 +19,7 @@ from inflationary_flows.errors import ArtifactError, shorten
 
 # What to do about a file that is not what it should be.
 REMAKE = "delete the file and run the workflow again: it makes the file anew."
-# Told of every file that is finished and about to get its name: artifacts/provenance.py.
+# Told of every file that is finished and about to get its name: runtime/provenance.py.
 _WITNESSES: list[Callable[[Path, Path], None]] = []
 
 

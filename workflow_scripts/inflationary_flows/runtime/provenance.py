@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from inflationary_flows.artifacts.files import sha256_of, witnessed, write_json
+from inflationary_flows.files.files import sha256_of, witnessed, write_json
 
 FORMAT = 1
 RESULTS = Path("results")
@@ -100,7 +100,7 @@ class Recorder:
     def witness(self, temporary: Path, path: Path) -> None:
         """Writes the sidecar of a file that is about to get its name.
 
-        Files outside of the results, and hidden ones such as progress, have none.
+        Files outside of the results, and hidden ones such as checkpoints, have none.
         """
         artifact = self._artifact(path)
         if artifact is None:
