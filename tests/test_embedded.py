@@ -12,7 +12,7 @@ from inflationary_flows.data.toys import TOYS, EmbeddedToy, Toy
 from inflationary_flows.experiments.flow_quality.measure import measure_quality, noised_along_null
 from inflationary_flows.experiments.pr_over_time.measure import trace_participation_ratio
 from inflationary_flows.experiments.roundtrip.measure import measure_roundtrip
-from inflationary_flows.experiments.snapshots.measure import trace_flow
+from inflationary_flows.experiments.snapshots.trajectory import trace_flow
 from inflationary_flows.experiments.solver_comparison.measure import compare_solvers
 from inflationary_flows.experiments.thin_coordinate_study.measure import measure_loss
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser, NetworkDenoiser

@@ -17,7 +17,7 @@ from inflationary_flows.experiments.pr_over_time.measure import (
     trace_participation_ratio,
 )
 from inflationary_flows.experiments.roundtrip.measure import ROUNDTRIP_COLUMNS, measure_roundtrip
-from inflationary_flows.experiments.snapshots.measure import nearest_labels, spread_times, trace_flow
+from inflationary_flows.experiments.snapshots.trajectory import nearest_labels, spread_times, trace_flow
 from inflationary_flows.experiments.solver_comparison.measure import (
     REFERENCE,
     SOLVER_COLUMNS,

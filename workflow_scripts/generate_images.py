@@ -1,4 +1,4 @@
-"""Generates one part of a draw of images."""
+"""Generates one shard of a set of images, and a sheet of the first ones."""
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.images import save_images
@@ -6,6 +6,7 @@ from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.images.acceleration import accelerate
 from inflationary_flows.experiments.images.generation import generate_images
 from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.files.contact_sheet import save_contact_sheet
 from inflationary_flows.runtime.job import job
 from inflationary_flows.runtime.states import keep_carried
 
@@ -19,21 +20,22 @@ with job(snakemake):
         compiled=params.compile,
     )
     image = ImageFormat(**params.image)
-    draw = int(wildcards.draw)
+    sample_seed = int(wildcards.sample_seed)
     files = {"flow": snakemake.input.flow}
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
     with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
         images, evaluations = generate_images(
-            flow, image, first=params.first, count=params.size, draw=draw, checkpoint=checkpoint
+            flow, image, first=params.first, count=params.size, sample_seed=sample_seed, checkpoint=checkpoint
         )
         described = {
             "dataset": wildcards.dataset,
             "schedule": wildcards.schedule,
             "seed": wildcards.seed,
-            "draw": draw,
+            "sample_seed": sample_seed,
             "first": params.first,
             "levels": image.levels,
             "evaluations": evaluations,
         }
         save_images(snakemake.output.images, images, described)
+        save_contact_sheet(snakemake.output.sheet, images, image.levels)

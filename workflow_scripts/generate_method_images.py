@@ -1,4 +1,4 @@
-"""Generates a draw of images by a model."""
+"""Generates a set of images by a model."""
 
 from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.artifacts.models import load_model
@@ -12,18 +12,18 @@ with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     model = load_model(snakemake.input.model).to(device_for(snakemake.resources))
     image = ImageFormat(**params.image)
-    draw = int(wildcards.draw)
+    sample_seed = int(wildcards.sample_seed)
     files = {"model": snakemake.input.model}
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
     with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
-        images = generate_method_images(model, image, count=params.samples, draw=draw, checkpoint=checkpoint)
+        images = generate_method_images(model, image, count=params.samples, sample_seed=sample_seed, checkpoint=checkpoint)
         described = {
             "method": wildcards.method,
             "dataset": wildcards.dataset,
             "schedule": wildcards.schedule,
             "seed": wildcards.seed,
-            "draw": draw,
+            "sample_seed": sample_seed,
             "first": 0,
             "levels": image.levels,
             "evaluations": model.evaluations,

@@ -24,14 +24,14 @@ with job(snakemake) as logger:
     statistics = fit_statistics(images, levels, extractor, feature_samples=params.feature_samples)
     comparison = compare(statistics, reference)
     logger.info("%s %.6g of %d images", extractor.identity.metric, comparison.frechet, comparison.n)
-    where = {"dataset": wildcards.dataset, "schedule": wildcards.schedule, "seed": int(wildcards.draw)}
+    where = {"dataset": wildcards.dataset, "schedule": wildcards.schedule, "seed": int(wildcards.sample_seed)}
     rows = [{**row, "evaluations": evaluations} for row in comparison.table()]
     write_rows(snakemake.output.table, rows, **where)
     protocol = comparison.protocol(
         dataset=wildcards.dataset,
         schedule=wildcards.schedule,
         training_seed=wildcards.seed,
-        draw=int(wildcards.draw),
+        sample_seed=int(wildcards.sample_seed),
         split=split,
         reference_sha256=sha256_of(snakemake.input.reference),
         shape=list(images.shape[1:]),

@@ -18,11 +18,11 @@ with job(snakemake):
         tf32=params.tf32,
         compiled=params.compile,
     )
-    draw = int(wildcards.draw)
+    sample_seed = int(wildcards.sample_seed)
     images = images_of_split(load_splits(snakemake.input.splits), params.split)
     files = {"flow": snakemake.input.flow, "splits": snakemake.input.splits}
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
     with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
-        row = measure_image_roundtrip(flow, images, samples=params.samples, draw=draw, checkpoint=checkpoint)
-    write_rows(snakemake.output.table, [row], dataset=wildcards.dataset, schedule=wildcards.schedule, seed=draw)
+        row = measure_image_roundtrip(flow, images, samples=params.samples, sample_seed=sample_seed, checkpoint=checkpoint)
+    write_rows(snakemake.output.table, [row], dataset=wildcards.dataset, schedule=wildcards.schedule, seed=sample_seed)

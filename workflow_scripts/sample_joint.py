@@ -19,7 +19,7 @@ with job(snakemake):
         observed.mixture,
         observed.observations.x[:n],
         observed.noise_std,
-        load_linearised(snakemake.input.linearised, snakemake.input.flow).first(n),
+        load_linearised(snakemake.input.laplace, snakemake.input.flow).first(n),
         params.coordinates,
     )
     seed = derive_seed("joint chain", params.seed, wildcards.chain)

@@ -1,4 +1,4 @@
-"""Reports the posterior of the weights, if its chains have passed the gate."""
+"""Reports the posteriors of the weights of a flow, if their chains have passed the gate."""
 
 from inflationary_flows.files.datasets import load_dataset
 from inflationary_flows.files.tables import write_rows
@@ -6,13 +6,13 @@ from inflationary_flows.inference.diagnostics import check_gate, diagnose, summa
 from inflationary_flows.runtime.job import job
 
 with job(snakemake):
-    wildcards = snakemake.wildcards
-    posterior = load_dataset(snakemake.input.posterior)
-    where = f"{wildcards.dataset}, {wildcards.schedule}, {wildcards.sampler} sampler, n = {wildcards.n}"
-    check_gate(diagnose(posterior, snakemake.params.gate), where)
-    rows = [
-        {**row, "n_observations": int(wildcards.n), "seed": wildcards.seed}
-        for row in summarise_weights(posterior, snakemake.params.truth)
-    ]
-    keys = {name: wildcards[name] for name in ("dataset", "schedule", "sampler")}
-    write_rows(snakemake.output.table, rows, **keys)
+    params, wildcards = snakemake.params, snakemake.wildcards
+    rows = []
+    for name, path in zip(params.posteriors, snakemake.input.posteriors, strict=True):
+        sampler, n = name.split("_n")
+        posterior = load_dataset(path)
+        where = f"{wildcards.dataset}, {wildcards.schedule}, {sampler} sampler, n = {n}"
+        check_gate(diagnose(posterior, params.gate), where)
+        summary = summarise_weights(posterior, params.truth)
+        rows += [{"sampler": sampler, **row, "n_observations": int(n), "seed": wildcards.seed} for row in summary]
+    write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule)

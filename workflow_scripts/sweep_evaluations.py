@@ -42,9 +42,9 @@ with job(snakemake):
             steps=int(wildcards.steps),
             samples=params.samples,
             roundtrip=params.roundtrip,
-            draw=params.draw,
+            sample_seed=params.sample_seed,
             extractor=extractor,
             reference=reference,
             checkpoint=checkpoint,
         )
-    write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule, seed=params.draw)
+    write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule, seed=params.sample_seed)

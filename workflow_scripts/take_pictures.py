@@ -14,6 +14,6 @@ with job(snakemake):
     params = snakemake.params
     splits = load_splits(snakemake.input.splits)
     flow = accelerate(Flow.load(snakemake.input.flow), device_for(snakemake.resources))
-    pictures = take_pictures(flow, splits.test, splits.image, pictures=params.pictures, draw=params.draw)
+    pictures = take_pictures(flow, splits.test, splits.image, pictures=params.pictures, sample_seed=params.sample_seed)
     with atomic_write(snakemake.output.pictures) as path:
         np.savez_compressed(path, **pictures)

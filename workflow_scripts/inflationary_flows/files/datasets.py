@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import xarray as xr
 
@@ -15,6 +17,14 @@ def save_dataset(path: str | os.PathLike[str], dataset: xr.Dataset, group: str =
     """Writes a data set into a group of a netCDF file, where `arviz.from_netcdf` looks for a posterior."""
     with atomic_write(path) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf", group=group)
+
+
+def save_datasets(path: str | os.PathLike[str], datasets: Mapping[str, xr.Dataset]) -> None:
+    """Writes data sets into groups of one netCDF file, by name."""
+    with atomic_write(path) as temporary:
+        for group, dataset in datasets.items():
+            mode: Literal["a", "w"] = "a" if temporary.exists() else "w"
+            dataset.to_netcdf(temporary, engine="h5netcdf", group=group, mode=mode)
 
 
 def load_dataset(path: str | os.PathLike[str], group: str = "posterior") -> xr.Dataset:

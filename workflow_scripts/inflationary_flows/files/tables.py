@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import atomic_write
 
 
@@ -46,3 +48,22 @@ def _cell(value: Any) -> str:
         number = float(value)
         return "" if math.isnan(number) else repr(number)
     return str(value)
+
+
+def merge_tables(paths: Iterable[str | os.PathLike[str]], merged: str | os.PathLike[str]) -> None:
+    """Puts tables of the same columns below each other, as text, so that no number changes.
+
+    Raises:
+        ArtifactError: if their columns differ.
+    """
+    texts = {path: Path(path).read_text(encoding="utf-8") for path in paths}
+    header = next(iter(texts.values())).partition("\n")[0]
+    for path, text in texts.items():
+        found = text.partition("\n")[0]
+        if found != header:
+            raise ArtifactError(
+                str(path), f"the columns {header}", found, "delete it and run the workflow again."
+            )
+    with atomic_write(merged) as temporary:
+        rows = (text.partition("\n")[2] for text in texts.values())
+        temporary.write_text("".join([header, "\n", *rows]), encoding="utf-8")

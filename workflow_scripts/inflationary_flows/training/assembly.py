@@ -15,7 +15,7 @@ COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 20_000, 2**21
 
 def assemble(
     denoiser: NetworkDenoiser,
-    train: Rows,
+    train: Rows | None,
     *,
     solver: SolverSettings,
     compressed_prior: CompressedPrior,
@@ -26,7 +26,7 @@ def assemble(
 
     Arguments:
         denoiser: Trained denoiser.
-        train: Training data, shape (n, D), data units.
+        train: Training data, shape (n, D), data units; None for a flow that is not sampled from.
         solver: How the flow is integrated.
         compressed_prior: How compressed latents are drawn.
         held: Most points whose latents it holds.
@@ -34,7 +34,7 @@ def assemble(
     """
     flow = Flow(denoiser, denoiser.basis, solver=solver, compressed_prior=compressed_prior).to(device)
     kept = flow.schedule.kept_dims
-    if kept < flow.dimension:
+    if train is not None and kept < flow.dimension:
         wanted = min(held, COMPRESSED_NUMBERS // (flow.dimension - kept))
         # The seed is part of the flow, not of a user's draw: it only smooths the data by the first kernel.
         noised = flow.noised_data(torch.from_numpy(train[:wanted]), seed=0)

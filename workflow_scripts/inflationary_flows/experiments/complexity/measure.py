@@ -34,6 +34,7 @@ SCALING_COLUMNS = (
     "peak_memory_mb",
     "base_memory_mb",
 )
+from inflationary_flows.experiments.measured import Measured
 
 
 class FreeDenoiser(Denoiser):
@@ -119,3 +120,8 @@ def measure_scaling(
 
 if __name__ == "__main__":
     print(json.dumps(measure_one(*(int(argument) for argument in sys.argv[1:4]))))
+
+
+def measure(**settings: Any) -> Measured:
+    """Rows of `measure_scaling`."""
+    return Measured({"complexity": measure_scaling(**settings)})

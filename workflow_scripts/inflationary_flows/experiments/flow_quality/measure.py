@@ -26,6 +26,11 @@ from inflationary_flows.training.validation import (
     excess_times,
     mean_excess,
 )
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.data.splits import Splits
+import pandas as pd
+from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.data.toys import Mixture
 
 QUALITY_COLUMNS = ("metric", "value", "reference", "n")
 
@@ -174,3 +179,18 @@ def measure_quality(
     near = fresh[:neighbour_samples]
     rows += measure_neighbourhoods(standardise(near, flow.basis), flow.inflate(near), neighbours)
     return rows
+
+
+def measure(
+    flow: Flow, *, splits: Splits, mixture: Mixture | None, floor: pd.DataFrame, **settings: Any
+) -> Measured:
+    """Rows of `measure_quality`, of generated, validation and held-out points."""
+    rows = measure_quality(
+        flow,
+        validation=splits.validation,
+        test=splits.test,
+        floor=floor.to_dict("records"),
+        exact=exact_denoiser(flow.schedule, flow.basis, *mixture) if mixture else None,
+        **settings,
+    )
+    return Measured({"flow_quality": rows})

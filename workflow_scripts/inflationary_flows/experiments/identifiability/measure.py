@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.data.splits import Splits
+from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.data.toys import Mixture
 
 EXACT = "exact"
 
@@ -56,3 +60,32 @@ def _kind(a: str, b: str) -> str:
     if EXACT in (a, b):
         return "exact"
     return "architecture" if a.partition("-")[2] != b.partition("-")[2] else "seed"
+
+
+def measure(
+    flows: Mapping[tuple[str, str], Flow],
+    *,
+    splits: Splits,
+    mixture: Mixture | None,
+    samples: int,
+    seed: int,
+) -> Measured:
+    """Rows of `compare_latents` for each schedule of a data set, the exact flow among the members where it is known.
+
+    Arguments:
+        flows: Flows by schedule and member, such as ("prp", "0-narrow").
+        splits: Held-out points are the first ones of the test split.
+        mixture: The exact density, if it is known.
+        samples: Number of these points.
+        seed: As of `compare_latents`.
+    """
+    rows = []
+    for schedule in dict.fromkeys(schedule for schedule, _ in flows):
+        members = {f"seed{member}": flow for (name, member), flow in flows.items() if name == schedule}
+        first = next(iter(members.values()))
+        if mixture is not None:
+            denoiser = exact_denoiser(first.schedule, first.basis, *mixture)
+            members[EXACT] = Flow(denoiser, first.basis, solver=first.solver)
+        compared = compare_latents(members, splits.test[:samples], seed)
+        rows += [{"schedule": schedule, **row} for row in compared]
+    return Measured({"identifiability": rows})

@@ -23,6 +23,7 @@ from inflationary_flows.mathematics.line_mixture import LineMixture, LineMixture
 from inflationary_flows.mathematics.schedules import Kernel, make_schedule
 from inflationary_flows.mathematics.sde import euler_maruyama
 from inflationary_flows.seeding import derive_seed
+from inflationary_flows.experiments.measured import Measured
 
 MARGINALS_COLUMNS = ("description", "t", "t_fraction", "distance", "reference", "n")
 SDE, FOKKER_PLANCK, PFODE = "sde", "fokker_planck", "pfode"
@@ -184,3 +185,9 @@ def trace_marginals(
 
 def _row(description: str, at: dict[str, float], distance: float, reference: float, n: int) -> dict[str, Any]:
     return {"description": description, **at, "distance": distance, "reference": reference, "n": n}
+
+
+def measure(**settings: Any) -> Measured:
+    """Rows and arrays of `trace_marginals`."""
+    arrays, rows = trace_marginals(**settings)
+    return Measured({"marginals": rows}, {"marginals": arrays})

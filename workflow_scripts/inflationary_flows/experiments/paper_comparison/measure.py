@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inflationary_flows.experiments.measured import Measured
+
 COMPARISON_COLUMNS = (
     *("table", "dataset", "method", "dims", "inflation_gap", "metric", "published", "published_two_sigma"),
     *("ours", "ours_two_sigma", "draws", "difference", "in_two_sigmas", "status", "evaluations", "flow"),
@@ -199,3 +201,19 @@ def _our_cells(row: Mapping[str, Any], measured: pd.DataFrame) -> dict[str, Any]
         "evaluations": "/".join(dict.fromkeys(str(count) for count in measured["evaluations"])),
         "flow": measured["flow"].iloc[0],
     }
+
+
+def measure(
+    *,
+    published: pd.DataFrame,
+    participation: pd.DataFrame,
+    frechet: pd.DataFrame | None = None,
+    roundtrip: pd.DataFrame | None = None,
+    baselines: pd.DataFrame | None = None,
+    **names: Any,
+) -> Measured:
+    """Rows of `compare_with_paper`; tables that a configuration has no flows for are None, and their rows "not run"."""
+    known = (pd.DataFrame() if table is None else table for table in (frechet, roundtrip))
+    others = pd.DataFrame() if baselines is None else baselines
+    table = compare_with_paper(published, *known, participation, baselines=others, **names)
+    return Measured({"paper_comparison": table.to_dict("records")})

@@ -14,6 +14,8 @@ import numpy as np
 
 from inflationary_flows.errors import ScheduleError
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 
 PR_COLUMNS = ("kernel", "t", "t_fraction", "participation_ratio")
 
@@ -75,3 +77,23 @@ def trace_participation_ratio(
                 }
             )
     return rows
+
+
+def measure(
+    *, eigenbases: Mapping[str, Eigenbasis], pairs: list[list[str]], schedules: Mapping[str, Any], points: int
+) -> Measured:
+    """Rows of `trace_participation_ratio` for each data set and schedule.
+
+    Arguments:
+        eigenbases: By data set.
+        pairs: Data sets with their schedules.
+        schedules: Arguments of `make_schedule` by name.
+        points: Times.
+    """
+    spectra = {name: basis.eigenvalues.numpy() for name, basis in eigenbases.items()}
+    rows = [
+        {"dataset": dataset, "schedule": schedule, **row}
+        for dataset, schedule in pairs
+        for row in trace_participation_ratio(spectra[dataset], schedules[schedule], points=points)
+    ]
+    return Measured({"pr_over_time": rows})

@@ -11,6 +11,8 @@ import xarray as xr
 from inflationary_flows.errors import DataError
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.seeding import derive_seed
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.data.splits import Splits
 
 _CONTEXT = 1_000
 # Images along the flow are for drawing; latents and intervals come from all samples.
@@ -107,3 +109,27 @@ def interval_rows(posterior: xr.Dataset) -> list[dict[str, Any]]:
                 for k, level in enumerate(posterior["level"].values)
             ]
     return rows
+
+
+def measure(
+    flow: Flow,
+    *,
+    splits: Splits,
+    indices: list[int],
+    own: np.ndarray | None = None,
+    **settings: Any,
+) -> Measured:
+    """Posterior of `propagate`, of rows of the test split and perhaps of a user's own points, and its intervals.
+
+    Arguments:
+        flow: Trained flow.
+        splits: The test split has the examples and their context.
+        indices: Rows of the test split.
+        own: A user's own points, shape (m, D), data units.
+        settings: As of `propagate`.
+    """
+    examples = choose_examples(splits.test, indices)
+    if own is not None:
+        examples = np.concatenate([examples, own])
+    posterior = propagate(flow, examples, context=splits.test, **settings)
+    return Measured({"propagation": interval_rows(posterior)}, posteriors={"propagation": posterior})

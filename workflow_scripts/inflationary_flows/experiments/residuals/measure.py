@@ -20,6 +20,11 @@ import torch
 from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.seeding import derive_seed
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.data.splits import Splits
+from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.data.toys import Mixture
 
 _BATCH = 1_000
 
@@ -73,3 +78,18 @@ def residual_correlation(
         for a in range(times)
         for b in range(a, times)
     ]
+
+
+def measure(
+    flow: Flow, *, splits: Splits, mixture: Mixture | None, samples: int, times: int, seed: int
+) -> Measured:
+    """Rows of `residual_correlation` of the learned denoiser and, where it is known, of the exact one."""
+    denoisers: dict[str, Denoiser] = {"learned": flow.denoiser}
+    if mixture is not None:
+        denoisers["exact"] = exact_denoiser(flow.schedule, flow.basis, *mixture)
+    rows = [
+        {"denoiser": name, **row}
+        for name, denoiser in denoisers.items()
+        for row in residual_correlation(denoiser, flow.basis, splits.test[:samples], times=times, seed=seed)
+    ]
+    return Measured({"residual_correlation": rows})

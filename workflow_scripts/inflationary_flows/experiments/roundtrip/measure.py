@@ -8,6 +8,8 @@ import numpy as np
 
 from inflationary_flows.mathematics.flow import ADAPTIVE, EULER_SCALED, Flow
 from inflationary_flows.metrics.integration import carry_data, carry_latents
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.data.splits import Splits
 
 ROUNDTRIP_COLUMNS = ("solver", "steps", "evaluations", "mse", "max_error", "n")
 
@@ -45,3 +47,8 @@ def measure_roundtrip(
             }
         )
     return rows
+
+
+def measure(flow: Flow, *, splits: Splits, **settings: Any) -> Measured:
+    """Rows of `measure_roundtrip`, of held-out points."""
+    return Measured({"roundtrip": measure_roundtrip(flow, splits.test, **settings)})

@@ -14,11 +14,12 @@ from typing import Any
 import arviz
 import numpy as np
 
+from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import CollapsedPosterior, integrate_latents
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.joint import JointPosterior
-from inflationary_flows.inference.latent_mixture import LatentMixture, Observations
+from inflationary_flows.inference.latent_mixture import LatentMixture, Observations, observe
 from inflationary_flows.inference.linearised import LinearisedPosterior, linearise
 from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.mathematics.flow import Flow
@@ -131,3 +132,31 @@ def measure_sampler_efficiency(
             }
         )
     return rows
+
+
+def measure(
+    flow: Flow,
+    *,
+    mixture: Mapping[str, Any],
+    noise_std: float,
+    observations: int,
+    seed: int,
+    solver: str,
+    steps: int,
+    samplers: Mapping[str, Any],
+) -> Measured:
+    """Rows of `measure_sampler_efficiency`, of observations that the flow generates.
+
+    Arguments:
+        flow: Trained flow.
+        mixture: Arguments of `LatentMixture.of`.
+        noise_std: Standard deviation of the observations' noise, data units.
+        observations: Number of observations.
+        seed: Seed of observations and chains.
+        solver, steps: Integration of the collapsed sampler.
+        samplers: Options of chains and of the sampler, by its name.
+    """
+    latents = LatentMixture.of(**mixture)
+    made = observe(Decoder(flow), latents, observations, noise_std, seed)
+    comparison = SamplerComparison(flow, latents, made, noise_std, solver=solver, steps=steps, seed=seed)
+    return Measured({"sampler_efficiency": measure_sampler_efficiency(comparison, samplers)})

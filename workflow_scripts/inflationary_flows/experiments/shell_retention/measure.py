@@ -14,6 +14,7 @@ import numpy as np
 
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.metrics.shells import Shell, sphere
+from inflationary_flows.experiments.measured import Measured
 
 STAGES = ("before", "generated", "returned")
 
@@ -61,3 +62,9 @@ def measure_coverage(
 
 def _percent_inside(shell: Shell, points: np.ndarray) -> float:
     return 100 * float(shell.contains(points).mean())
+
+
+def measure(flow: Flow, **settings: Any) -> Measured:
+    """Rows and arrays of `measure_coverage`."""
+    rows, drawn = measure_coverage(flow, **settings)
+    return Measured({"shell_retention": rows}, {"shells": drawn})

@@ -1,115 +1,39 @@
-"""What figures show: points on their way to the latents and back, samples, round trips."""
+"""What figures 2 and 3, those of digits, and animations show: points and images on their way to latents and back."""
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from scipy.spatial import cKDTree
-
+from inflationary_flows.data.splits import Splits
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.experiments.snapshots.images import trace_images
+from inflationary_flows.experiments.snapshots.trajectory import trace_flow, trace_points
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.mathematics.schedules import Schedule
 
 
-def spread_times(schedule: Schedule, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times between which points visibly move, more of them early, where fine structure goes.
-
-    The angle arctan sqrt(gamma_* / xi_max) grows with the square of the frame's number.
-
-    Arguments:
-        schedule: Kernel.
-        frames: Number k of times, the first and the last one of the schedule included.
-
-    Returns:
-        Times (k,), ascending, and the share of noise gamma_* / (xi_max + gamma_*) in the variance
-        at each, (k,).
-    """
-    start, end = schedule.clock_range()
-    first, last = (float(np.arctan(np.exp(ratio / 2))) for ratio in (start, end))
-    angles = first + (last - first) * np.linspace(0, 1, frames) ** 2
-    clock = (2 * np.log(np.tan(angles)) - start) / (end - start)
-    times = schedule.time_at(torch.from_numpy(np.clip(clock, 0, 1))).numpy()
-    return np.clip(times, schedule.t_min, schedule.t_max), np.sin(angles) ** 2
-
-
-def nearest_labels(points: np.ndarray, known: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Labels points, shape (m, D), like the nearest known one, shapes (n, D) and (n,)."""
-    _, nearest = cKDTree(known).query(points)
-    return np.asarray(labels)[nearest]
-
-
-def trace_both_ways(flow: Flow, x: np.ndarray, *, frames: int, seed: int) -> dict[str, np.ndarray]:
-    """Traces points from data to latents, and as many prior latents from there to data.
-
-    Arguments:
-        flow: Trained flow.
-        x: Points, shape (n, D), data units.
-        frames: Number k of times, see `spread_times`.
-        seed: Seed of the prior.
-
-    Returns:
-        `times` and `noise_share` (k,); `inflation` (k, n, D) at these times and `generation` (k, n,
-        D) at these times reversed, both in scaled coordinates A(t) u of the eigenbasis.
-    """
-    when, noise_share = spread_times(flow.schedule, frames)
-    times = when.tolist()
-    return {
-        "times": when,
-        "noise_share": noise_share,
-        "inflation": flow.inflate(x, times=times),
-        "generation": flow.generate(flow.sample_latents(len(x), seed).numpy(), times=times[::-1]),
-    }
-
-
-def trace_points(
-    flow: Flow, points: np.ndarray, labels: np.ndarray, *, samples: int, frames: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Traces held-out points and prior latents with their labels.
-
-    A prior latent has no label of its own: it takes that of the nearest inflated point (in whitened
-    latents), so that colours show what becomes of neighbourhoods on the way back.
-
-    Arguments:
-        flow: Trained flow.
-        points: Held-out points, shape (n, D), data units.
-        labels: A number for each, shape (n,).
-        samples: Points traced, the first ones.
-        frames, seed: As of `trace_both_ways`.
-
-    Returns:
-        What `trace_both_ways` returns, and `inflation_labels`, `generation_labels` (n,).
-    """
-    labels = np.asarray(labels[:samples])
-    traced = trace_both_ways(flow, np.asarray(points[:samples], dtype=np.float64), frames=frames, seed=seed)
-    std = flow.schedule.latent_std.numpy()
-    latents, prior = traced["inflation"][-1] / std, traced["generation"][0] / std
-    return {**traced, "inflation_labels": labels, "generation_labels": nearest_labels(prior, latents, labels)}
-
-
-def trace_flow(
+def measure(
     flow: Flow,
-    points: np.ndarray,
-    labels: np.ndarray,
     *,
-    samples: int = 1_500,
-    frames: int = 5,
-    seed: int = 0,
-) -> dict[str, np.ndarray]:
-    """Traces held-out points and prior latents, and keeps what the flow makes of both.
+    splits: Splits,
+    samples: int,
+    frames: int,
+    seed: int,
+    animation_frames: int,
+    animation_seed: int,
+    pictures: int,
+) -> Measured:
+    """Arrays of figures and animations: what `trace_flow` keeps, and many small steps on the way.
 
     Arguments:
-        flow, points, labels, samples, frames: As of `trace_points`.
-        seed: Seed of the prior and of the kernel noise.
-
-    Returns:
-        What `trace_points` returns; `original`, `roundtrip`, `generated_prior`, `generated_true_pt`
-        (n, D) in data units; `kept_dims` ().
+        flow: Trained flow.
+        splits: Held-out points or images are those of the test split.
+        samples, frames, seed: As of `trace_flow`.
+        animation_frames, animation_seed: Times of animations, and their seed.
+        pictures: Images that animations of images show.
     """
-    x = np.asarray(points[:samples], dtype=np.float64)
-    return {
-        **trace_points(flow, x, labels, samples=samples, frames=frames, seed=seed),
-        "original": x,
-        "roundtrip": flow.round_trip(x),
-        "generated_prior": flow.generate(flow.sample_latents(len(x), seed).numpy()),
-        "generated_true_pt": flow.generate(flow.noised_latents(x, seed)),
-        "kept_dims": np.array(flow.schedule.kept_dims),
-    }
+    snapshots = trace_flow(flow, splits.test, splits.test_labels, samples=samples, frames=frames, seed=seed)
+    chosen = {"frames": animation_frames, "seed": animation_seed}
+    if splits.image is None:
+        # As many points as in figures, so that both are seen from the same side.
+        animation = trace_points(flow, splits.test, splits.test_labels, samples=samples, **chosen)
+    else:
+        animation = trace_images(flow, splits.test, splits.image, pictures=pictures, **chosen)
+    return Measured(arrays={"snapshots": snapshots, "animation": animation})

@@ -18,6 +18,8 @@ from inflationary_flows.metrics.integration import (
     carry_latents,
     root_mean_square,
 )
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.data.splits import Splits
 
 SOLVER_COLUMNS = ("solver", "steps", "evaluations", "generation_rmse", "roundtrip_rmse")
 
@@ -81,3 +83,8 @@ def compare_solvers(
     ]
     rows += [measure(flow.settings(solver, count)) for solver, counts in steps.items() for count in counts]
     return rows + [measure(flow.settings(ADAPTIVE, tolerance=value)) for value in tolerances]
+
+
+def measure(flow: Flow, *, splits: Splits, **settings: Any) -> Measured:
+    """Rows of `compare_solvers`, of held-out points."""
+    return Measured({"solver_comparison": compare_solvers(flow, splits.test, **settings)})

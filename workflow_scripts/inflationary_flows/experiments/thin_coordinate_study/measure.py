@@ -28,6 +28,8 @@ SCALING_STUDY_COLUMNS = (
     *("kept_dims", "participation_ratio", "kept_share", "variance"),
     *("pca_mse", "reconstruction_mse", "conditional_variance", "roundtrip_mse", "n"),
 )
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.data.splits import Splits
 
 
 def project(flow: Flow, x: np.ndarray) -> np.ndarray:
@@ -85,3 +87,8 @@ def measure_loss(flow: Flow, points: np.ndarray, *, samples: int = 10_000, seed:
 
 def _mean_square(error: np.ndarray) -> float:
     return float(np.mean(error**2))
+
+
+def measure(flow: Flow, *, splits: Splits, **settings: Any) -> Measured:
+    """Rows of `measure_loss`, of held-out points."""
+    return Measured({"thin_coordinate_study": measure_loss(flow, splits.test, **settings)})

@@ -17,7 +17,7 @@ with job(snakemake):
         observed.mixture,
         observed.observations.x[:n],
         observed.noise_std,
-        load_linearised(snakemake.input.linearised, snakemake.input.flow).first(n),
+        load_linearised(snakemake.input.laplace, snakemake.input.flow).first(n),
         particles=params.particles,
         seed=params.seed,
     )

@@ -1,4 +1,4 @@
-"""Finds mode and curvature of the latent posterior of every observation."""
+"""Finds mode and curvature of the latent posterior of every observation: its Laplace approximation."""
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.inference import load_observations, save_linearised
@@ -14,4 +14,4 @@ with job(snakemake):
     decoder = Decoder(flow, solver=params.solver, steps=params.steps, checkpointed=params.checkpointed)
     mean, variances = observed.mixture.moments()
     linearised = linearise(decoder, observed.observations.x, observed.noise_std, 1 / variances, mean)
-    save_linearised(snakemake.output.linearised, linearised, snakemake.input.flow)
+    save_linearised(snakemake.output.laplace, linearised, snakemake.input.flow)

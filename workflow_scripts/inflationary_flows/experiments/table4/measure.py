@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inflationary_flows.experiments.measured import Measured
+
 from inflationary_flows.experiments.paper_comparison.measure import COMPARED, NOT_RUN, best_of_sets
 
 TABLE4_COLUMNS = (
@@ -79,3 +81,11 @@ def _our_cells(measured: pd.DataFrame) -> dict[str, Any]:
         "ours_best": float(values.min()),
         "n": int(measured["n"].iloc[0]),
     }
+
+
+def measure(
+    *, published: pd.DataFrame, baselines: pd.DataFrame, participation: pd.DataFrame, **names: Any
+) -> Measured:
+    """Rows of `tabulate_table4`."""
+    table = tabulate_table4(published, baselines, participation, **names)
+    return Measured({"table4": table.to_dict("records")})

@@ -1,0 +1,1 @@
+"""The paper's table 4 beside ours."""

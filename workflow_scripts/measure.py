@@ -1,0 +1,96 @@
+"""Measures one experiment: reads flows and what else it needs, calls its `measure`, writes tables, arrays and draws."""
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from inflationary_flows import Flow
+from inflationary_flows.artifacts.flows import load_basis, load_network
+from inflationary_flows.data.oracles import exact_mixture
+from inflationary_flows.data.sources import read_points
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.files.datasets import save_datasets
+from inflationary_flows.files.files import atomic_write
+from inflationary_flows.files.tables import write_rows
+from inflationary_flows.runtime.devices import device_for
+from inflationary_flows.runtime.job import job
+from inflationary_flows.training.assembly import assemble
+from inflationary_flows.training.content import solver_settings
+
+# Params that say how the function is called; all others are handed over.
+CALL = ("experiment", "needs", "each_flow", "samples_from_members", "flows", "member_solver", "member_prior", "source")
+# Inputs that are read in a way of their own; all others are tables.
+OWN = ("splits", "eigenbasis", "eigenbases", "flows", "own")
+
+with job(snakemake) as log:
+    params, files = dict(snakemake.params.items()), dict(snakemake.input.items())
+    settings = {name: value for name, value in params.items() if name not in CALL}
+    needs, device = set(params["needs"]), device_for(snakemake.resources)
+    splits = load_splits(files["splits"]) if "splits" in files else None
+    basis = load_basis(Path(files["eigenbasis"])) if "eigenbasis" in files else None
+    given = {name: value for name, value in (("splits", splits), ("eigenbasis", basis)) if name in needs}
+    if "eigenbases" in needs:
+        paths = map(Path, files["eigenbases"])
+        given["eigenbases"] = {path.parent.name: load_basis(path) for path in paths}
+    if "mixture" in needs:
+        given["mixture"] = exact_mixture(settings.pop("dataset"))
+    if "published" in needs:
+        settings.pop("published")
+        given["published"] = pd.read_csv(Path(snakemake.scriptdir).parent / "configs/paper_tables.csv")
+    if "log" in needs:
+        given["log"] = log
+
+    def flow_of(schedule: str, path: str) -> Flow:
+        """A flow from its file, or from its network if it is there for comparison alone."""
+        if Path(path).name == "flow.safetensors":
+            return Flow.load(path).to(device)
+        denoiser, _ = load_network(Path(path), basis)
+        solver = solver_settings(params["member_solver"][schedule])
+        # Only flows that are sampled from need latents of training data.
+        train = splits.train if params["samples_from_members"] else None
+        prior = params["member_prior"][schedule]
+        return assemble(denoiser, train, solver=solver, compressed_prior=prior, device=device).to(device)
+
+    def read(path: str):
+        return pd.read_csv(path) if path.endswith(".csv") else path
+
+    for name, path in files.items():
+        if name not in OWN:
+            given[name] = read(path) if isinstance(path, str) else [read(file) for file in path]
+
+    if "own" in files:
+        given["own"] = read_points(files["own"], splits.dimension)
+
+    module = import_module(f"inflationary_flows.experiments.{params['experiment']}.measure")
+    named = [tuple(flow) for flow in params.get("flows") or ()]
+    dataset = {"dataset": snakemake.wildcards.dataset} if "dataset" in snakemake.wildcards.keys() else {}
+    tables, arrays, posteriors = {}, {}, {}
+    if named and params["each_flow"]:
+        for (schedule, seed), path in zip(named, files["flows"], strict=True):
+            made = module.measure(flow_of(schedule, path), **given, **settings)
+            keys = {**dataset, "schedule": schedule, "seed": seed}
+            for name, rows in made.tables.items():
+                tables.setdefault(name, []).extend({**keys, **row} for row in rows)
+            for name, found in made.arrays.items():
+                arrays.setdefault(name, {}).update({f"{schedule}/seed{seed}/{k}": v for k, v in found.items()})
+            for name, draws in made.posteriors.items():
+                posteriors.setdefault(name, {})[f"{schedule}_seed{seed}"] = draws
+    else:
+        if named:
+            given["flows"] = {
+                flow: flow_of(flow[0], path) for flow, path in zip(named, files["flows"], strict=True)
+            }
+        made = module.measure(**given, **settings)
+        tables = {name: [{**dataset, **row} for row in rows] for name, rows in made.tables.items()}
+        arrays, posteriors = made.arrays, made.posteriors
+
+    for name, path in snakemake.output.items():
+        if name in tables and path.endswith(".csv"):
+            write_rows(path, tables[name])
+        elif path.endswith(".npz"):
+            with atomic_write(path) as temporary:
+                np.savez_compressed(temporary, **arrays[name])
+        else:
+            save_datasets(path, posteriors[name])
