@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from inflationary_flows.artifacts.flows import save_network
+from inflationary_flows.artifacts.networks import save_network
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.runtime.states import StateFile, keep_checkpoint

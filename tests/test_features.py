@@ -15,10 +15,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from inflationary_flows.artifacts.classifiers import load_classifier, save_classifier
 from inflationary_flows.artifacts.features import (
-    load_classifier,
     load_extractor,
-    save_classifier,
 )
 from inflationary_flows.artifacts.images import evaluations_of, load_images, save_images
 from inflationary_flows.errors import ArtifactError, ConfigError, DataError

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from inflationary_flows import Flow
+from inflationary_flows import Flow, InjectiveFlow
 from inflationary_flows.artifacts.models import load_model, save_model
 from inflationary_flows.baselines.chart import InjectiveNetwork, build_network, chart_of_size
 from inflationary_flows.baselines.discovery import load_method
-from inflationary_flows.baselines.injective import InjectiveFlow
 from inflationary_flows.baselines.layers import count_parameters, half_mask, unshuffled
 from inflationary_flows.baselines.method import TrainingTask
 from inflationary_flows.baselines.methods.rectangular_flow import joint_loss

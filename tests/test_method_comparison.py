@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 import torch
 
-from inflationary_flows.artifacts.features import save_classifier, save_reference
-from inflationary_flows.artifacts.flows import save_basis
+from inflationary_flows.artifacts.bases import save_basis
+from inflationary_flows.artifacts.classifiers import save_classifier
+from inflationary_flows.artifacts.features import save_reference
 from inflationary_flows.artifacts.images import load_images
 from inflationary_flows.baselines import methods
 from inflationary_flows.baselines.method import Model

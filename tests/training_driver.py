@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from inflationary_flows.artifacts.flows import save_network
+from inflationary_flows.artifacts.networks import save_network
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.runtime.states import keep_checkpoint

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.flows import load_basis, load_network, save_flow
+from inflationary_flows.artifacts.bases import load_basis
+from inflationary_flows.artifacts.flows import save_flow
+from inflationary_flows.artifacts.networks import load_network
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
 from inflationary_flows.training.assembly import assemble
-from inflationary_flows.training.content import solver_settings
+from inflationary_flows.training.flow_content import solver_settings
 
 with job(snakemake):
     denoiser, metadata = load_network(Path(snakemake.input.network), load_basis(Path(snakemake.input.eigenbasis)))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.flows import save_basis
+from inflationary_flows.artifacts.bases import save_basis
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.runtime.job import job

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inflationary_flows.artifacts.flows import load_basis
+from inflationary_flows.artifacts.bases import load_basis
 from inflationary_flows.artifacts.models import load_model
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.baselines.quality import measure_method_quality

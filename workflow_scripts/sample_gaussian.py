@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inflationary_flows.artifacts.flows import load_basis
+from inflationary_flows.artifacts.bases import load_basis
 from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.images.generation import sample_gaussian

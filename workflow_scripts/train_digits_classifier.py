@@ -1,6 +1,6 @@
 """Trains the classifier of digits whose features measure generated digits."""
 
-from inflationary_flows.artifacts.features import save_classifier
+from inflationary_flows.artifacts.classifiers import save_classifier
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.runtime.job import job

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from inflationary_flows.artifacts.flows import load_basis, save_network
+from inflationary_flows.artifacts.bases import load_basis
+from inflationary_flows.artifacts.networks import save_network
 from inflationary_flows.checkpoint import run_digest
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits

@@ -1,15 +1,12 @@
-"""Reference statistics, trained classifiers of digits, and extractors by their files of weights."""
+"""Reference statistics, and extractors by their files of weights."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from inflationary_flows.errors import ArtifactError, ConfigError, DataError, InflationaryFlowsError, shorten
+from inflationary_flows.artifacts.classifiers import load_classifier
+from inflationary_flows.errors import ArtifactError, ConfigError, DataError, shorten
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.metrics.features import (
@@ -24,10 +21,8 @@ from inflationary_flows.metrics.features import (
     make_inception,
 )
 from inflationary_flows.metrics.frechet import FeatureStatistics
-from inflationary_flows.networks.digits_classifier import DigitsClassifier
 
 _REFERENCE = "reference"
-_CLASSIFIER = "digits_classifier"
 _REMAKE = "delete the file and run the workflow again: it makes the file anew"
 
 
@@ -48,23 +43,6 @@ def load_reference(path: str | os.PathLike[str]) -> tuple[FeatureStatistics, str
         return FeatureStatistics(arrays["mean"], arrays["covariance"], n, arrays["rows"], identity), split
     except (KeyError, TypeError, ValueError) as problem:
         raise ArtifactError(str(path), "reference statistics", f"a file without {problem}", _REMAKE) from problem
-
-
-def save_classifier(path: str | os.PathLike[str], network: DigitsClassifier, provenance: Mapping[str, Any]) -> None:
-    """Writes a trained classifier of digits; `provenance` is whatever else to note."""
-    metadata = {"kind": _CLASSIFIER, "network": network.settings, "provenance": dict(provenance)}
-    save_tensors(path, network.state_dict(), metadata)
-
-
-def load_classifier(path: str | os.PathLike[str]) -> DigitsClassifier:
-    """Reads what `save_classifier` wrote; ArtifactError if the file is no such one."""
-    arrays, metadata = load_tensors(path, _CLASSIFIER)
-    try:
-        network = DigitsClassifier(**metadata["network"])
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-    except (KeyError, TypeError, RuntimeError, InflationaryFlowsError) as problem:
-        raise ArtifactError(str(path), "a classifier of digits", shorten(str(problem)), _REMAKE) from problem
-    return network.eval()
 
 
 def packaged_efficientnet() -> Path:

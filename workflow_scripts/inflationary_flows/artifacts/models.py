@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from inflationary_flows.baselines.discovery import load_method
-from inflationary_flows.baselines.injective import InjectiveFlow
 from inflationary_flows.baselines.method import Model
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
 from inflationary_flows.files.tensors import load_tensors, save_tensors
@@ -57,13 +56,3 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     except (KeyError, TypeError, RuntimeError, InflationaryFlowsError) as problem:
         expected = f"weights that fit the method {metadata['method']}"
         raise ArtifactError(str(file), expected, " ".join(str(problem).split())[:200], _REMAKE) from problem
-
-
-def load_injective_flow(path: Path) -> InjectiveFlow:
-    """Reads an injective flow; ArtifactError as of `load_model`, also for models of other methods."""
-    model = load_model(path)
-    if not isinstance(model, InjectiveFlow):
-        raise ArtifactError(
-            str(path), "an injective flow", type(model).__name__, "inflationary flows are read by Flow.load"
-        )
-    return model

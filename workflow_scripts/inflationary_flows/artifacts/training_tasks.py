@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inflationary_flows.artifacts.flows import load_basis
+from inflationary_flows.artifacts.bases import load_basis
 from inflationary_flows.baselines.method import TrainingTask
 from inflationary_flows.data.splits import load_splits
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,10 @@ from torch import Tensor
 from inflationary_flows.baselines.chart import InjectiveNetwork
 from inflationary_flows.baselines.layers import count_parameters
 from inflationary_flows.baselines.volume import LocalMap, log_volume, metric_tensor
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, basis_from, basis_tensors
 from inflationary_flows.mathematics.points import Points, checked, like, numbered_normal, standard_normal
 from inflationary_flows.seeding import derive_seed
-from inflationary_flows.training.content import basis_from, basis_tensors, weights_from
+from inflationary_flows.training.content import weights_from
 
 # Numbers of a batch: of points, and of Jacobians.
 _BATCH_NUMBERS = 2**18
@@ -51,21 +50,6 @@ class InjectiveFlow:
         self.basis = basis
         self.chart = dict(chart)
         self.image = image
-
-    @classmethod
-    def load(cls, path: str | Path) -> InjectiveFlow:
-        """Reads an injective flow that the workflow made.
-
-        Arguments:
-            path: `model.safetensors` or the folder that holds it.
-
-        Raises:
-            ArtifactError: if the file is missing, truncated, altered or not an injective flow.
-        """
-        # As in `Flow.load`: files are the business of the edge.
-        from inflationary_flows.artifacts.models import load_injective_flow
-
-        return load_injective_flow(Path(path))
 
     @property
     def dimension(self) -> int:

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 
 from inflationary_flows.data.idx_names import OFFICIAL_NAMES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from inflationary_flows.data.images import ImageSource
+from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.files.files import sha256_of

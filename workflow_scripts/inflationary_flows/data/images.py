@@ -1,33 +1,15 @@
-"""Sets of images: where each kind is read, and what all of them give."""
+"""Sets of images: where each kind is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
-
-
-@dataclass(frozen=True, eq=False)
-class ImageSource:
-    """Images as their source has them.
-
-    Attributes:
-        parts: Grey levels (n, D), uint8, and a label of each (n,), float64, by part: `train`, then `test` and
-            `validation` where the source sets them aside.
-        image: Format of all of them.
-        where: What messages call the source.
-        record: How they came about: checksums, counts, filters.
-    """
-
-    parts: dict[str, tuple[np.ndarray, np.ndarray]]
-    image: ImageFormat
-    where: str
-    record: dict[str, Any] = field(default_factory=dict)
 
 
 def read_images(dataset: Mapping[str, Any]) -> ImageSource:

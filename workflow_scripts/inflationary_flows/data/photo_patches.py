@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.data.images import ImageSource
+from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.picture_files import resized
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.files.files import sha256_of

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.data.archives import Limits, ZipFiles
-from inflationary_flows.data.images import ImageSource
+from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.files.files import sha256_of

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.data.images import ImageSource, read_images
+from inflationary_flows.data.image_source import ImageSource
+from inflationary_flows.data.images import read_images
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import Pixels, find_image_format
 from inflationary_flows.data.sources import Table, read_table, require_varying

@@ -8,7 +8,7 @@ a table's per-coordinate units, so that everybody outside speaks in the units of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,9 @@ from torch import Tensor
 
 from inflationary_flows.errors import DataError
 
+Arrays = Mapping[str, np.ndarray]
+
+BASIS_NAMES = ("mean", "scale", "vectors", "eigenvalues")
 # Rows that are float64 at one time: 100 MB at 3,072 dimensions.
 _ROWS = 4096
 
@@ -150,3 +153,13 @@ def _unfit(x: Rows) -> DataError:
         f"shape {tuple(x.shape)}",
         "check the training split for NaN, infinities or too few rows",
     )
+
+
+def basis_tensors(basis: Eigenbasis) -> dict[str, Tensor]:
+    """Mean, scale, directions and eigenvalues."""
+    return {name: getattr(basis, name) for name in BASIS_NAMES}
+
+
+def basis_from(arrays: Arrays, prefix: str = "") -> Eigenbasis:
+    """The inverse of `basis_tensors`, of names that begin with a prefix; KeyError if one is missing."""
+    return Eigenbasis(*(torch.from_numpy(arrays[prefix + name]) for name in BASIS_NAMES))

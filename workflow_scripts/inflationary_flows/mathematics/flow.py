@@ -14,7 +14,6 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -102,21 +101,6 @@ class Flow:
         self.compressed_latents = compressed_latents
         self.batch_size = batch_size or min(4096, max(64, _BATCH_NUMBERS // basis.dimension))
         self.dtype = dtype
-
-    @classmethod
-    def load(cls, path: str | Path) -> Flow:
-        """Reads a flow that the workflow made.
-
-        Arguments:
-            path: `flow.safetensors` or the folder that holds it.
-
-        Raises:
-            ArtifactError: if the file is missing, truncated, altered or not a flow.
-        """
-        # Files are the business of the edge; the arrow is turned round for the convenience of this one call.
-        from inflationary_flows.artifacts.flows import load_flow
-
-        return load_flow(Path(path))
 
     @property
     def schedule(self) -> Schedule:

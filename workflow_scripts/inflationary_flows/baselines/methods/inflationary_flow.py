@@ -20,7 +20,7 @@ from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.training import fit as training
 from inflationary_flows.training.assembly import assemble
-from inflationary_flows.training.content import flow_content, flow_from, solver_settings
+from inflationary_flows.training.flow_content import flow_content, flow_from, solver_settings
 from inflationary_flows.training.settings import TrainingSettings
 
 # A tenth of what flows hold otherwise: to inflate them takes part of the time of a short training.

@@ -1,0 +1,30 @@
+"""Injective flows from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inflationary_flows.artifacts.models import load_model
+from inflationary_flows.baselines import injective
+from inflationary_flows.errors import ArtifactError
+
+
+class InjectiveFlow(injective.InjectiveFlow):
+    """An injective flow that reads itself from a file; all else is `baselines.injective.InjectiveFlow`."""
+
+    @classmethod
+    def load(cls, path: str | Path) -> InjectiveFlow:
+        """Reads an injective flow that the workflow made.
+
+        Arguments:
+            path: `model.safetensors` or the folder that holds it.
+
+        Raises:
+            ArtifactError: if the file is missing, truncated, altered or not an injective flow.
+        """
+        model = load_model(path)
+        if not isinstance(model, injective.InjectiveFlow):
+            raise ArtifactError(
+                str(path), "an injective flow", type(model).__name__, "inflationary flows are read by Flow.load"
+            )
+        return cls(model.network, model.basis, model.chart, model.image)

@@ -1,0 +1,53 @@
+"""A trained flow as tensors and plain values, and back; files are another matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from inflationary_flows.mathematics.denoisers import NetworkDenoiser
+from inflationary_flows.mathematics.eigenbasis import Arrays, basis_from, basis_tensors
+from inflationary_flows.mathematics.flow import Flow, SolverSettings
+from inflationary_flows.mathematics.grids import GridSettings
+from inflationary_flows.training.content import denoiser_from
+
+
+def flow_content(flow: Flow, metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A flow as tensors and plain values.
+
+    Arguments:
+        flow: A flow whose denoiser is a trained network.
+        metadata: `schedule` and `network` as of `denoiser_from`, and whatever else to note.
+
+    Raises:
+        TypeError: if the denoiser is not a network.
+    """
+    denoiser = flow.denoiser
+    if not isinstance(denoiser, NetworkDenoiser):
+        raise TypeError(type(denoiser).__name__)
+    tensors: dict[str, Any] = {f"network.{k}": v for k, v in denoiser.network.state_dict().items()}
+    tensors |= {f"eigenbasis.{k}": v for k, v in basis_tensors(flow.basis).items()}
+    if flow.compressed_latents is not None:
+        tensors["compressed_latents"] = flow.compressed_latents
+    return tensors, {**metadata, "solver": asdict(flow.solver), "compressed_prior": flow.compressed_prior}
+
+
+def flow_from(arrays: Arrays, metadata: Mapping[str, Any]) -> Flow:
+    """The inverse of `flow_content`; errors as of `denoiser_from`."""
+    denoiser = denoiser_from(arrays, metadata, basis_from(arrays, "eigenbasis."))
+    latents = arrays.get("compressed_latents")
+    return Flow(
+        denoiser,
+        denoiser.basis,
+        solver=solver_settings(metadata["solver"]),
+        compressed_prior=metadata["compressed_prior"],
+        compressed_latents=None if latents is None else torch.from_numpy(latents),
+    )
+
+
+def solver_settings(values: Mapping[str, Any]) -> SolverSettings:
+    """Plain values, as in the configuration, to settings of the integration."""
+    return SolverSettings(**{**values, "grid": GridSettings(**values["grid"])})
