@@ -5,8 +5,8 @@ from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.images.acceleration import accelerate
 from inflationary_flows.experiments.images.generation import generate_images
-from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.files.contact_sheet import save_contact_sheet
+from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
 from inflationary_flows.runtime.states import keep_carried
 

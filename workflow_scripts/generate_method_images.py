@@ -17,7 +17,9 @@ with job(snakemake):
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
     with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
-        images = generate_method_images(model, image, count=params.samples, sample_seed=sample_seed, checkpoint=checkpoint)
+        images = generate_method_images(
+            model, image, count=params.samples, sample_seed=sample_seed, checkpoint=checkpoint
+        )
         described = {
             "method": wildcards.method,
             "dataset": wildcards.dataset,

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.flows import load_basis, load_network
+from inflationary_flows.artifacts.bases import load_basis
+from inflationary_flows.artifacts.networks import load_network
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.sources import read_points
 from inflationary_flows.data.splits import load_splits
@@ -65,7 +66,7 @@ with job(snakemake) as log:
 
     module = import_module(f"inflationary_flows.experiments.{params['experiment']}.measure")
     named = [tuple(flow) for flow in params.get("flows") or ()]
-    dataset = {"dataset": snakemake.wildcards.dataset} if "dataset" in snakemake.wildcards.keys() else {}
+    dataset = {"dataset": snakemake.wildcards.dataset} if "dataset" in dict(snakemake.wildcards.items()) else {}
     tables, arrays, posteriors = {}, {}, {}
     if named and params["each_flow"]:
         for (schedule, seed), path in zip(named, files["flows"], strict=True):
@@ -79,9 +80,7 @@ with job(snakemake) as log:
                 posteriors.setdefault(name, {})[f"{schedule}_seed{seed}"] = draws
     else:
         if named:
-            given["flows"] = {
-                flow: flow_of(flow[0], path) for flow, path in zip(named, files["flows"], strict=True)
-            }
+            given["flows"] = {flow: flow_of(flow[0], path) for flow, path in zip(named, files["flows"], strict=True)}
         made = module.measure(**given, **settings)
         tables = {name: [{**dataset, **row} for row in rows] for name, rows in made.tables.items()}
         arrays, posteriors = made.arrays, made.posteriors

@@ -24,5 +24,7 @@ with job(snakemake):
     seconds = snakemake.resources.checkpoint_seconds
     decisive = {"params": dict(params.items()), "wildcards": dict(wildcards.items())}
     with keep_carried(files, params.state, seconds, **decisive) as checkpoint:
-        row = measure_image_roundtrip(flow, images, samples=params.samples, sample_seed=sample_seed, checkpoint=checkpoint)
+        row = measure_image_roundtrip(
+            flow, images, samples=params.samples, sample_seed=sample_seed, checkpoint=checkpoint
+        )
     write_rows(snakemake.output.table, [row], dataset=wildcards.dataset, schedule=wildcards.schedule, seed=sample_seed)

@@ -32,7 +32,7 @@ with job(snakemake) as logger:
             distances.append(comparison.frechet)
             protocol = comparison.protocol(
                 **where,
-                draw=parts[0]["draw"],
+                sample_seed=parts[0]["sample_seed"],
                 split=split,
                 reference_sha256=sha256_of(path),
                 shape=list(images.shape[1:]),

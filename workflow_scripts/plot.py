@@ -27,7 +27,7 @@ with job(snakemake):
         )
         for name in params["pictures"]:
             picture = getattr(module, f"draw_{name}")(material)
-            if f"{name}_gif" in output.keys():
+            if f"{name}_gif" in dict(output.items()):
                 module.save_animation(output[f"{name}_gif"], picture, material)
             else:
                 save_figure(picture, output[f"{name}_pdf"], output[f"{name}_png"])

@@ -13,7 +13,9 @@ with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     image = ImageFormat(**params.image)
     basis = load_basis(Path(snakemake.input.eigenbasis))
-    images = sample_gaussian(basis, image, first=params.first, count=params.size, sample_seed=int(wildcards.sample_seed))
+    images = sample_gaussian(
+        basis, image, first=params.first, count=params.size, sample_seed=int(wildcards.sample_seed)
+    )
     described = {
         "dataset": wildcards.dataset,
         "schedule": "gaussian",

@@ -47,4 +47,6 @@ with job(snakemake):
             reference=reference,
             checkpoint=checkpoint,
         )
-    write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule, seed=params.sample_seed)
+    write_rows(
+        snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule, seed=params.sample_seed
+    )

@@ -9,13 +9,12 @@ from inflationary_flows.training.classifier import ClassifierSettings, accuracy,
 with job(snakemake) as logger:
     params = snakemake.params
     splits = load_splits(snakemake.input.splits)
-    network = fit_classifier(
-        splits.train, splits.train_labels, ClassifierSettings(**params.classifier), seed=params.seed
-    )
+    settings = {name: value for name, value in params.items() if name not in ("seed", "source")}
+    network = fit_classifier(splits.train, splits.train_labels, ClassifierSettings(**settings), seed=params.seed)
     provenance = {
         "splits": sha256_of(snakemake.input.splits),
         "seed": params.seed,
-        "settings": dict(params.classifier),
+        "settings": settings,
         "validation_accuracy": accuracy(network, splits.validation, splits.validation_labels),
     }
     logger.info("validation accuracy %.4f", provenance["validation_accuracy"])

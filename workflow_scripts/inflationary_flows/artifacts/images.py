@@ -14,7 +14,7 @@ from inflationary_flows.files.tensors import load_tensors, save_tensors
 _IMAGES = "images"
 _REMAKE = "delete the file and run the workflow again: it makes the file anew"
 # What all parts of one set have in common.
-_COMMON = ("dataset", "schedule", "seed", "draw", "levels")
+_COMMON = ("dataset", "schedule", "seed", "sample_seed", "levels")
 
 
 def save_images(path: str | os.PathLike[str], images: np.ndarray, metadata: Mapping[str, Any]) -> None:
@@ -23,7 +23,7 @@ def save_images(path: str | os.PathLike[str], images: np.ndarray, metadata: Mapp
     Arguments:
         path: The file, replaced atomically.
         images: Grey levels, shape (k, C, H, W), uint8, in 0..levels.
-        metadata: `dataset`, `schedule`, `seed`, `draw`, `levels`, `first` (the number of the first image in the set),
+        metadata: `dataset`, `schedule`, `seed`, `sample_seed`, `levels`, `first` (the number of the first image in the set),
             and `evaluations` (of the network, for each image).
 
     Raises:

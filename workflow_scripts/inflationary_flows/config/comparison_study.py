@@ -118,9 +118,7 @@ class ComparisonStudy:
     def methods_of(self, dataset: str, schedule: str) -> dict[str, dict[str, Any]]:
         """Kind and steps of all methods on a data set, by name."""
         kinds = self.kinds
-        return {
-            name: {"kind": kinds[name], "steps": self.steps_of(name, dataset, schedule)} for name in self.methods
-        }
+        return {name: {"kind": kinds[name], "steps": self.steps_of(name, dataset, schedule)} for name in self.methods}
 
     def _budget_name(self, dataset: str, schedule: str) -> str:
         return self.config.datasets[dataset].schedules[schedule]

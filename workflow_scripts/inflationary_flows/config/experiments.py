@@ -191,7 +191,9 @@ class Experiments(Section):
         default_factory=Animations, description="Inflation and generation of toys and digits as GIF."
     )
     pr_over_time: PrOverTime = Field(default_factory=PrOverTime, description="Participation ratio over time.")
-    complexity: Scaling = Field(default_factory=Scaling, description="Time and memory against size (target `complexity`).")
+    complexity: Scaling = Field(
+        default_factory=Scaling, description="Time and memory against size (target `complexity`)."
+    )
     thin_coordinate_study: ScalingStudy = Field(
         default_factory=ScalingStudy, description="What is lost by reducing thin and wide coordinates."
     )
@@ -213,7 +215,9 @@ class Experiments(Section):
     identifiability: Identifiability = Field(
         default_factory=Identifiability, description="Latents under other seeds and architectures."
     )
-    shell_retention: Coverage = Field(default_factory=Coverage, description="Shells of latents carried through the flow.")
+    shell_retention: Coverage = Field(
+        default_factory=Coverage, description="Shells of latents carried through the flow."
+    )
     residuals: Residuals = Field(default_factory=Residuals, description="Auto-correlation of denoising residuals.")
     images: dict[Name, ImageExperiment] = Field(
         default_factory=dict, description="Generated images, Frechet distances and round trips, by data set."

@@ -1,7 +1,7 @@
 """What a configuration asks for of images: draws by each flow, their shards, extractors of features, sweeps.
 
-Networks are those of the first training seed.  A sample seed counts independent sets of images by one network, as in the
-paper; a shard is a part of such a set that one job generates.
+Networks are those of the first training seed.  A sample seed counts independent sets of images by one network, as in
+the paper; a shard is a part of such a set that one job generates.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a configuration asks for: flows, data sets of points and of images, their dimensions; no torch, no files but headers."""
+"""What a configuration asks for: flows, data sets of points and of images, and their dimensions."""
 
 from __future__ import annotations
 

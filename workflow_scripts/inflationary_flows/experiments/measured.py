@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
-Rows = Iterable[Mapping[str, Any]]
+Rows = Iterable[Mapping[Any, Any]]
 
 
 @dataclass(frozen=True)

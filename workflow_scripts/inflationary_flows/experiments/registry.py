@@ -28,7 +28,6 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {"figures": (".png", ".pdf"), "animation
 _WILDCARD = re.compile(r"\{(\w+)\}")
 
 
-
 @dataclass(frozen=True)
 class Shown:
     """A figure, an animation or a table, as reports and the documentation show it.

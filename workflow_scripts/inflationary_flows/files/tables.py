@@ -61,9 +61,7 @@ def merge_tables(paths: Iterable[str | os.PathLike[str]], merged: str | os.PathL
     for path, text in texts.items():
         found = text.partition("\n")[0]
         if found != header:
-            raise ArtifactError(
-                str(path), f"the columns {header}", found, "delete it and run the workflow again."
-            )
+            raise ArtifactError(str(path), f"the columns {header}", found, "delete it and run the workflow again.")
     with atomic_write(merged) as temporary:
         rows = (text.partition("\n")[2] for text in texts.values())
         temporary.write_text("".join([header, "\n", *rows]), encoding="utf-8")

@@ -28,7 +28,7 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.seeding import derive_seed
 
 FLOOR_COLUMNS = ("metric", "mean", "sd", "q95", "n")
@@ -37,7 +37,7 @@ FLOOR_COLUMNS = ("metric", "mean", "sd", "q95", "n")
 BLOCK = 1_400
 
 
-def standardise(points: np.ndarray, basis: Eigenbasis) -> np.ndarray:
+def standardise(points: Rows, basis: Eigenbasis) -> np.ndarray:
     """Centres points and divides them by the basis's units, in which distances make sense.
 
     Arguments:

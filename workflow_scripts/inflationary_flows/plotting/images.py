@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from inflationary_flows.errors import DataError
+from inflationary_flows.files.contact_sheet import as_colours, mosaic
 from inflationary_flows.plotting.style import DOUBLE_COLUMN, figure_style, new_figure
 
 _PAPER = 1.0
@@ -26,53 +26,9 @@ _DARK = 0.2
 STAGES = ("original", "latent", "recovered")
 
 
-def as_colours(images: np.ndarray, levels: int, ink: bool = False) -> np.ndarray:
-    """Images of grey levels as colours from 0 to 1; one channel becomes grey.
-
-    Arguments:
-        images: Shape (n, C, H, W), C = 1 or 3, values 0 to `levels`.
-        levels: Highest grey level.
-        ink: Whether to turn light into dark, for writing on a dark ground.
-
-    Returns:
-        Shape (n, H, W, 3), float64.
-
-    Raises:
-        DataError: if the array has another shape.
-    """
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise DataError(
-            "figure of images",
-            "an array of shape (n, 1 or 3, height, width)",
-            f"shape {images.shape}",
-            "draw tables and toys with their own figures",
-        )
-    colours = np.moveaxis(images, 1, 3).astype(np.float64) / levels
-    return np.broadcast_to(1 - colours if ink else colours, (*colours.shape[:3], 3))
-
-
 def is_ink(images: np.ndarray, levels: int) -> bool:
     """Whether images show something light on a dark ground, in grey."""
     return images.shape[1] == 1 and float(np.median(images)) < _DARK * levels
-
-
-def mosaic(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Puts images row by row on white paper; missing ones leave it white.
-
-    Arguments:
-        images: Shape (n, H, W, 3), colours from 0 to 1.
-        rows, columns: Places.
-
-    Returns:
-        Shape (height, width, 3).
-    """
-    height, width = images.shape[1:3]
-    gap = max(1, round(_GAP_SHARE * height))
-    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), _PAPER)
-    for place, image in enumerate(images[: rows * columns]):
-        top, left = (place // columns) * (height + gap), (place % columns) * (width + gap)
-        canvas[top : top + height, left : left + width] = image
-    return canvas
 
 
 def show_canvas(figure: Figure, canvas: np.ndarray, left: float, top: float, width: float) -> Axes:

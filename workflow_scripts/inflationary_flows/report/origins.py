@@ -6,7 +6,7 @@ from typing import Any
 
 from inflationary_flows.audit.sidecars import Ledger, Sidecar
 
-ORIGIN_COLUMNS = ("path", "title", "rule", "sha256", "bytes", "seeds", "draws", "commit", "started", "ended")
+ORIGIN_COLUMNS = ("path", "title", "rule", "sha256", "bytes", "seeds", "sample_seeds", "commit", "started", "ended")
 
 
 def origin_row(ledger: Ledger, artifact: str, title: str) -> dict[str, Any]:
@@ -18,18 +18,18 @@ def origin_row(ledger: Ledger, artifact: str, title: str) -> dict[str, Any]:
         title: What it is called.
 
     Returns:
-        A row of `ORIGIN_COLUMNS`: numbers of `seeds` and `draws` are of all jobs on the way from the data to the
+        A row of `ORIGIN_COLUMNS`: numbers of `seeds` and `sample_seeds` are of all jobs on the way from the data to the
         artifact.  Without a sidecar only path and title are known.
     """
     sidecar = ledger.sidecars.get(artifact)
     if sidecar is None:
         return {"path": artifact, "title": title}
-    used = {"seeds": set[str](), "draws": set[str]()}
+    used = {"seeds": set[str](), "sample_seeds": set[str]()}
     for job in ancestors(ledger, artifact):
         for place, value in job.seeds.items():
             # A wildcard may be a seed with the variant of a network: 0-early.
             values = value if isinstance(value, list) else [str(value).partition("-")[0]]
-            used["draws" if place.endswith(".draw") else "seeds"].update(map(str, values))
+            used["sample_seeds" if place.endswith(".sample_seed") else "seeds"].update(map(str, values))
     return {
         "path": artifact,
         "title": title,

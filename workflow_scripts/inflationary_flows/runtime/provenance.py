@@ -189,7 +189,7 @@ def find_seeds(value: Any, name: str) -> dict[str, int | list[int]]:
     if isinstance(value, Mapping):
         for key, entry in value.items():
             place = f"{name}.{key}"
-            if key in ("seed", "seeds", "draw") and not isinstance(entry, Mapping):
+            if key in ("seed", "seeds", "sample_seed") and not isinstance(entry, Mapping):
                 found[place] = entry
             else:
                 found |= find_seeds(entry, place)

@@ -24,7 +24,7 @@ def generate_method_images(
     image: ImageFormat,
     *,
     count: int,
-    draw: int,
+    sample_seed: int,
     batch_size: int | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> np.ndarray:
@@ -34,7 +34,7 @@ def generate_method_images(
         model: Trained model of images.
         image: Their format.
         count: How many.
-        draw: Seed of the draw; each image has a latent of its own, so that batches do not matter.
+        sample_seed: Seed of the set of images; each image has a latent of its own, so that batches do not matter.
         batch_size: Images at once.
         checkpoint: Where images are kept meanwhile.
 
@@ -47,7 +47,7 @@ def generate_method_images(
     """
 
     def batch(begin: int, end: int) -> dict[str, np.ndarray]:
-        points = model.sample_numbered(begin, end - begin, draw)
+        points = model.sample_numbered(begin, end - begin, sample_seed)
         # As a grey level, NaN would be some number.
         if not np.isfinite(points).all():
             raise DataError("generated images", "finite numbers", "others", "look at the model's training curve")

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
@@ -34,7 +35,6 @@ SCALING_COLUMNS = (
     "peak_memory_mb",
     "base_memory_mb",
 )
-from inflationary_flows.experiments.measured import Measured
 
 
 class FreeDenoiser(Denoiser):

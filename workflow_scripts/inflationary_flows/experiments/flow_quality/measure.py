@@ -10,10 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
+from inflationary_flows.data.splits import Splits
+from inflationary_flows.data.toys import Mixture
+from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.denoisers import Denoiser
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.metrics.latents import measure_latents, measure_neighbourhoods
 from inflationary_flows.metrics.two_sample import (
     c2st_accuracy,
@@ -26,11 +32,6 @@ from inflationary_flows.training.validation import (
     excess_times,
     mean_excess,
 )
-from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.data.splits import Splits
-import pandas as pd
-from inflationary_flows.mathematics.oracles import exact_denoiser
-from inflationary_flows.data.toys import Mixture
 
 QUALITY_COLUMNS = ("metric", "value", "reference", "n")
 
@@ -40,7 +41,7 @@ KERNEL_ABOVE = 0.01
 EXCESS_POINTS = 1_000
 
 
-def generate_all(flow: Flow, validation: np.ndarray, n: int, seed: int) -> dict[str, np.ndarray]:
+def generate_all(flow: Flow, validation: Rows, n: int, seed: int) -> dict[str, np.ndarray]:
     """Generates n points from each source of latents.
 
     Arguments:
@@ -137,8 +138,8 @@ def measure_excess(flow: Flow, exact: Denoiser, held_out: np.ndarray, seed: int)
 def measure_quality(
     flow: Flow,
     *,
-    validation: np.ndarray,
-    test: np.ndarray,
+    validation: Rows,
+    test: Rows,
     floor: list[dict[str, Any]],
     exact: Denoiser | None = None,
     samples: int = 10_000,
@@ -181,15 +182,13 @@ def measure_quality(
     return rows
 
 
-def measure(
-    flow: Flow, *, splits: Splits, mixture: Mixture | None, floor: pd.DataFrame, **settings: Any
-) -> Measured:
+def measure(flow: Flow, *, splits: Splits, mixture: Mixture | None, floor: pd.DataFrame, **settings: Any) -> Measured:
     """Rows of `measure_quality`, of generated, validation and held-out points."""
     rows = measure_quality(
         flow,
         validation=splits.validation,
         test=splits.test,
-        floor=floor.to_dict("records"),
+        floor=[{str(key): value for key, value in row.items()} for row in floor.to_dict("records")],
         exact=exact_denoiser(flow.schedule, flow.basis, *mixture) if mixture else None,
         **settings,
     )

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.data.splits import Splits
-from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.data.toys import Mixture
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.mathematics.oracles import exact_denoiser
 
 EXACT = "exact"
 

@@ -24,7 +24,7 @@ def generate_images(
     *,
     first: int,
     count: int,
-    draw: int,
+    sample_seed: int,
     settings: SolverSettings | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[np.ndarray, int]:
@@ -36,7 +36,7 @@ def generate_images(
         flow: Trained flow.
         image: Format of its images.
         first, count: Which ones.
-        draw: Seed of the draw.
+        sample_seed: Seed of the set of images.
         settings: Integration other than the flow's own.
         checkpoint: Where images are kept meanwhile.
 
@@ -49,7 +49,7 @@ def generate_images(
     chosen = settings or flow.settings()
 
     def batch(begin: int, end: int) -> dict[str, np.ndarray]:
-        y = flow.prior().sample_numbered(first + begin, end - begin, draw) / flow.schedule.latent_std
+        y = flow.prior().sample_numbered(first + begin, end - begin, sample_seed) / flow.schedule.latent_std
         y, _, evaluations = flow.carry(y, "generate", chosen)
         images = as_images(flow.unwhiten_data(y).numpy(), image)
         return {"images": images, "evaluations": np.full(len(images), evaluations)}
@@ -58,7 +58,7 @@ def generate_images(
     return rows["images"], int(rows["evaluations"][-1])
 
 
-def sample_gaussian(basis: Eigenbasis, image: ImageFormat, *, first: int, count: int, draw: int) -> np.ndarray:
+def sample_gaussian(basis: Eigenbasis, image: ImageFormat, *, first: int, count: int, sample_seed: int) -> np.ndarray:
     """Draws images from the Gaussian with the mean and covariance of the data.
 
     This is what a flow makes whose network knows nothing, and hence what a trained one has to beat.
@@ -66,11 +66,11 @@ def sample_gaussian(basis: Eigenbasis, image: ImageFormat, *, first: int, count:
     Arguments:
         basis: Eigenbasis of the data.
         image: Format of its images.
-        first, count: Which ones of the draw.
-        draw: Seed of the draw.
+        first, count: Which ones of the set.
+        sample_seed: Seed of the set of images.
 
     Returns:
         Images, uint8 of shape (count, C, H, W).
     """
-    u = numbered_normal(first, count, basis.dimension, "gaussian image", draw) * basis.eigenvalues.sqrt()
+    u = numbered_normal(first, count, basis.dimension, "gaussian image", sample_seed) * basis.eigenvalues.sqrt()
     return as_images(basis.from_eigen(u).numpy(), image)

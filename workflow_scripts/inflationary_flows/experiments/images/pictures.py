@@ -15,7 +15,9 @@ from inflationary_flows.mathematics.flow import Flow
 SHOWN_DEVIATIONS = 2.5
 
 
-def take_pictures(flow: Flow, images: Rows, image: ImageFormat, *, pictures: int, draw: int) -> dict[str, np.ndarray]:
+def take_pictures(
+    flow: Flow, images: Rows, image: ImageFormat, *, pictures: int, sample_seed: int
+) -> dict[str, np.ndarray]:
     """Takes pictures of a flow.
 
     A latent is rotated from the eigenbasis back to pixels, where a reduced one shows the few patterns that are left of
@@ -26,16 +28,16 @@ def take_pictures(flow: Flow, images: Rows, image: ImageFormat, *, pictures: int
         images: Held-out images as rows, shape (n, D), [-1, 1].
         image: Their format.
         pictures: How many of each kind.
-        draw: Seed of the choice, and of the new images.
+        sample_seed: Seed of the choice, and of the new images.
 
     Returns:
         `original`, `latent`, `recovered`, `samples`: uint8, shape (pictures, C, H, W); `levels`: shape ().
     """
-    x = images[choose_images(len(images), pictures, draw)]
+    x = images[choose_images(len(images), pictures, sample_seed)]
     z = flow.inflate(x)
     pixels = z @ flow.basis.vectors.cpu().numpy().T
     shown = pixels / (SHOWN_DEVIATIONS * max(float(pixels.std()), np.finfo(np.float64).tiny))
-    samples, _ = generate_images(flow, image, first=0, count=pictures, draw=draw)
+    samples, _ = generate_images(flow, image, first=0, count=pictures, sample_seed=sample_seed)
     return {
         "original": as_images(x, image),
         "latent": as_images(shown, image),

@@ -38,9 +38,9 @@ def wrapped_mse(original: np.ndarray, recovered: np.ndarray) -> float:
         return float((difference * difference).mean(dtype=np.float64))
 
 
-def choose_images(available: int, wanted: int, draw: int) -> np.ndarray:
+def choose_images(available: int, wanted: int, sample_seed: int) -> np.ndarray:
     """Numbers of the images of a draw, ascending: a random choice, or all if no more are there."""
-    order = np.random.default_rng(derive_seed("roundtrip images", draw)).permutation(available)
+    order = np.random.default_rng(derive_seed("roundtrip images", sample_seed)).permutation(available)
     return np.sort(order[:wanted])
 
 
@@ -60,7 +60,7 @@ def measure_image_roundtrip(
     images: Rows,
     *,
     samples: int,
-    draw: int,
+    sample_seed: int,
     settings: SolverSettings | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def measure_image_roundtrip(
         flow: Trained flow; its network runs in its own precision.
         images: Images as rows, shape (n, D), [-1, 1].
         samples: How many to carry, chosen at random.
-        draw: Seed of the choice.
+        sample_seed: Seed of the choice.
         settings: Integration other than the flow's own.
         checkpoint: Where errors of images are kept meanwhile.
 
@@ -82,7 +82,7 @@ def measure_image_roundtrip(
         Interrupted: if it was asked to stop; what was done is kept.
     """
     chosen = settings or flow.settings()
-    numbers = choose_images(len(images), samples, draw)
+    numbers = choose_images(len(images), samples, sample_seed)
     eight_bits = ImageFormat(1, 1, 1)
 
     def batch(begin: int, end: int) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ def measure_evaluations(
     steps: int,
     samples: int,
     roundtrip: int,
-    draw: int,
+    sample_seed: int,
     extractor: Extractor,
     reference: FeatureStatistics,
     checkpoint: Checkpoint | None = None,
@@ -39,7 +39,7 @@ def measure_evaluations(
         solver, steps: The integration; a grid, where the solver has no other, is the flow's own.
         samples: Images generated; they have the same latents for every solver.
         roundtrip: Images carried.
-        draw: Seed of latents and of the choice of images.
+        sample_seed: Seed of latents and of the choice of images.
         extractor, reference: What generated images are compared by, and with.
         checkpoint: Where images, and then errors, are kept meanwhile.
 
@@ -53,11 +53,11 @@ def measure_evaluations(
     settings = flow.settings(solver, steps)
     kept = checkpoint or Checkpoint.unkept()
     generated, evaluations = generate_images(
-        flow, image, first=0, count=samples, draw=draw, settings=settings, checkpoint=kept.part("images")
+        flow, image, first=0, count=samples, sample_seed=sample_seed, settings=settings, checkpoint=kept.part("images")
     )
     distance = frechet_of(generated, image.levels, reference, extractor)
     there_and_back = measure_image_roundtrip(
-        flow, images, samples=roundtrip, draw=draw, settings=settings, checkpoint=kept.part("round_trips")
+        flow, images, samples=roundtrip, sample_seed=sample_seed, settings=settings, checkpoint=kept.part("round_trips")
     )
     identity = extractor.identity
     common = {"solver": solver, "evaluations": evaluations, "extractor": identity.extractor}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.fokker_planck import Cells, solve_fokker_planck
@@ -23,7 +24,6 @@ from inflationary_flows.mathematics.line_mixture import LineMixture, LineMixture
 from inflationary_flows.mathematics.schedules import Kernel, make_schedule
 from inflationary_flows.mathematics.sde import euler_maruyama
 from inflationary_flows.seeding import derive_seed
-from inflationary_flows.experiments.measured import Measured
 
 MARGINALS_COLUMNS = ("description", "t", "t_fraction", "distance", "reference", "n")
 SDE, FOKKER_PLANCK, PFODE = "sde", "fokker_planck", "pfode"

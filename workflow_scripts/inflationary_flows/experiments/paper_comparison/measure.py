@@ -213,7 +213,8 @@ def measure(
     **names: Any,
 ) -> Measured:
     """Rows of `compare_with_paper`; tables that a configuration has no flows for are None, and their rows "not run"."""
-    known = (pd.DataFrame() if table is None else table for table in (frechet, roundtrip))
-    others = pd.DataFrame() if baselines is None else baselines
-    table = compare_with_paper(published, *known, participation, baselines=others, **names)
+    of_images, carried, others = (
+        pd.DataFrame() if table is None else table for table in (frechet, roundtrip, baselines)
+    )
+    table = compare_with_paper(published, of_images, carried, participation, baselines=others, **names)
     return Measured({"paper_comparison": table.to_dict("records")})

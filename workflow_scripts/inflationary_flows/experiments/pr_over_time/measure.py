@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.errors import ScheduleError
-from inflationary_flows.mathematics.schedules import Schedule, make_schedule
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.schedules import Schedule, make_schedule
 
 PR_COLUMNS = ("kernel", "t", "t_fraction", "participation_ratio")
 

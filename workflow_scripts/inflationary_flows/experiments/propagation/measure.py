@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from inflationary_flows.data.splits import Splits
 from inflationary_flows.errors import DataError
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.seeding import derive_seed
-from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.data.splits import Splits
 
 _CONTEXT = 1_000
 # Images along the flow are for drawing; latents and intervals come from all samples.
@@ -40,7 +41,7 @@ def propagate(
     flow: Flow,
     examples: np.ndarray,
     *,
-    context: np.ndarray,
+    context: Rows,
     noise_std: float,
     samples: int,
     levels: Sequence[float],

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from inflationary_flows.data.splits import Splits
+from inflationary_flows.data.toys import Mixture
+from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
-from inflationary_flows.seeding import derive_seed
-from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.data.splits import Splits
-from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.data.toys import Mixture
+from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.seeding import derive_seed
 
 _BATCH = 1_000
 
@@ -80,9 +80,7 @@ def residual_correlation(
     ]
 
 
-def measure(
-    flow: Flow, *, splits: Splits, mixture: Mixture | None, samples: int, times: int, seed: int
-) -> Measured:
+def measure(flow: Flow, *, splits: Splits, mixture: Mixture | None, samples: int, times: int, seed: int) -> Measured:
     """Rows of `residual_correlation` of the learned denoiser and, where it is known, of the exact one."""
     denoisers: dict[str, Denoiser] = {"learned": flow.denoiser}
     if mixture is not None:

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from inflationary_flows.data.splits import Splits
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import ADAPTIVE, EULER_SCALED, Flow
 from inflationary_flows.metrics.integration import carry_data, carry_latents
-from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.data.splits import Splits
 
 ROUNDTRIP_COLUMNS = ("solver", "steps", "evaluations", "mse", "max_error", "n")
 
 
 def measure_roundtrip(
-    flow: Flow, points: np.ndarray, *, samples: int = 10_000, paper_steps: int = 700
+    flow: Flow, points: Rows, *, samples: int = 10_000, paper_steps: int = 700
 ) -> list[dict[str, Any]]:
     """Measures the round-trip error of the flow's own solver and of the paper's setting.
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.metrics.shells import Shell, sphere
-from inflationary_flows.experiments.measured import Measured
 
 STAGES = ("before", "generated", "returned")
 

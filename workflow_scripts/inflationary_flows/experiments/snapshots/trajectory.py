@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.schedules import Schedule
 
@@ -61,7 +62,7 @@ def trace_both_ways(flow: Flow, x: np.ndarray, *, frames: int, seed: int) -> dic
 
 
 def trace_points(
-    flow: Flow, points: np.ndarray, labels: np.ndarray, *, samples: int, frames: int, seed: int
+    flow: Flow, points: Rows, labels: np.ndarray, *, samples: int, frames: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Traces held-out points and prior latents with their labels.
 
@@ -87,7 +88,7 @@ def trace_points(
 
 def trace_flow(
     flow: Flow,
-    points: np.ndarray,
+    points: Rows,
     labels: np.ndarray,
     *,
     samples: int = 1_500,

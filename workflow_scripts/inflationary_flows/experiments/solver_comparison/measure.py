@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from inflationary_flows.data.splits import Splits
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import ADAPTIVE, Flow, SolverSettings
 from inflationary_flows.metrics.integration import (
     carry_data,
     carry_latents,
     root_mean_square,
 )
-from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.data.splits import Splits
 
 SOLVER_COLUMNS = ("solver", "steps", "evaluations", "generation_rmse", "roundtrip_rmse")
 
@@ -29,7 +30,7 @@ REFERENCE_METHOD = "rk5"
 
 def compare_solvers(
     flow: Flow,
-    points: np.ndarray,
+    points: Rows,
     *,
     steps: Mapping[str, Sequence[int]],
     samples: int = 1_000,

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from inflationary_flows.experiments.measured import Measured
-
 from inflationary_flows.experiments.paper_comparison.measure import COMPARED, NOT_RUN, best_of_sets
 
 TABLE4_COLUMNS = (
@@ -83,9 +82,7 @@ def _our_cells(measured: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def measure(
-    *, published: pd.DataFrame, baselines: pd.DataFrame, participation: pd.DataFrame, **names: Any
-) -> Measured:
+def measure(*, published: pd.DataFrame, baselines: pd.DataFrame, participation: pd.DataFrame, **names: Any) -> Measured:
     """Rows of `tabulate_table4`."""
     table = tabulate_table4(published, baselines, participation, **names)
     return Measured({"table4": table.to_dict("records")})

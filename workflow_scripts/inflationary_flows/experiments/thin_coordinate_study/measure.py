@@ -21,15 +21,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from inflationary_flows.data.splits import Splits
 from inflationary_flows.errors import DataError
+from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 
 SCALING_STUDY_COLUMNS = (
     *("kept_dims", "participation_ratio", "kept_share", "variance"),
     *("pca_mse", "reconstruction_mse", "conditional_variance", "roundtrip_mse", "n"),
 )
-from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.data.splits import Splits
 
 
 def project(flow: Flow, x: np.ndarray) -> np.ndarray:
@@ -39,7 +40,7 @@ def project(flow: Flow, x: np.ndarray) -> np.ndarray:
     return flow.basis.from_eigen(u).numpy()
 
 
-def measure_loss(flow: Flow, points: np.ndarray, *, samples: int = 10_000, seed: int = 0) -> list[dict[str, Any]]:
+def measure_loss(flow: Flow, points: Rows, *, samples: int = 10_000, seed: int = 0) -> list[dict[str, Any]]:
     """Measures how much of held-out points is in the kept latents of a reducing flow.
 
     Arguments:
