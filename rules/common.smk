@@ -31,7 +31,7 @@ envvars:
 from inflationary_flows import config as settings
 from inflationary_flows.runtime.digest import source_digest
 from inflationary_flows.files.files import atomic_write, sha256_of
-from inflationary_flows.runtime.provenance import Recorder, recorded, sidecar_of
+from inflationary_flows.runtime.provenance import Recorder, is_recorded, recorded
 from inflationary_flows.baselines.discovery import method_file
 from inflationary_flows.config.comparison_study import COSTS, MODEL_DIR, SEARCH_DIR, ComparisonStudy
 from inflationary_flows.config.image_study import (
@@ -359,7 +359,7 @@ def write_resolved_config():
     text = f"# Every setting of this run, defaults included.\n{settings_text}"
     text = text.replace(f"{ROOT}/", "")
     path = Path(RESOLVED_PATH)
-    if path.is_file() and path.read_text(encoding="utf-8") == text and sidecar_of(path.name).is_file():
+    if path.is_file() and path.read_text(encoding="utf-8") == text and is_recorded(path.name):
         return
     files = workflow.overwrite_configfiles or [ROOT / "config.yaml"]
     recorder = Recorder("configuration", inputs=files, repository=ROOT)

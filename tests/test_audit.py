@@ -196,21 +196,22 @@ def test_what_was_made_from_an_input_that_was_made_anew_is_stale(results: Path) 
 
 def test_what_an_earlier_source_made_is_stale(results: Path) -> None:
     with inside(results.parent):
-        write({"results/tables/x.csv": "a\n"}, "tabulate_spectra", source="0" * 64)
+        write({"results/tables/x.csv": "a\n"}, "tabulate", source={"tabulate_spectra.py": "0" * 64})
     (found,) = audit(results, SCRIPTS).findings
     assert (found.kind, found.path) == ("stale", "tables/x.csv")
-    assert "tabulate_spectra" in found.detail
+    assert "the source of tabulate_spectra.py changed" in found.detail
 
 
 def test_what_an_earlier_method_made_is_stale(results: Path) -> None:
     """Scripts find methods by name, so that the digest of a script says nothing of them."""
-    source = SCRIPTS / "inflationary_flows/baselines/methods/m_flow.py"
+    script, method = "train_method.py", "inflationary_flows/baselines/methods/m_flow.py"
+    known = {source: source_digest(SCRIPTS / source, SCRIPTS) for source in (script, method)}
     with inside(results.parent):
-        for name, digest in (("old", "0" * 64), ("new", source_digest(source, SCRIPTS))):
-            write({f"results/tables/{name}.csv": "a\n"}, "train_method", methods_source={"m_flow": digest})
+        for name, digests in (("old", known | {method: "0" * 64}), ("new", known)):
+            write({f"results/tables/{name}.csv": "a\n"}, "train", source=digests)
     (found,) = audit(results, SCRIPTS).findings
     assert (found.kind, found.path) == ("stale", "tables/old.csv")
-    assert "m_flow" in found.detail
+    assert "methods/m_flow.py" in found.detail
 
 
 def test_a_forged_row_is_found_even_with_a_sidecar_that_fits(results: Path) -> None:

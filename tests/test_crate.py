@@ -62,7 +62,7 @@ def run_job(
 ) -> None:
     """Runs a job that writes its own name to all outputs."""
     texts = {output: f"{rule} {wildcards} {output}" for output in outputs}
-    write(texts, rule, *inputs, wildcards=wildcards, **params)
+    write(texts, rule, *inputs, wildcards=wildcards, source={f"{rule}.py": "f" * 64}, **params)
     for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
         file = Path(f"results/{folder}/{rule}/{'_'.join(wildcards.values())}.{suffix}")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = f"results/networks/wine/prp/seed{seed}"
         outputs = [f"{folder}/network.safetensors", f"{folder}/training.jsonl"]
         wildcards = {"dataset": "wine", "schedule": "prp", "seed": seed}
-        params = {"rate": 1e-3, "steps": 5, "flip": False, "clip": None, "seed": int(seed), "source": "f" * 64}
+        params = {"rate": 1e-3, "steps": 5, "flip": False, "clip": None, "seed": int(seed)}
         run_job("train_network", outputs, [data], wildcards=wildcards, params=params)
         small = f"results/metrics/wine/prp/seed{seed}/flow_quality.csv"
         run_job("measure_quality", [small], [outputs[0], data], wildcards=wildcards, params={"draw": 3})
@@ -318,14 +318,14 @@ class TestGraph:
         step = graph["#step/train_network"]
         (connection,) = [graph[name] for name in ids(step, "connection")]
         assert ids(connection, "sourceParameter") == ["#rule/prepare_splits/output/splits.safetensors"]
-        assert set(ids(connection, "targetParameter")) <= set(ids(graph["workflow_scripts/train_network.py"], "input"))
+        assert set(ids(connection, "targetParameter")) <= set(ids(graph["#tool/train_network"], "input"))
         order = sorted(of_kind(graph, "HowToStep"), key=lambda entity: entity["position"])
         assert [step["name"] for step in order][:2] == ["prepare_splits", "train_network"]
 
     def test_names_exact_versions(self, bundle: Path, results: Path) -> None:
         graph = graph_of(bundle)
         job = jobs_of(Ledger.read(results))[0]
-        (environment,) = ids(graph["workflow_scripts/merge_table.py"], "softwareRequirements")
+        (environment,) = ids(graph["#tool/merge_table"], "softwareRequirements")
         packages = [graph[name] for name in ids(graph[environment], "softwareRequirements")]
         assert {package["name"]: package["softwareVersion"] for package in packages} == dict(job.packages)
         language = graph[graph["Snakefile"]["programmingLanguage"]["@id"]]

@@ -23,8 +23,8 @@ def save_images(path: str | os.PathLike[str], images: np.ndarray, metadata: Mapp
     Arguments:
         path: The file, replaced atomically.
         images: Grey levels, shape (k, C, H, W), uint8, in 0..levels.
-        metadata: `dataset`, `schedule`, `seed`, `sample_seed`, `levels`, `first` (the number of the first image in the set),
-            and `evaluations` (of the network, for each image).
+        metadata: `dataset`, `schedule`, `seed`, `sample_seed`, `levels`, `first` (the number of the first image in the
+            set), and `evaluations` (of the network, for each image).
 
     Raises:
         ArtifactError: if one of these is missing, or the images are no such array.

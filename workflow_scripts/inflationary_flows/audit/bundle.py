@@ -16,7 +16,7 @@ from pathlib import Path
 
 from inflationary_flows.audit.crate import describe_run
 from inflationary_flows.audit.sidecars import Ledger
-from inflationary_flows.audit.vocabulary import METADATA, RESULTS, script_of
+from inflationary_flows.audit.vocabulary import METADATA, RESULTS
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import atomic_write
 
@@ -109,9 +109,10 @@ def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[s
     for artifact, sidecar in ledger.sidecars.items():
         if f"{RESULTS}/{artifact}" not in members:
             raise ArtifactError(str(ledger.results / artifact), "the artifact of a sidecar", "none", _AUDIT)
-        if script_of(sidecar.rule) not in members:
-            hint = "bundle results with the sources that made them."
-            raise ArtifactError(str(sources / script_of(sidecar.rule)), f"the script of {sidecar.rule}", "none", hint)
+        for script in sidecar.scripts:
+            if script not in members:
+                hint = "bundle results with the sources that made them."
+                raise ArtifactError(str(sources / script), f"the script of {sidecar.rule}", "none", hint)
     return members
 
 

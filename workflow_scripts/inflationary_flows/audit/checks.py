@@ -31,8 +31,6 @@ NO_ARTIFACTS = frozenset({PROVENANCE, "logs", "README.md"})
 # Snakemake itself writes times of jobs here; tables of times beside them are artifacts.
 BENCHMARKS = "benchmarks"
 _TIMES = (".tsv", ".jsonl")
-# Methods that are compared are found by name: a param of their jobs has the digest of each.
-_METHODS_SOURCE, _METHODS = "methods_source", Path("inflationary_flows/baselines/methods")
 # Hashing is bound by reading.
 _READERS = 4
 
@@ -194,14 +192,11 @@ def _stale_inputs(ledger: Ledger, digests: Mapping[str, str]) -> Iterator[Findin
 
 def _stale_sources(ledger: Ledger, scripts: Path) -> Iterator[Finding]:
     @cache
-    def digest(source: Path) -> str | None:
-        return source_digest(source, scripts) if source.is_file() else None
+    def digest(source: str) -> str | None:
+        return source_digest(scripts / source, scripts) if (scripts / source).is_file() else None
 
     for artifact, sidecar in ledger.sidecars.items():
-        recorded = {scripts / f"{sidecar.rule}.py": sidecar.source["library"]}
-        for kind, known in sidecar.params.get(_METHODS_SOURCE, {}).items():
-            recorded[scripts / _METHODS / f"{kind}.py"] = known
-        changed = [source.stem for source, known in recorded.items() if known and digest(source) not in (None, known)]
+        changed = [source for source, known in sidecar.source["library"].items() if digest(source) not in (None, known)]
         if changed:
             yield Finding("stale", artifact, f"the source of {changed[0]} changed after it")
 

@@ -39,7 +39,6 @@ from inflationary_flows.audit.vocabulary import (
     kind_of,
     kind_of_all,
     literal_of,
-    script_of,
 )
 from inflationary_flows.files.files import sha256_of
 
@@ -133,17 +132,19 @@ class _Description:
         self._add_file("requirements.lock", name="Exact versions of all packages", conformsTo=requirements)
 
     def _describe_tool(self, rule: str) -> Entity:
-        script = script_of(rule)
         latest = max((job for job in self.jobs if job.rule == rule), key=lambda job: job.ended)
+        # Rules may share a script: a tool is a rule with its scripts.
+        scripts = [self._add_file(path) for path in latest.scripts]
         environments = {job.environment: self._describe_environment(job) for job in self.jobs if job.rule == rule}
-        return self._add_file(
-            script,
-            **{"@type": ["File", "SoftwareSourceCode"]},
+        return self._add(
+            f"#tool/{rule}",
+            "SoftwareApplication",
             name=rule,
-            description=_summary(self.members[script]),
+            description=_summary(self.members[latest.scripts[0]]),
+            hasPart=_one_or_many(scripts),
             programmingLanguage=self._add("https://www.python.org/", "ComputerLanguage", name="Python"),
             softwareRequirements=_one_or_many(environments[name] for name in sorted(environments)),
-            version=latest.library or latest.commit or self.citation["version"],
+            version=latest.version or latest.commit or self.citation["version"],
         )
 
     def _describe_environment(self, job: Job) -> Entity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,10 +59,16 @@ class Job:
         return tuple(dict.fromkeys(item for sidecar in self.sidecars for item in sidecar.inputs))
 
     @property
-    def library(self) -> str | None:
-        """Digest of its script and of the modules that this imports."""
-        digest: str | None = self.sidecars[0].source["library"]
-        return digest
+    def scripts(self) -> list[str]:
+        return self.sidecars[0].scripts
+
+    @property
+    def version(self) -> str | None:
+        """Digest of its sources and of the modules that these import."""
+        digests = list(self.sidecars[0].source["library"].values())
+        if len(digests) > 1:
+            return hashlib.sha256("".join(digests).encode()).hexdigest()
+        return digests[0] if digests else None
 
     @property
     def commit(self) -> str | None:

@@ -39,7 +39,8 @@ class Sidecar:
         sha256, size: Of its content.
         rule, wildcards, params, seeds: The job that wrote it.
         inputs: What the job read.
-        source: Digests of library (`library`) and lock file (`lock`), git `commit`, whether it was `dirty`.
+        source: Digests by path below `workflow_scripts`, the script's first (`library`), and of the lock file (`lock`);
+            git `commit`, whether it was `dirty`.
         software: Version of Python (`python`), versions of `packages`.
         host: `system`, `machine`, models of `cpu` and `gpu`.
         started, ended: Of the job, until it wrote the artifact.
@@ -63,6 +64,11 @@ class Sidecar:
     threads: int
     peak_memory_mb: float | None
     peak_gpu_memory_mb: float | None
+
+    @property
+    def scripts(self) -> list[str]:
+        """What made it, by path in the repository, the script first; the workflow itself where no rule did."""
+        return [f"workflow_scripts/{path}" for path in self.source["library"]] or ["rules/common.smk"]
 
     @property
     def job(self) -> tuple[str, str, datetime]:

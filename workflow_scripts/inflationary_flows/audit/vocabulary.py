@@ -9,8 +9,6 @@ from typing import Any
 
 METADATA = "ro-crate-metadata.json"
 RESULTS = "results"
-# What writes the resolved configuration is no rule, but the workflow itself.
-_SCRIPTS = {"configuration": "rules/common.smk"}
 # The profile is an extension of this version.
 CRATE_VERSION = "1.1"
 PROFILES = {
@@ -73,11 +71,6 @@ _ENCODINGS = {
     ".yaml": "application/yaml",
     ".zip": "application/zip",
 }
-
-
-def script_of(rule: str) -> str:
-    """The script of a rule, by its path in a crate."""
-    return _SCRIPTS.get(rule, f"workflow_scripts/{rule}.py")
 
 
 def encoding_of(path: str) -> str:

@@ -21,9 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from inflationary_flows.files.files import sha256_of, witnessed, write_json
+from inflationary_flows.files.files import read_json, sha256_of, witnessed, write_json
 
-FORMAT = 1
+FORMAT = 2
 RESULTS = Path("results")
 PROVENANCE = "provenance"
 # Packages whose versions are recorded: those that a lock file of this name pins.
@@ -35,6 +35,12 @@ _GIT_SECONDS = 10
 def sidecar_of(artifact: str | PurePosixPath, results: Path = RESULTS) -> Path:
     """Path of the sidecar of an artifact, which is named by its path below the folder of results."""
     return results / PROVENANCE / f"{artifact}.json"
+
+
+def is_recorded(artifact: str) -> bool:
+    """Whether an artifact has a sidecar, and of today's format."""
+    sidecar = sidecar_of(artifact)
+    return sidecar.is_file() and read_json(sidecar).get("format") == FORMAT
 
 
 def seal(content: Mapping[str, Any]) -> str:
@@ -49,7 +55,8 @@ class Recorder:
     Arguments:
         rule: Name of the rule.
         wildcards: Wildcards of the job.
-        params: All that the result depends on besides inputs; `source` is the digest of the library.
+        params: All that the result depends on besides inputs; `source` has the digest of each source by its path below
+            `workflow_scripts`, the script's first.
         inputs: Files that the job reads, hashed now.
         repository: Folder of the workflow, with its lock file and its git history.
         threads: Threads of the job.
@@ -77,7 +84,7 @@ class Recorder:
             "params": params,
             "seeds": {**find_seeds(wildcards, "wildcards"), **find_seeds(params, "params")},
             "source": {
-                "library": params.get("source"),
+                "library": params.get("source", {}),
                 **git_state(self.repository),
                 "lock": sha256_of(lock) if lock.is_file() else None,
             },

@@ -20,7 +20,7 @@ _CONTEXT = 1_000
 _DRAWN = 500
 
 
-def choose_examples(points: np.ndarray, indices: Sequence[int]) -> np.ndarray:
+def choose_examples(points: Rows, indices: Sequence[int]) -> np.ndarray:
     """Rows of a split, shape (len(indices), D).
 
     Raises:
