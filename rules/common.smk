@@ -33,14 +33,13 @@ from inflationary_flows.runtime.digest import source_digest
 from inflationary_flows.files.files import atomic_write, sha256_of
 from inflationary_flows.runtime.provenance import Recorder, is_recorded, recorded
 from inflationary_flows.baselines.discovery import method_file
-from inflationary_flows.config.comparison_study import COSTS, MODEL_DIR, SEARCH_DIR, ComparisonStudy
+from inflationary_flows.config.comparison_study import COSTS, MODEL_DIR, SEARCH_DIR
 from inflationary_flows.config.image_study import (
     FRECHET,
     PICTURES,
     ROUNDTRIP,
     SAMPLES,
     SWEEP,
-    ImageStudy,
     fill,
 )
 from inflationary_flows.config.study import Study
@@ -97,8 +96,8 @@ except InflationaryFlowsError as problem:
     raise WorkflowError(f"config: {problem}") from None
 
 STUDY = Study(CONFIG)
-IMAGES = ImageStudy(STUDY)
-COMPARISON = ComparisonStudy(STUDY)
+IMAGES = STUDY.images
+COMPARISON = STUDY.comparison
 SETTINGS = STUDY.experiments
 RESOLVED_PATH = "results/config.resolved.yaml"
 # Part of the sources: known by what is in it, wherever the repository lies.

@@ -30,7 +30,7 @@ for EXPERIMENT in SHOWN:
         name:
             f"{'plot' if PICTURES_OF[EXPERIMENT.name] else 'merge'}_{EXPERIMENT.name}"
         input:
-            **layout.parts_of(STUDY, EXPERIMENT),
+            **merged_by(EXPERIMENT),
             **read_by(EXPERIMENT),
         output:
             **shown_outputs(EXPERIMENT),

@@ -73,7 +73,7 @@ rule assemble_flow:
     conda:
         "../envs/flow.yaml"
     resources:
-        **MEASURING,
+        **measuring(),
     params:
         solver=solver_of,
         compressed_prior=compressed_prior_of,

@@ -292,3 +292,32 @@ rule take_pictures:
         source=digest_of("take_pictures"),
     script:
         "../workflow_scripts/take_pictures.py"
+
+
+rule image_speed:
+    """Makes the table of the image path's speed beside the bare network's."""
+    input:
+        "results/benchmarks/image_speed.csv",
+
+
+rule measure_image_speed:
+    """Times evaluations, generation and training of images beside the bare network, in turns."""
+    output:
+        table="results/benchmarks/image_speed.csv",
+    log:
+        "results/logs/measure_image_speed.log",
+    benchmark:
+        "results/benchmarks/measure_image_speed.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: SETTINGS["image_speed"]["threads"]
+    resources:
+        **on_gpus(lambda wildcards: SETTINGS["image_speed"]["gpu"]),
+        mem=growing(SETTINGS["image_speed"]["mem"]),
+        runtime=growing(SETTINGS["image_speed"]["runtime"]),
+        expected_seconds=1800,
+    params:
+        **only(SETTINGS["image_speed"], "presets", "batch_size", "repeats"),
+        source=digest_of("measure_image_speed"),
+    script:
+        "../workflow_scripts/measure_image_speed.py"

@@ -20,6 +20,7 @@ wildcard_constraints:
 rule inference:
     """Makes the tables and figures of inference, and the posteriors behind them."""
     input:
+        intermediates(STUDY),
         shown_by("inference"),
 
 
@@ -28,6 +29,11 @@ rule calibration:
     input:
         per_flow(NETWORK, TRAINED),
         per_flow(CURVE, TRAINED),
+        [
+            fill(SBC_RANKS, flow, batch=batch)
+            for flow in sampled(STUDY)
+            for batch in range(SBC["batches"])
+        ],
         shown_by("calibration"),
 
 
@@ -72,7 +78,7 @@ rule check_convergence:
     resources:
         **measuring(),
     params:
-        steps=tried_steps(HMC),
+        steps=tried_steps(STUDY),
         samples=HMC["convergence_samples"],
         source=digest_of("check_convergence"),
     script:

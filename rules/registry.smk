@@ -4,7 +4,12 @@ Needs common.smk and resources.smk; makes nothing.
 """
 
 from inflationary_flows.experiments import layout
-from inflationary_flows.experiments.hmc.spec import posteriors, tried_steps
+from inflationary_flows.experiments.hmc.spec import (
+    intermediates,
+    posteriors,
+    sampled,
+    tried_steps,
+)
 
 EXPERIMENTS = experiments().values()
 MEASURED = [
@@ -12,7 +17,7 @@ MEASURED = [
     for one in EXPERIMENTS
     if one.measurement and layout.measured_datasets(STUDY, one) != []
 ]
-ON_DEMAND = [one for one in EXPERIMENTS if one.stage is None]
+ON_DEMAND = [one for one in MEASURED if one.stage is None]
 TRAINED = layout.trained_flows(STUDY)
 POSTERIORS = posteriors(STUDY)
 PICTURES_OF = {
@@ -65,11 +70,12 @@ def inputs_of(experiment):
         ]
     if measurement.reads is not None:
         read = measurement.reads
+        if not BY[experiment.name]:
+            return inputs | dict(read(STUDY, ""))
+        datasets = layout.measured_datasets(STUDY, experiment)
         inputs |= {
-            name: by_dataset(lambda dataset, name=name: read(STUDY, dataset)[name])
-            if BY[experiment.name]
-            else files
-            for name, files in read(STUDY, first_dataset(experiment)).items()
+            name: by_dataset(lambda d, name=name: read(STUDY, d).get(name, []))
+            for name in {name for d in datasets for name in read(STUDY, d)}
         }
     return inputs
 
@@ -117,13 +123,13 @@ def measurement_params(experiment):
         items["dataset"] = dataset_of
     if "published" in measurement.needs:
         items["published"] = sha256_of(PAPER_TABLES)
-    module = f"inflationary_flows/experiments/{experiment.name}/measure.py"
+    own_source = f"inflationary_flows/experiments/{experiment.name}/measure.py"
     return items | {
         "experiment": experiment.name,
         "needs": list(measurement.needs),
         "each_flow": measurement.each_flow,
         "samples_from_members": measurement.samples,
-        "source": digest_of("measure", module),
+        "source": digest_of("measure", own_source),
     }
 
 
@@ -148,6 +154,12 @@ def resources_of(experiment):
     return measuring(
         number, lambda wildcards: MOMENT + math.ceil(seconds * number(wildcards))
     )
+
+
+def merged_by(experiment):
+    """Small tables of each table of an experiment."""
+    parts = layout.parts_of(STUDY, experiment)
+    return {f"table_{key}": files for key, files in parts.items()}
 
 
 def read_by(experiment, each=False):
@@ -183,23 +195,23 @@ def drawing_params(experiment, each=False):
         if bool(shown.wildcards) == each
     ]
     items = {}
-    if experiment.drawing is not None and pictures:
+    if experiment.drawing is not None and pictures and not each:
         items = experiment.drawing(STUDY, "")
-        if each:
-            items = {
-                name: by_dataset(
-                    lambda dataset, name=name: experiment.drawing(STUDY, dataset)[name]
-                )
-                for name in experiment.drawing(STUDY, experiment.datasets(STUDY)[0])
-            }
-    module = f"inflationary_flows/experiments/{experiment.name}/figure.py"
+    elif experiment.drawing is not None and pictures:
+        items = {
+            name: by_dataset(
+                lambda dataset, name=name: experiment.drawing(STUDY, dataset)[name]
+            )
+            for name in experiment.drawing(STUDY, experiment.datasets(STUDY)[0])
+        }
+    own_source = f"inflationary_flows/experiments/{experiment.name}/figure.py"
     return {
         **items,
         "experiment": experiment.name,
         "tables": [] if each else list(layout.parts_of(STUDY, experiment)),
         "pictures": pictures,
         "labels": RESOLVED_PATH,
-        "source": digest_of("plot", *([module] if pictures else [])),
+        "source": digest_of("plot", *([own_source] if pictures else [])),
     }
 
 
@@ -207,6 +219,6 @@ def stages_of_rules(wildcards):
     """Each rule with the stage that it belongs to: that of its experiment, else the file that it stands in."""
     stages = {one.name: one.stage for one in EXPERIMENTS if one.stage}
     return {
-        rule.name: stages.get(rule.name.partition("_")[2]) or Path(rule.snakefile).stem
-        for rule in workflow.rules
+        one.name: stages.get(one.name.partition("_")[2]) or Path(one.snakefile).stem
+        for one in workflow.rules
     }

@@ -18,7 +18,7 @@ from inflationary_flows.files.tables import write_rows
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
 from inflationary_flows.training.assembly import assemble
-from inflationary_flows.training.content import solver_settings
+from inflationary_flows.training.flow_content import solver_settings
 
 # Params that say how the function is called; all others are handed over.
 CALL = ("experiment", "needs", "each_flow", "samples_from_members", "flows", "member_solver", "member_prior", "source")
@@ -58,10 +58,10 @@ with job(snakemake) as log:
         return pd.read_csv(path) if path.endswith(".csv") else path
 
     for name, path in files.items():
-        if name not in OWN:
+        if name not in OWN and path:
             given[name] = read(path) if isinstance(path, str) else [read(file) for file in path]
 
-    if "own" in files:
+    if files.get("own"):
         given["own"] = read_points(files["own"], splits.dimension)
 
     module = import_module(f"inflationary_flows.experiments.{params['experiment']}.measure")

@@ -15,7 +15,7 @@ with job(snakemake):
     params, output = dict(snakemake.params.items()), snakemake.output
     files = {name: [path] if isinstance(path, str) else list(path) for name, path in snakemake.input.items()}
     for key in params["tables"]:
-        merge_tables(files.pop(key), output[key])
+        merge_tables(files.pop(f"table_{key}"), output[key])
     if params["pictures"]:
         module = import_module(f"inflationary_flows.experiments.{params['experiment']}.figure")
         material = Material.read(

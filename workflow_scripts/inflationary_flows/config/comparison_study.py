@@ -6,12 +6,14 @@ A schedule gives the number of kept dimensions, which all methods get; our own f
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inflationary_flows.config.baselines import Budget
 from inflationary_flows.config.load import budget_settings, schedule_settings
-from inflationary_flows.config.study import Study
 from inflationary_flows.data.oracles import find_toy
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import Study
 
 SEARCH_DIR = "results/baselines/{method}/{dataset}/{schedule}/"
 MODEL_DIR = "results/baselines/{method}/{dataset}/{schedule}/seed{seed}/"
@@ -72,10 +74,37 @@ class ComparisonStudy:
         return {name: {"shape": list(i.shape), "levels": i.levels} for name, i in images.items() if i is not None}
 
     @property
+    def names(self) -> dict[str, Any]:
+        """What tables with published numbers know of schedules, data sets and methods."""
+        kinds = {name: self.study.kind_of(name) for name in self.study.datasets}
+        return {"schedules": self.schedules, "kinds": kinds, "methods": self.kinds}
+
+    @cached_property
+    def parts(self) -> dict[str, list[str]]:
+        """Small tables of each merged table."""
+        if not self.models:
+            return {}
+        return {
+            "baselines": [
+                *self.per_model(f"{MODEL_DIR}quality.csv"),
+                *self.per_model(f"{MODEL_DIR}tarp.csv", self.toys),
+                *self.per_model(f"{MODEL_DIR}frechet.csv", self.of_images),
+                *self.per_pair(COSTS),
+            ],
+            "baseline_search": self.per_search(f"{SEARCH_DIR}search.csv"),
+            "baseline_coverage": self.per_model(f"{MODEL_DIR}coverage.csv", self.toys),
+        }
+
+    @property
     def floors(self) -> list[str]:
         """Fresh against fresh points of the compared data sets; those of many coordinates have no such table."""
         datasets = sorted({dataset for dataset, _ in self.pairs})
         return [f"results/metrics/{name}/two_sample_floor.csv" for name in datasets if name in self.study.point_sets]
+
+    @property
+    def points(self) -> list[str]:
+        """Points that figures show."""
+        return self.per_model(f"{MODEL_DIR}points.npz", self.shown)
 
     def per_search(self, pattern: str) -> list[str]:
         """A pattern filled in for each search."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from inflationary_flows.config.study import FlowName, Study
 from inflationary_flows.data.download import file_name
 from inflationary_flows.networks.costs import evaluations_of
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import FlowName, Study
 
 # Where images of one sample seed are, and what is measured of them.
 SAMPLES = "results/images/{dataset}/{schedule}/seed{seed}/sample{sample_seed}/"
@@ -109,6 +111,20 @@ class ImageStudy:
     def frechet_tables(self) -> list[str]:
         """Small tables of distances, one for each set of images and extractor."""
         return [f"{fill(FRECHET, run, extractor=name)}.csv" for run in self.runs for name in self.extractors_of(run[0])]
+
+    @cached_property
+    def roundtrip_tables(self) -> list[str]:
+        """Small tables of round trips, one for each set of images that a flow generates."""
+        return [fill(ROUNDTRIP, run) for run in self.generated]
+
+    def pictures(self, dataset: str) -> list[str]:
+        """Pictures of all flows of a set of images, in the order of `by_dimensions`."""
+        return [fill(PICTURES, flow) for flow in self.by_dimensions(dataset)]
+
+    def levels(self, dataset: str) -> int | None:
+        """Highest grey level of a set of images."""
+        image = self.study.image_of(dataset)
+        return None if image is None else image.levels
 
     @cached_property
     def references(self) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from inflationary_flows.config.load import dataset_settings, resolve
+from inflationary_flows.config.comparison_study import ComparisonStudy
+from inflationary_flows.config.image_study import ImageStudy
+from inflationary_flows.config.load import dataset_settings, resolve, schedule_settings
 from inflationary_flows.config.models import Config
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import ImageFormat, find_image_format
@@ -90,3 +92,17 @@ class Study:
     def point_flows(self) -> list[FlowName]:
         """Their flows."""
         return [flow for flow in self.flows if flow[0] in self.point_sets]
+
+    @cached_property
+    def images(self) -> ImageStudy:
+        """Its experiments on images."""
+        return ImageStudy(self)
+
+    @cached_property
+    def comparison(self) -> ComparisonStudy:
+        """Its comparison of methods."""
+        return ComparisonStudy(self)
+
+    def schedule(self, name: str) -> dict[str, Any]:
+        """Arguments of `make_schedule` for a schedule, whatever the data set."""
+        return schedule_settings(self.config, name)

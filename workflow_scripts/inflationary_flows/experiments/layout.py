@@ -17,12 +17,14 @@ TIMES = "results/benchmarks"
 def measured_flows(study: Study, experiment: Experiment) -> dict[str, list[FlowName]]:
     """Flows that an experiment measures, by data set."""
     flows = experiment.measurement.flows(study) if experiment.measurement and experiment.measurement.flows else []
-    return {dataset: [flow for flow in flows if flow[0] == dataset] for dataset in sorted({flow[0] for flow in flows})}
+    return {dataset: [flow for flow in flows if flow[0] == dataset] for dataset in dict.fromkeys(f[0] for f in flows)}
 
 
 def measured_datasets(study: Study, experiment: Experiment) -> list[str] | None:
     """Data sets that an experiment measures, a job each; None if it is measured in one job."""
     measurement = experiment.measurement
+    if experiment.when is not None and not experiment.when(study):
+        return []
     if measurement is None or (measurement.flows is None and measurement.datasets is None):
         return None
     return list(measurement.datasets(study)) if measurement.datasets else list(measured_flows(study, experiment))
@@ -61,6 +63,8 @@ def params_of(study: Study, experiment: Experiment, dataset: str) -> dict[str, A
 
 def parts_of(study: Study, experiment: Experiment) -> dict[str, list[str]]:
     """Small tables of each table of an experiment that the configuration has data for."""
+    if experiment.when is not None and not experiment.when(study):
+        return {}
     known = dict(experiment.parts(study)) if experiment.parts else {}
     datasets = measured_datasets(study, experiment)
     for name, file in measured_files(experiment).items():

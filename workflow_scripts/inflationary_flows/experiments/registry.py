@@ -164,6 +164,7 @@ class Experiment:
         reads: What its pictures read besides its own tables: files by name; of pictures a data set, for that data set.
         drawing: What its pictures depend on besides: params by name.  Labels are none: they are read where they stand.
         datasets: Of pictures a data set: the data sets that there is one of.
+        when: Whether a configuration has data for it at all; by default if it measures some.
         environment: Conda environment of the job that draws.
         name: Name of its folder, filled in by `experiments()`.
     """
@@ -177,6 +178,7 @@ class Experiment:
     reads: Callable[[Study, str], Mapping[str, Sequence[str]]] | None = None
     drawing: Callable[[Study, str], Mapping[str, Any]] | None = None
     datasets: Callable[[Study], Sequence[str]] | None = None
+    when: Callable[[Study], bool] | None = None
     environment: str = "figures"
     name: str = ""
 

@@ -124,7 +124,7 @@ def measure_generation(
     ]
 
 
-def measure_excess(flow: Flow, exact: Denoiser, held_out: np.ndarray, seed: int) -> list[dict[str, Any]]:
+def measure_excess(flow: Flow, exact: Denoiser, held_out: Rows, seed: int) -> list[dict[str, Any]]:
     """Excess denoising error (target variance 1) where the kernel variance is above .01."""
     schedule = flow.schedule
     points = held_out[:EXCESS_POINTS]
