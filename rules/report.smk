@@ -16,15 +16,13 @@ rule plan:
     """Prints jobs and hours of each stage, from a dry run, and writes them to results/plan.csv."""
     log:
         "results/logs/plan.log",
-    conda:
-        "../envs/report.yaml"
+    # No environment of its own: a dry run needs the Python that runs Snakemake.
     resources:
         **small("1GB", "10m"),
     params:
         stages=stages_of_rules,
         table="results/plan.csv",
         configuration=RESOLVED_PATH,
-        snakefile=str(ROOT / "Snakefile"),
         source=digest_of("plan"),
     script:
         "../workflow_scripts/plan.py"
