@@ -263,7 +263,10 @@ def defaults_of(wildcards):
 
 def candidates_of(wildcards):
     """Hyper-parameters that the search of a method tries."""
-    return [dict(options) for options in COMPARISON.config.methods[wildcards.method].candidates]
+    return [
+        dict(options)
+        for options in COMPARISON.config.methods[wildcards.method].candidates
+    ]
 
 
 def methods_of_job(wildcards):
@@ -278,7 +281,10 @@ def references_of(wildcards):
     names = IMAGES.extractors_of(wildcards.dataset)
     weights = {f"weights_{name}": IMAGES.weights_of(name) for name in names}
     return {
-        "references": [f"results/references/{wildcards.dataset}/{name}.safetensors" for name in names],
+        "references": [
+            f"results/references/{wildcards.dataset}/{name}.safetensors"
+            for name in names
+        ],
         **{name: files[0] for name, files in weights.items() if files},
     }
 
@@ -342,7 +348,9 @@ def tell_failures():
     found = []
     for path in sorted(Path("results/logs").rglob("*.log")):
         if path.stat().st_mtime >= STARTED:
-            _, error, what = path.read_text(encoding="utf-8", errors="replace").partition(" ERROR ")
+            _, error, what = path.read_text(
+                encoding="utf-8", errors="replace"
+            ).partition(" ERROR ")
             found += [f"{path}: {what[:2000].rstrip()}"] if error else []
     # Logs of jobs that ended well are deleted.
     submitted = Path(".snakemake/slurm_logs").rglob("*.log")
@@ -358,7 +366,11 @@ def write_resolved_config():
     text = f"# Every setting of this run, defaults included.\n{settings_text}"
     text = text.replace(f"{ROOT}/", "")
     path = Path(RESOLVED_PATH)
-    if path.is_file() and path.read_text(encoding="utf-8") == text and is_recorded(path.name):
+    if (
+        path.is_file()
+        and path.read_text(encoding="utf-8") == text
+        and is_recorded(path.name)
+    ):
         return
     files = workflow.overwrite_configfiles or [ROOT / "config.yaml"]
     recorder = Recorder("configuration", inputs=files, repository=ROOT)

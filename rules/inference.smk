@@ -301,8 +301,8 @@ rule summarise_sbc:
     resources:
         **small("1GB", "15m"),
     params:
-        noise_std=HMC["noise_std"],
         **only(SBC, "ranks", "bins", "seed"),
+        noise_std=HMC["noise_std"],
         source=digest_of("summarise_sbc"),
     script:
         "../workflow_scripts/summarise_sbc.py"

@@ -21,9 +21,7 @@ ON_DEMAND = [one for one in MEASURED if one.stage is None]
 TRAINED = layout.trained_flows(STUDY)
 POSTERIORS = posteriors(STUDY)
 PICTURES_OF = {
-    one.name: [
-        shown for shown in layout.pictures_of(STUDY, one) if not shown.wildcards
-    ]
+    one.name: [shown for shown in layout.pictures_of(STUDY, one) if not shown.wildcards]
     for one in EXPERIMENTS
 }
 SHOWN = [
@@ -32,7 +30,9 @@ SHOWN = [
 SHOWN_BY_DATASET = [one for one in EXPERIMENTS if one.datasets and one.datasets(STUDY)]
 # Part of names of logs: one for each data set, or one.
 BY = {
-    one.name: "/{dataset}" if layout.measured_datasets(STUDY, one) is not None else ""
+    one.name: os.sep + "{dataset}"
+    if layout.measured_datasets(STUDY, one) is not None
+    else ""
     for one in EXPERIMENTS
 }
 
@@ -170,7 +170,9 @@ def read_by(experiment, each=False):
         return experiment.reads(STUDY, "")
     names = experiment.reads(STUDY, experiment.datasets(STUDY)[0])
     return {
-        name: by_dataset(lambda dataset, name=name: experiment.reads(STUDY, dataset)[name])
+        name: by_dataset(
+            lambda dataset, name=name: experiment.reads(STUDY, dataset)[name]
+        )
         for name in names
     }
 

@@ -138,7 +138,11 @@ def checkpoint_seconds_of(settings_of):
 
     def seconds(wildcards):
         chosen = settings_of(wildcards)
-        value = chosen.checkpoint_seconds if hasattr(chosen, "checkpoint_seconds") else chosen["checkpoint_seconds"]
+        value = (
+            chosen.checkpoint_seconds
+            if hasattr(chosen, "checkpoint_seconds")
+            else chosen["checkpoint_seconds"]
+        )
         return math.ceil(value)
 
     return seconds
@@ -406,7 +410,10 @@ hours_of_samples = hours_of_ways(
 
 def hours_of_features(wildcards):
     """Hours of features of the images of all sample seeds, by all extractors."""
-    chosen, extractors = compared_images_of(wildcards), images_of(wildcards)["extractors"]
+    chosen, extractors = (
+        compared_images_of(wildcards),
+        images_of(wildcards)["extractors"],
+    )
     images = len(extractors) * len(chosen.sample_seeds) * chosen.samples
     return images * SECONDS_OF_FEATURES / 3600
 

@@ -50,7 +50,16 @@ class Outcome:
             return Counter()
         rows = re.findall(r"^(\w+) +(\d+)$", table[0], re.MULTILINE)
         targets = {"all", "data", "train", "flows", "metrics", "figures", "inference", "calibration"}
-        targets |= {"scaling", "sampler_efficiency", "fetch", "generate", "images", "image_speed", "reporting", "plan"}
+        targets |= {
+            "complexity",
+            "sampler_efficiency",
+            "fetch",
+            "generate",
+            "images",
+            "image_speed",
+            "reporting",
+            "plan",
+        }
         targets |= {"animations", "baselines", "audit", "report", "bundle"}
         return Counter({rule: int(count) for rule, count in rows if rule not in targets})
 

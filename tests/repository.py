@@ -16,7 +16,7 @@ NOT_COPIED = shutil.ignore_patterns(
 
 def compare_images(content: dict[str, Any]) -> None:
     """Has a smoke run compare methods on images too, which it does on a toy alone, to be short."""
-    images = {"samples": 20, "draws": [0, 1]}
+    images = {"samples": 20, "sample_seeds": [0, 1]}
     content["baselines"]["datasets"]["digits"] = {"schedules": {"prr2": "few"}, "images": images}
 
 

@@ -15,9 +15,9 @@ from PIL import Image, ImageSequence
 
 from inflationary_flows.config.experiments import Animations, Snapshots
 from inflationary_flows.data.pixels import ImageFormat
-from inflationary_flows.experiments.snapshots.images import trace_images
 from inflationary_flows.experiments.images.generation import as_images
 from inflationary_flows.experiments.images.pictures import take_pictures
+from inflationary_flows.experiments.snapshots.images import trace_images
 from inflationary_flows.experiments.snapshots.trajectory import trace_flow, trace_points
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.plotting.animation import draw_frames, save_animation

@@ -38,8 +38,8 @@ from inflationary_flows.experiments.baselines.costs import (
 from inflationary_flows.experiments.baselines.coverage import CoverageSettings, measure_method_coverage
 from inflationary_flows.experiments.baselines.images import frechet_rows, generate_method_images
 from inflationary_flows.experiments.baselines.quality import measure_method_quality, standardise_varying
-from inflationary_flows.experiments.table4.measure import NOT_PUBLISHED, ONE_SEED, TABLE4_COLUMNS, tabulate_table4
 from inflationary_flows.experiments.paper_comparison.measure import COMPARED, NOT_RUN, compare_with_paper
+from inflationary_flows.experiments.table4.measure import NOT_PUBLISHED, ONE_SEED, TABLE4_COLUMNS, tabulate_table4
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.files.tables import write_csv
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
