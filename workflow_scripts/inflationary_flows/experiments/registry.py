@@ -26,6 +26,8 @@ RESULTS = "results"
 NAMES: dict[Kind, str] = {"figures": "Figure", "animations": "Animation", "tables": "Table"}
 SUFFIXES: dict[Kind, tuple[str, ...]] = {"figures": (".png", ".pdf"), "animations": (".gif",), "tables": (".csv",)}
 _WILDCARD = re.compile(r"\{(\w+)\}")
+# Columns that name the flow a row belongs to.
+FLOW_COLUMNS = {"dataset": "data set", "schedule": "schedule", "seed": "training seed"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Shown:
         number: The paper's, or A1, A2, ... for its appendix, B1, B2, ... for what it does not have.
         title: What it shows, a few words.
         category: Section of reports.
-        caption: Two to five sentences of reStructuredText; wildcards as {{ snakemake.wildcards.dataset }}.
+        caption: Two to nine sentences of reStructuredText; wildcards as {{ snakemake.wildcards.dataset }}.
         exists: Whether a configuration has data for it; by default if its experiment has.
     """
 
@@ -99,7 +101,7 @@ class Table(Shown):
     """A table: results/tables/{key}.csv.
 
     Attributes:
-        columns: What each column holds, by name, in the order of the file.
+        columns: What each column holds, by name, in the order of the file; Markdown.
         notes: Markdown that stands below the columns: metrics, special cases.
     """
 

@@ -1,11 +1,11 @@
-"""hmc."""
+"""What is shown of the posterior of the weights of a latent mixture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inflationary_flows.experiments.registry import Experiment, Figure, Table
+from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Table
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
@@ -92,12 +92,159 @@ EXPERIMENT = Experiment(
     environment="inference",
     stage="inference",
     shown=(
-        Figure("fig04", "B125", "title", "category", "Caption."),
-        Figure("hmc_samplers", "B126", "title", "category", "Caption."),
-        Figure("hmc_traces", "B127", "title", "category", "Caption."),
-        Table("hmc_weights", "B128", "title", "category", "Caption.", columns={"a": "b"}),
-        Table("hmc_diagnostics", "B129", "title", "category", "Caption.", columns={"a": "b"}),
-        Table("hmc_particles", "B130", "title", "category", "Caption.", columns={"a": "b"}),
-        Table("hmc_convergence", "B131", "title", "category", "Caption.", columns={"a": "b"}),
+        Figure(
+            "fig04",
+            "4",
+            "Posterior of the weights of a latent mixture",
+            "Inference",
+            """
+            A: latents of a Gaussian mixture (ellipses of two standard deviations), points that the flow generates from
+            them, and noisy observations. The rows below show, for each schedule, the joint posteriors of the weights
+            given the observations alone, with the truth (star) and the posterior mean (dot). Paper: the same for
+            circles, by NUTS over the weights and all latents; the authors' chains start at the truth, and their weights
+            have no proper prior. Here: importance sampling with the flow integrates every latent out, and NUTS runs on
+            the weights alone from random positions. The prior is uniform on the simplex, and posteriors whose chains
+            have not converged are refused. The number of observations n of the joint sampler is given in the figure of
+            both samplers; its configuration key is ``experiments.hmc.joint.observations``.
+            """,
+        ),
+        Figure(
+            "hmc_samplers",
+            "B3",
+            "Two samplers on the same observations",
+            "Inference",
+            """
+            Posteriors of the weights by two samplers on the same observations. The joint one (lines) moves weights and
+            all latents at once, as the paper does. The collapsed one (filled) has integrated the latents out. Both are
+            exact up to Monte Carlo error, so contours must agree. The star is the truth. With few observations
+            posteriors are wide and need not be centred on it.
+            """,
+        ),
+        Figure(
+            "hmc_traces",
+            "B4",
+            "Traces and ranks of all chains",
+            "Inference",
+            """
+            Draws of the first weight by all chains (left), and the distribution of the ranks of each chain among all
+            draws (right). Chains that explore the same distribution have equal, flat histograms. A chain that lags
+            behind or is stuck does not.
+            """,
+        ),
+        Table(
+            "hmc_weights",
+            "B4",
+            "Posteriors of the weights of a latent mixture",
+            "Inference",
+            """
+            Posterior of each weight of the latent mixture: mean, standard deviation, quantiles, and convergence
+            diagnostics of the chains. ``covered`` tells whether the truth lies between the 5 % and the 95 % quantile,
+            as it does nine times in ten if posteriors are calibrated. Posteriors whose chains have not converged are
+            not in this table, because their jobs fail.
+            """,
+            columns={
+                "dataset": "data set",
+                "schedule": "schedule",
+                "sampler": "`joint` or `collapsed`, see below",
+                "weight": "number of the weight, from 1",
+                "mean": "posterior mean",
+                "sd": "posterior standard deviation",
+                "q05": "5 % quantile",
+                "q25": "25 % quantile",
+                "q75": "75 % quantile",
+                "q95": "95 % quantile",
+                "truth": "weight that the observations come from",
+                "covered": "whether the truth lies between `q05` and `q95`",
+                "rhat": "rank-normalised R-hat",
+                "ess_bulk": "bulk effective sample size",
+                "ess_tail": "tail effective sample size",
+                "n_observations": "observations",
+                "seed": "training seed",
+            },
+            notes="""
+            The observations are noisy points generated from a Gaussian mixture of latents (figure 4 of the paper). The
+            prior of its three weights is Dirichlet(1, 1, 1), uniform on the simplex. Softmax logits without a prior
+            would be improper, because adding a constant to all of them changes nothing.
+
+            - `joint`: NUTS over weights and all latents at once. It is exact for the solver's flow. Each gradient
+              integrates the flow for all observations, so the cost of a draw grows with their number and with the
+              length of trajectories.
+            - `collapsed`: importance sampling with the flow integrates out every latent once (`hmc_particles.csv`), and
+              NUTS runs on the weights alone. The cost is `particles` integrations for each observation; draws are
+              nearly free.
+
+            Both samplers run on the observations of the joint one (`figures/hmc_samplers`). The draws are netCDF files
+            below `results/inference/{dataset}/{schedule}/seed{seed}/`, which `arviz.from_netcdf` reads.
+            """,
+        ),
+        Table(
+            "hmc_diagnostics",
+            "B5",
+            "Convergence of chains",
+            "Inference",
+            """
+            The quantities that decide whether a posterior is reported: rank-normalised R-hat, bulk and tail effective
+            sample sizes of each weight, divergences and the energy diagnostic BFMI, each with the bound that the
+            configuration sets. Rows without a bound help to understand a failure.
+            """,
+            columns={
+                **FLOW_COLUMNS,
+                "sampler": "`joint` or `collapsed`",
+                "n_observations": "observations",
+                "quantity": "diagnostic, with the weight that it belongs to",
+                "value": "its value",
+                "bound": "what the configuration demands; empty if nothing",
+                "passed": "whether the value is within the bound",
+            },
+            notes="""
+            A posterior that fails is not reported. The job stops with a message that names the quantity and what to
+            change, and its chains are kept.
+            """,
+        ),
+        Table(
+            "hmc_particles",
+            "B6",
+            "Quality of the integration over latents",
+            "Inference",
+            """
+            Quality of importance sampling over the latent of each observation: number of particles, the share of them
+            that is effective, and Pareto-k, whose values above 0.7 are counted as unreliable. The more of these there
+            are, the less the posterior of the weights can be relied on.
+            """,
+            columns={
+                **FLOW_COLUMNS,
+                "n": "observations",
+                "particles": "mean number of particles of an observation",
+                "ess_fraction_median": "median share of effective particles",
+                "ess_fraction_q01": "1 % quantile of this share",
+                "pareto_k_median": "median of Pareto-k",
+                "pareto_k_q99": "99 % quantile of Pareto-k",
+                "pareto_k_max": "largest Pareto-k",
+                "unreliable": "observations with Pareto-k above 0.7 after all rounds",
+            },
+        ),
+        Table(
+            "hmc_convergence",
+            "B7",
+            "Log densities with increasing numbers of solver steps",
+            "Inference",
+            """
+            Errors of a finite number of solver steps in generated points, in log likelihoods and their gradients, and
+            in log densities, relative to a finer solution. Solvers and steps of the samplers are chosen by these.
+            """,
+            columns={
+                **FLOW_COLUMNS,
+                "solver": "solver of a sampler",
+                "steps": "solver steps",
+                "evaluations": "network evaluations",
+                "generation_rmse": "error of generated points, data units",
+                "log_likelihood_rmse": "error of the log likelihood of an observation, nats",
+                "log_likelihood_max": "largest of these errors, nats",
+                "gradient_rmse": "relative error of its gradient",
+                "log_prior_rmse": "error of the log density of clean points, nats",
+                "n": "points",
+            },
+            notes="The reference has four times as many steps as the finest row.",
+        ),
     ),
 )

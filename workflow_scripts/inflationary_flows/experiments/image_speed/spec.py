@@ -1,4 +1,4 @@
-"""image_speed."""
+"""Measures the speed of the image path on demand; its table is results/benchmarks/image_speed.csv."""
 
 from __future__ import annotations
 
@@ -6,5 +6,4 @@ from inflationary_flows.experiments.registry import Experiment
 
 EXPERIMENT = Experiment(
     stage=None,
-    shown=(),
 )

@@ -1,8 +1,8 @@
-"""residuals."""
+"""What is measured and shown of denoising residuals."""
 
 from __future__ import annotations
 
-from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
+from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
 
 EXPERIMENT = Experiment(
     measurement=Measurement(
@@ -13,7 +13,38 @@ EXPERIMENT = Experiment(
     ),
     stage="calibration",
     shown=(
-        Figure("residual_correlation", "B142", "title", "category", "Caption."),
-        Table("residual_correlation", "B143", "title", "category", "Caption.", columns={"a": "b"}),
+        Figure(
+            "residual_correlation",
+            "A6",
+            "Auto-correlation of denoising residuals",
+            "Calibration",
+            """
+            Correlation of the denoiser's error at one time with its error at another, for the start (strong) and half
+            way (pale), against time. Noise is independent at each time, so two times share only the point. Paper: the
+            correlation with the start decays fast, hence errors behave like noise and do not accumulate along the flow.
+            Here: the exact denoiser is shown too where the density is known, because its correlation is a property of
+            the data and no error of the network.
+            """,
+        ),
+        Table(
+            "residual_correlation",
+            "A5",
+            "Correlation of denoising residuals between times",
+            "Calibration",
+            """
+            Correlation of denoising residuals between pairs of times, of the learned denoiser and, where the density is
+            known, of the exact one. Times are given as a share of the range and as t.
+            """,
+            columns={
+                **FLOW_COLUMNS,
+                "denoiser": "`learned` or `exact`",
+                "time_a": "first time, as a share of the range",
+                "time_b": "second time, as a share of the range",
+                "t_a": "first time",
+                "t_b": "second time",
+                "correlation": "of the residuals D(x + noise, t) - x at both times",
+                "n": "points",
+            },
+        ),
     ),
 )

@@ -1,13 +1,34 @@
-"""roundtrip."""
+"""What is measured and shown of round trips."""
 
 from __future__ import annotations
 
-from inflationary_flows.experiments.registry import Experiment, Measurement, Table
+from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Measurement, Table
 
 EXPERIMENT = Experiment(
     measurement=Measurement(
         minutes=0.3, environment="metrics", flows=lambda study: study.point_flows, needs=("splits",)
     ),
     stage="metrics",
-    shown=(Table("roundtrip", "B118", "title", "category", "Caption.", columns={"a": "b"}),),
+    shown=(
+        Table(
+            "roundtrip",
+            "B16",
+            "Errors of round trips",
+            "Training and solvers",
+            """
+            Data to latents and back: mean squared and largest error in data units, with the configured solver and with
+            that of the paper, and the network evaluations of one direction. The map is invertible, so the error is that
+            of the solver.
+            """,
+            columns={
+                **FLOW_COLUMNS,
+                "solver": "the configured solver, or the paper's setting, `euler_scaled`",
+                "steps": "solver steps of one direction",
+                "evaluations": "network evaluations of one direction",
+                "mse": "mean squared error over points and coordinates, data units squared",
+                "max_error": "largest error of a coordinate, data units",
+                "n": "points",
+            },
+        ),
+    ),
 )

@@ -1,4 +1,4 @@
-"""sampler_efficiency."""
+"""Measures effective samples a second on demand; its table is below results/benchmarks/sampler_efficiency."""
 
 from __future__ import annotations
 
@@ -43,5 +43,4 @@ EXPERIMENT = Experiment(
         tables=("sampler_efficiency",),
     ),
     stage=None,
-    shown=(),
 )

@@ -1,10 +1,10 @@
-"""thin_coordinate_study."""
+"""What is measured and shown of toys with a wide or a thin coordinate."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
+from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
@@ -37,7 +37,48 @@ EXPERIMENT = Experiment(
     drawing=lambda study, dataset: {"flows": studied_in_figures(study)},
     stage="metrics",
     shown=(
-        Figure("thin_coordinate_study", "B121", "title", "category", "Caption."),
-        Table("thin_coordinate_study", "B122", "title", "category", "Caption.", columns={"a": "b"}),
+        Figure(
+            "thin_coordinate_study",
+            "A3",
+            "Toys with a wide or a thin coordinate, and what they lose",
+            "Toys",
+            """
+            Above: toys, and the same toys with a thin Gaussian as second coordinate, on their way to fewer dimensions
+            and back. Below: the share of the variance that is lost by PCA with equal dimension, by the kept latents at
+            best (the conditional variance), and by decoding kept latents with all others set to zero. The number under
+            each name is the loss with all latents. Paper: such toys on their way to fewer dimensions. Here: the same,
+            and the size of the loss.
+            """,
+        ),
+        Table(
+            "thin_coordinate_study",
+            "A3",
+            "Variance lost by reducing dimensions",
+            "Toys",
+            """
+            Reconstruction errors from fewer numbers than coordinates, as means over points and coordinates in squared
+            data units, with the variance of the data for comparison. Points are reconstructed from principal
+            components, from the kept latents of the flow in two ways, and from all latents. ``conditional_variance`` is
+            the least error of any reconstruction from the kept latents, if compressed latents do not depend on them.
+            """,
+            columns={
+                **FLOW_COLUMNS,
+                "kept_dims": "directions d that the schedule keeps",
+                "participation_ratio": "effective dimension of the training data",
+                "kept_share": "share of their variance along the kept directions",
+                "variance": "of held-out points, as all that follow: mean over coordinates",
+                "pca_mse": "error of the projection onto the first d principal components, mean over points and coordinates",
+                "reconstruction_mse": "the same of points generated from their d kept latents, the compressed ones set to 0",
+                "conditional_variance": "half the mean squared distance of points to those with the same kept latents and compressed ones from the prior",
+                "roundtrip_mse": "error with all latents kept: that of the solver",
+                "n": "held-out points",
+            },
+            notes="""
+            In the sets `alt_*` the second coordinate is a thin Gaussian of standard deviation 0.5. For Gaussian data
+            `pca_mse`, `reconstruction_mse` and `conditional_variance` agree. A flow that bends data mixes directions.
+            If the compressed direction is as wide as the kept ones, the kept latents tell less than as many principal
+            components. If it is thin, both lose what is in it.
+            """,
+        ),
     ),
 )
