@@ -22,9 +22,9 @@ for EXPERIMENT in MEASURED:
         output:
             **layout.measured_files(EXPERIMENT),
         log:
-            f"results/logs/measure_{EXPERIMENT.name}{BY[EXPERIMENT.name]}.log",
+            f"results/logs/{layout.job_name(EXPERIMENT)}.log",
         benchmark:
-            f"results/benchmarks/measure_{EXPERIMENT.name}{BY[EXPERIMENT.name]}.tsv"
+            f"results/benchmarks/{layout.job_name(EXPERIMENT)}.tsv"
         wildcard_constraints:
             dataset=datasets_pattern(EXPERIMENT),
         group:
@@ -37,6 +37,8 @@ for EXPERIMENT in MEASURED:
             **measurement_params(EXPERIMENT),
         script:
             "../workflow_scripts/measure.py"
+
+    describe(f"measure_{EXPERIMENT.name}", EXPERIMENT)
 
 
 for EXPERIMENT in ON_DEMAND:

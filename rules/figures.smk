@@ -28,16 +28,16 @@ for EXPERIMENT in SHOWN:
 
     rule:
         name:
-            f"{'plot' if PICTURES_OF[EXPERIMENT.name] else 'merge'}_{EXPERIMENT.name}"
+            shown_rule(EXPERIMENT)
         input:
             **merged_by(EXPERIMENT),
             **read_by(EXPERIMENT),
         output:
             **shown_outputs(EXPERIMENT),
         log:
-            f"results/logs/show_{EXPERIMENT.name}.log",
+            f"results/logs/{shown_rule(EXPERIMENT)}.log",
         benchmark:
-            f"results/benchmarks/show_{EXPERIMENT.name}.tsv"
+            f"results/benchmarks/{shown_rule(EXPERIMENT)}.tsv"
         group:
             "report"
         conda:
@@ -48,6 +48,8 @@ for EXPERIMENT in SHOWN:
             **drawing_params(EXPERIMENT),
         script:
             "../workflow_scripts/plot.py"
+
+    describe(shown_rule(EXPERIMENT), EXPERIMENT)
 
 
 for EXPERIMENT in SHOWN_BY_DATASET:
@@ -75,3 +77,5 @@ for EXPERIMENT in SHOWN_BY_DATASET:
             **drawing_params(EXPERIMENT, each=True),
         script:
             "../workflow_scripts/plot.py"
+
+    describe(f"plot_{EXPERIMENT.name}", EXPERIMENT)

@@ -71,7 +71,7 @@ rule assemble_flow:
     group:
         measuring_group
     conda:
-        "../envs/flow.yaml"
+        "../envs/metrics.yaml"
     resources:
         **measuring(),
     params:

@@ -28,13 +28,11 @@ SHOWN = [
     one for one in EXPERIMENTS if layout.parts_of(STUDY, one) or PICTURES_OF[one.name]
 ]
 SHOWN_BY_DATASET = [one for one in EXPERIMENTS if one.datasets and one.datasets(STUDY)]
-# Part of names of logs: one for each data set, or one.
-BY = {
-    one.name: os.sep + "{dataset}"
-    if layout.measured_datasets(STUDY, one) is not None
-    else ""
-    for one in EXPERIMENTS
-}
+
+
+def describe(name, experiment):
+    """Gives a rule that was made in a loop the description that `snakemake --list-rules` prints."""
+    workflow.get_rule(name).docstring = experiment.about
 
 
 def shown_by(stage):
@@ -70,7 +68,7 @@ def inputs_of(experiment):
         ]
     if measurement.reads is not None:
         read = measurement.reads
-        if not BY[experiment.name]:
+        if not layout.by_dataset(experiment):
             return inputs | dict(read(STUDY, ""))
         datasets = layout.measured_datasets(STUDY, experiment)
         inputs |= {
@@ -94,6 +92,7 @@ def measurement_params(experiment):
     """Params of a measurement, one item each: its numbers, and what it is called with."""
     measurement = experiment.measurement
 
+    @cache
     def of(dataset):
         params = layout.params_of(STUDY, experiment, dataset)
         flows = layout.measured_flows(STUDY, experiment).get(dataset)
@@ -110,7 +109,7 @@ def measurement_params(experiment):
         return params
 
     items = of(first_dataset(experiment))
-    if BY[experiment.name]:
+    if layout.by_dataset(experiment):
         items = {
             name: by_dataset(lambda dataset, name=name: of(dataset).get(name))
             for name in {
@@ -137,7 +136,7 @@ def group_of(experiment):
     """Group of the jobs of a measurement."""
     if experiment.stage is None:
         return lambda wildcards: None
-    if not BY[experiment.name]:
+    if not layout.by_dataset(experiment):
         return "report"
     return measuring_group if experiment.measurement.flows else "prepare"
 
@@ -154,6 +153,11 @@ def resources_of(experiment):
     return measuring(
         number, lambda wildcards: MOMENT + math.ceil(seconds * number(wildcards))
     )
+
+
+def shown_rule(experiment):
+    """Name of the rule that merges the tables of an experiment, and draws its pictures if it has some."""
+    return f"{'plot' if PICTURES_OF[experiment.name] else 'merge'}_{experiment.name}"
 
 
 def merged_by(experiment):
@@ -218,7 +222,7 @@ def drawing_params(experiment, each=False):
 
 
 def stages_of_rules(wildcards):
-    """Each rule with the stage that it belongs to: that of its experiment, else the file that it stands in."""
+    """The stage of each rule: that of its experiment, or else the name of its file."""
     stages = {one.name: one.stage for one in EXPERIMENTS if one.stage}
     return {
         one.name: stages.get(one.name.partition("_")[2]) or Path(one.snakefile).stem

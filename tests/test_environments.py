@@ -14,6 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from inflationary_flows.experiments.registry import experiments
 from inflationary_flows.runtime import digest
 
 REPOSITORY = Path(__file__).parents[1]
@@ -52,16 +53,29 @@ def declared_requirements() -> list[Requirement]:
 
 
 def rules_and_environments(mark: str = "") -> list[tuple[str, str]]:
-    """Rules with their environments: all, or those with a text in them."""
+    """Sources of rules with their environments: all, or those of rules with a text in them."""
     found = []
     for path in sorted(REPOSITORY.glob("rules/*.smk")):
-        for block in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            script = re.search(r"workflow_scripts/(\w+)\.py", block)
+        for block in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            script = re.search(r"workflow_scripts/(\w+\.py)", block)
             environment = re.search(r"envs/(\w+\.yaml)", block)
-            if script and mark in block:
-                assert environment, f"{path.name}: {script[1]} has no environment"
+            if script and environment and mark in block:
                 found.append((script[1], environment[1]))
     return found
+
+
+def experiments_and_environments() -> list[tuple[str, str]]:
+    """Scripts and modules of experiments with the environments of their rules."""
+    found = []
+    for name, experiment in experiments().items():
+        folder = f"inflationary_flows/experiments/{name}"
+        if experiment.measurement is not None:
+            environment = f"{experiment.measurement.environment}.yaml"
+            found += [("measure.py", environment), (f"{folder}/measure.py", environment)]
+        if experiment.pictures:
+            environment = f"{experiment.environment}.yaml"
+            found += [("plot.py", environment), (f"{folder}/figure.py", environment)]
+    return sorted(set(found))
 
 
 def third_party_imports(path: Path) -> set[str]:
@@ -113,13 +127,13 @@ def test_conda_pins_equal_the_lock(environment: Path) -> None:
     assert pins == {name: lock.get(name) for name in pins}
 
 
-@pytest.mark.parametrize(("script", "environment"), rules_and_environments())
+@pytest.mark.parametrize(("script", "environment"), [*rules_and_environments(), *experiments_and_environments()])
 def test_conda_environment_has_what_the_script_imports(
     script: str, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Modules that do not count for the digest are imported all the same.
     monkeypatch.setattr(digest, "FORMAT_ONLY", frozenset())
-    missing = third_party_imports(SCRIPTS / f"{script}.py") - set(read_pins(REPOSITORY / "envs" / environment))
+    missing = third_party_imports(SCRIPTS / script) - set(read_pins(REPOSITORY / "envs" / environment))
     assert not missing
 
 
@@ -129,15 +143,21 @@ def test_conda_environment_has_what_the_script_imports(
 def test_conda_environments_of_methods_have_what_these_import(method: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Rules find methods by name, so that nothing which their scripts import leads to them.
     monkeypatch.setattr(digest, "FORMAT_ONLY", frozenset())
-    running = rules_and_environments("digests_of_methods")
+    running = rules_and_environments("methods_of_job")
     assert len(running) > 3
     for _, environment in running:
         assert not third_party_imports(method) - set(read_pins(REPOSITORY / "envs" / environment))
 
 
 def test_every_script_belongs_to_a_rule_and_back() -> None:
-    scripts = {path.stem for path in SCRIPTS.glob("*.py")}
-    assert {script for script, _ in rules_and_environments()} == scripts
+    scripts = {path.name for path in SCRIPTS.glob("*.py")}
+    named = {script for script, _ in rules_and_environments()} | {"measure.py", "plot.py"}
+    assert named == scripts
+    # An experiment's modules belong to its spec.
+    folders = SCRIPTS / "inflationary_flows/experiments"
+    for module in (*folders.glob("*/measure.py"), *folders.glob("*/figure.py")):
+        experiment = experiments()[module.parent.name]
+        assert experiment.measurement if module.name == "measure.py" else experiment.pictures, module
 
 
 def test_profiles_share_no_key() -> None:

@@ -12,7 +12,6 @@ from inflationary_flows.artifacts.networks import load_network
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.sources import read_points
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.files.datasets import save_datasets
 from inflationary_flows.files.files import atomic_write
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.runtime.devices import device_for
@@ -92,4 +91,7 @@ with job(snakemake) as log:
             with atomic_write(path) as temporary:
                 np.savez_compressed(temporary, **arrays[name])
         else:
+            # Imported lazily: few experiments make draws.
+            from inflationary_flows.files.datasets import save_datasets
+
             save_datasets(path, posteriors[name])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from inflationary_flows.config.study import FlowName, Study
@@ -14,10 +16,17 @@ INFERENCE = "results/inference"
 TIMES = "results/benchmarks"
 
 
-def measured_flows(study: Study, experiment: Experiment) -> dict[str, list[FlowName]]:
+def measured_flows(study: Study, experiment: Experiment) -> Mapping[str, Sequence[FlowName]]:
     """Flows that an experiment measures, by data set."""
-    flows = experiment.measurement.flows(study) if experiment.measurement and experiment.measurement.flows else []
-    return {dataset: [flow for flow in flows if flow[0] == dataset] for dataset in dict.fromkeys(f[0] for f in flows)}
+    return _flows_by_dataset(study, experiment.name)
+
+
+@cache
+def _flows_by_dataset(study: Study, name: str) -> Mapping[str, Sequence[FlowName]]:
+    measurement, grouped = experiments()[name].measurement, defaultdict(list)
+    for flow in measurement.flows(study) if measurement and measurement.flows else ():
+        grouped[flow[0]].append(flow)
+    return dict(grouped)
 
 
 def measured_datasets(study: Study, experiment: Experiment) -> list[str] | None:
@@ -25,9 +34,20 @@ def measured_datasets(study: Study, experiment: Experiment) -> list[str] | None:
     measurement = experiment.measurement
     if experiment.when is not None and not experiment.when(study):
         return []
-    if measurement is None or (measurement.flows is None and measurement.datasets is None):
+    if measurement is None or not by_dataset(experiment):
         return None
     return list(measurement.datasets(study)) if measurement.datasets else list(measured_flows(study, experiment))
+
+
+def by_dataset(experiment: Experiment) -> bool:
+    """Whether an experiment is measured in one job a data set, not in one job."""
+    measurement = experiment.measurement
+    return measurement is not None and not (measurement.flows is None and measurement.datasets is None)
+
+
+def job_name(experiment: Experiment) -> str:
+    """Name of the logs and benchmarks of a measurement."""
+    return f"measure_{experiment.name}{'/{dataset}' if by_dataset(experiment) else ''}"
 
 
 def measured_files(experiment: Experiment) -> dict[str, str]:
@@ -35,7 +55,7 @@ def measured_files(experiment: Experiment) -> dict[str, str]:
     measurement = experiment.measurement
     if measurement is None:
         return {}
-    where = "" if measurement.flows is None and measurement.datasets is None else "/{dataset}"
+    where = "/{dataset}" if by_dataset(experiment) else ""
     tables = [table.key for table in experiment.tables] if measurement.tables is None else measurement.tables
     folder = METRICS if experiment.stage else TIMES
     files = {name: f"{folder}{where}/{name}.csv" for name in tables}
@@ -110,8 +130,3 @@ def trained_flows(study: Study) -> list[FlowName]:
     """All flows that something asks for: other seeds and variants, for comparison, among them."""
     compared = [measured_flows(study, experiment).values() for experiment in experiments().values()]
     return sorted({*study.flows, *(flow for groups in compared for flows in groups for flow in flows)})
-
-
-def wildcard_values(values: Mapping[str, Any]) -> str:
-    """Names as one regular expression, for the wildcard of a rule; one that fits nothing if there are none."""
-    return "|".join(values) or "(?!)"

@@ -160,7 +160,6 @@ class Experiment:
         stage: Target of Snakemake that it belongs to; None for what is made on demand, by its own name.
         shown: Its tables, figures and animations.
         settings: Type of its section of the configuration, under `experiments`; None if it has none.
-        about: What the section is about, for the schema.
         measurement: How it is measured; None if rules of a pipeline do it, or if it only shows what others measure.
         parts: Small tables of those of its tables that rules of a pipeline measure, by key.
         reads: What its pictures read besides its own tables: files by name; of pictures a data set, for that data set.
@@ -169,12 +168,12 @@ class Experiment:
         when: Whether a configuration has data for it at all; by default if it measures some.
         environment: Conda environment of the job that draws.
         name: Name of its folder, filled in by `experiments()`.
+        about: What it is about: the docstring of its package, filled in likewise.
     """
 
     stage: str | None
     shown: tuple[Shown, ...] = ()
     settings: Any = None
-    about: str = ""
     measurement: Measurement | None = None
     parts: Callable[[Study], Mapping[str, Sequence[str]]] | None = None
     reads: Callable[[Study, str], Mapping[str, Sequence[str]]] | None = None
@@ -183,6 +182,7 @@ class Experiment:
     when: Callable[[Study], bool] | None = None
     environment: str = "figures"
     name: str = ""
+    about: str = ""
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -205,8 +205,9 @@ def experiments() -> Mapping[str, Experiment]:
     folder = Path(__file__).parent
     found = {}
     for path in sorted(folder.glob("*/spec.py")):
-        module = importlib.import_module(f"{__package__}.{path.parent.name}.spec")
-        found[path.parent.name] = replace(module.EXPERIMENT, name=path.parent.name)
+        name = path.parent.name
+        package, module = (importlib.import_module(f"{__package__}.{name}{part}") for part in ("", ".spec"))
+        found[name] = replace(module.EXPERIMENT, name=name, about=(package.__doc__ or name).strip())
     seen: dict[tuple[str, str], str] = {}
     for name, experiment in found.items():
         for shown in experiment.shown:

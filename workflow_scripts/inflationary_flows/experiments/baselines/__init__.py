@@ -1,1 +1,1 @@
-"""The flow beside injective flows."""
+"""Our flow and injective flows."""

@@ -1,1 +1,1 @@
-"""evaluation_sweep."""
+"""Image quality and round trips against network evaluations."""

@@ -1,1 +1,1 @@
-"""Generated points beside fresh ones, latents beside their exact law."""
+"""Generated points against fresh ones, latents against their exact law."""

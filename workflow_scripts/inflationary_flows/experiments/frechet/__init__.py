@@ -1,1 +1,1 @@
-"""frechet."""
+"""Frechet distances of generated images."""

@@ -1,1 +1,1 @@
-"""image_roundtrip."""
+"""Images to latents and back."""

@@ -1,1 +1,1 @@
-"""Speed of the image path beside the bare network."""
+"""Speed of the image path and of the bare network."""

@@ -1,1 +1,1 @@
-"""Images that flows generate: Frechet distances, round trips, both against evaluations, and pictures."""
+"""Images, latents, reconstructions and samples (figure 5 of the paper)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
 
 EXPERIMENT = Experiment(
-    measurement=Measurement(minutes=0.2, environment="flow", arrays=("marginals",)),
+    measurement=Measurement(minutes=0.2, environment="metrics", arrays=("marginals",)),
     reads=lambda study, dataset: {"marginals": ["results/metrics/marginals.npz"]},
     stage="figures",
     shown=(

@@ -1,1 +1,1 @@
-"""Effective samples a second beside the paper's setting."""
+"""Effective samples a second, against the paper's setting."""

@@ -7,7 +7,7 @@ from inflationary_flows.experiments.registry import Experiment, Figure, Measurem
 EXPERIMENT = Experiment(
     measurement=Measurement(
         minutes=0.1,
-        environment="data",
+        environment="metrics",
         needs=("eigenbases",),
         params=lambda study, dataset: {"images": study.image_sets},
     ),

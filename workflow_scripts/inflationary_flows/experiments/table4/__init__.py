@@ -1,1 +1,1 @@
-"""The paper's table 4 beside ours."""
+"""The paper's table 4 and ours."""

@@ -1,1 +1,1 @@
-"""Fresh points beside fresh points."""
+"""Fresh points against fresh points."""
