@@ -12,6 +12,7 @@ import markdown
 import pytest
 from pymdownx.slugs import slugify
 
+from inflationary_flows.experiments.registry import experiments
 from repository import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "docs/hooks"))
@@ -149,6 +150,8 @@ def test_commands_of_the_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     rules = "\n".join(path.read_text() for path in [REPOSITORY / "Snakefile", *REPOSITORY.glob("rules/*.smk")])
     known = set(re.findall(r"^(?:rule|checkpoint) (\w+):", rules, re.MULTILINE))
+    known |= {f"{job}_{name}" for name in experiments() for job in ("measure", "merge", "plot")}
+    known |= {name for name, experiment in experiments().items() if experiment.stage is None}
     missing = []
     for document in DOCUMENTS:
         text = document.read_text()
@@ -207,3 +210,4 @@ class TestSite:
         for document in DOCUMENTS:
             page = page_of(name_of(document)).removesuffix(".md").removesuffix("README") + ".html"
             assert page.replace("/.html", "/index.html") in index
+        assert {"figures.html", "results.html"} <= set(re.findall(r"\w+\.html", index))

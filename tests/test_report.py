@@ -27,7 +27,7 @@ from conftest import run_workflow
 from inflationary_flows.audit.checks import audit
 from inflationary_flows.audit.sidecars import Ledger
 from inflationary_flows.files.files import sha256_of
-from inflationary_flows.report.calibration import calibration_rows, coverage_rows
+from inflationary_flows.report.calibration import calibration_rows, shell_rows
 from inflationary_flows.report.costs import FORMER, cost_rows, stage_rows
 from inflationary_flows.report.environment import environment_rows
 from inflationary_flows.report.origins import origin_row
@@ -80,7 +80,7 @@ def make_run(folder: Path) -> Path:
         "sbc": csv_text(
             "dataset,schedule,flow,noise_std,quantity,bin,count,expected,lower,upper,p_value,replicates", sbc
         ),
-        "coverage": csv_text("dataset,schedule,seed,radius,stage,percent_inside", shells),
+        "shell_retention": csv_text("dataset,schedule,seed,radius,stage,percent_inside", shells),
         "odd & <new>": csv_text("name,value", [("<b>&amp;</b>", 0.5)]),
     }
     folder.mkdir(parents=True)
@@ -97,7 +97,7 @@ def make_run(folder: Path) -> Path:
         write({"results/figures/tarp.png": picture("png")}, "plot_tarp", "results/tables/tarp.csv")
         write({"results/figures/fig02.png": picture("png", seed=1)}, "plot_prp_toys", *flows)
         write({"results/figures/zebra.png": picture("png", seed=2)}, "plot_zebra", *flows)
-        write({"results/animations/circles_prp.gif": picture("gif", width=200, frames=3)}, "animate", flows[0])
+        write({"results/animations/circles.gif": picture("gif", width=200, frames=3)}, "animate", flows[0])
         for rule, seconds in (("plot_tarp", 36), ("train_network/seed3", 3600)):
             path = Path(f"results/benchmarks/{rule}.tsv")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,8 +120,6 @@ def report() -> None:
         params=SimpleParams(
             page="results/report.html",
             stages={"train_network": "train", "plot_tarp": "calibration"},
-            registry=str(REPOSITORY / "rules/figures.yaml"),
-            captions=str(REPOSITORY / "docs/captions"),
             configuration="results/config.resolved.yaml",
         ),
     )
@@ -299,24 +297,24 @@ def test_costs_are_sums_over_jobs(tmp_path: Path) -> None:
 
 
 def test_tests_of_calibration_are_those_of_the_curves(results: Path) -> None:
-    ranks, tarp, shells = (pd.read_csv(results / f"tables/{name}.csv") for name in ("sbc", "tarp", "coverage"))
+    ranks, tarp, shells = (pd.read_csv(results / f"tables/{name}.csv") for name in ("sbc", "tarp", "shell_retention"))
     found = {(row["test"], row["flow"]): row for row in calibration_rows(ranks, tarp)}
     assert found["ranks", "learned"]["p_value"] == 0.83
     assert found["ranks", "learned"]["largest_deviation"] == pytest.approx(0.2)
     assert found["tarp", "learned"]["largest_deviation"] == pytest.approx(0.03)
     assert found["tarp", "miscalibrated"]["largest_deviation"] == pytest.approx(0.225)
     assert len(found) == 3
-    assert coverage_rows(shells)[1] == {
+    assert shell_rows(shells)[1] == {
         **{"dataset": "circles", "schedule": "prp", "seed": 0, "radius": 2.0},
         **{"before": 40.0, "generated": 41.0, "returned": 42.0},
     }
-    assert calibration_rows(pd.DataFrame(), pd.DataFrame()) == coverage_rows(pd.DataFrame()) == []
+    assert calibration_rows(pd.DataFrame(), pd.DataFrame()) == shell_rows(pd.DataFrame()) == []
 
 
 def test_seeds_are_those_of_all_jobs_on_the_way(results: Path) -> None:
     ledger = Ledger.read(results)
     assert origin_row(ledger, "figures/tarp.png", "Coverage")["seeds"] == "3, 10"
-    assert origin_row(ledger, "animations/circles_prp.gif", "Rings")["seeds"] == "3"
+    assert origin_row(ledger, "animations/circles.gif", "Rings")["seeds"] == "3"
     assert origin_row(ledger, "figures/nowhere.png", "None") == {"path": "figures/nowhere.png", "title": "None"}
 
 

@@ -10,7 +10,6 @@ from inflationary_flows.files.tables import write_csv
 from inflationary_flows.report.costs import benchmark_files
 from inflationary_flows.report.page import Run, describe_run, find_entries, read_pictures, render
 from inflationary_flows.report.quoted import QUOTED, SIZES, quoted_tables, table_of_tables
-from inflationary_flows.report.registry import read_registry
 from inflationary_flows.report.tables import Table
 from inflationary_flows.runtime.job import job
 from inflationary_flows.runtime.provenance import RESULTS, note_read
@@ -21,9 +20,8 @@ with job(snakemake):
     found = audit(RESULTS, Path(snakemake.scriptdir), ignore=own)
     configuration = Path(params.configuration).read_text(encoding="utf-8")
     resolved = yaml.safe_load(configuration)
-    entries = find_entries(RESULTS, read_registry(Path(params.registry)), Path(params.captions), resolved)
-    captions = sorted(Path(params.captions).rglob("*.rst"))
-    note_read(params.configuration, params.registry, *captions, *benchmark_files(RESULTS / "benchmarks"))
+    entries = find_entries(RESULTS, resolved)
+    note_read(params.configuration, *benchmark_files(RESULTS / "benchmarks"))
 
     def write_tables(frames):
         for path, frame in frames.items():

@@ -1,7 +1,7 @@
 """Command line, such as `python -m inflationary_flows check config.yaml`.
 
-Commands: `check` and `resolve` for a configuration, `schema` for what editors complete from, `figures` for the page
-docs/figures.md.
+Commands: `check` and `resolve` for a configuration, `schema` for what editors complete from, `figures` and `results`
+for the pages on figures and on tables.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from inflationary_flows.config import export_schema, load_config, resolve
 from inflationary_flows.errors import InflationaryFlowsError
-from inflationary_flows.report.catalogue import write_catalogue
-from inflationary_flows.report.registry import read_registry
+from inflationary_flows.report.catalogue import PAGES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "schema":
             print(json.dumps(export_schema(), indent=2))
             return 0
-        if options.command == "figures":
-            print(write_catalogue(read_registry(options.registry), options.captions), end="")
+        if options.command in PAGES:
+            print(PAGES[options.command](), end="")
             return 0
         config = load_config(options.config)
         if options.command == "resolve":
@@ -59,11 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_text)
         command.add_argument("config", nargs="?", default="config.yaml", help="default: config.yaml")
     commands.add_parser("schema", help="print the JSON schema of configurations")
-    figures = commands.add_parser(
-        "figures", help="print docs/figures.md, from the registry of figures and its captions"
-    )
-    for name, default in (("registry", "rules/figures.yaml"), ("captions", "docs/captions")):
-        figures.add_argument(f"--{name}", type=Path, default=Path(default), help=f"default: {default}")
+    commands.add_parser("figures", help="print what figures and animations show, as Markdown")
+    commands.add_parser("results", help="print what columns of tables hold, as Markdown")
     return parser
 
 

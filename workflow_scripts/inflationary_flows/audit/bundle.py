@@ -29,7 +29,6 @@ SOURCES = (
     "Snakefile",
     "config.yaml",
     "configs",
-    "docs/captions",
     "envs",
     "profiles",
     "pyproject.toml",

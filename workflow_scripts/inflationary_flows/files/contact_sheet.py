@@ -14,7 +14,7 @@ from inflationary_flows.files.files import atomic_write
 _WIDTH = 1000
 _PAPER = 1.0
 # Pixels between images, as a share of their side.
-_GAP_SHARE = 1 / 16
+GAP_SHARE = 1 / 16
 
 
 def as_colours(images: np.ndarray, levels: int, ink: bool = False) -> np.ndarray:
@@ -53,7 +53,7 @@ def mosaic(images: np.ndarray, rows: int, columns: int) -> np.ndarray:
         Shape (height, width, 3).
     """
     height, width = images.shape[1:3]
-    gap = max(1, round(_GAP_SHARE * height))
+    gap = max(1, round(GAP_SHARE * height))
     canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), _PAPER)
     for place, image in enumerate(images[: rows * columns]):
         top, left = (place // columns) * (height + gap), (place % columns) * (width + gap)

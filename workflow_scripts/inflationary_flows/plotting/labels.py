@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Labels:
         entry = self.resolved.get(section, {}).get(name, {})
         return str(entry.get("label") or name)
 
-    def rows(self, flows: list[tuple[str, str, int]]) -> list[str]:
+    def rows(self, flows: Sequence[tuple[str, str, str]]) -> list[str]:
         """Titles of a figure's rows: data sets, with the schedule where one has several."""
         datasets = [dataset for dataset, _, _ in flows]
         return [

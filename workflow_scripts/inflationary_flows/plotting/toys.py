@@ -16,6 +16,9 @@ from inflationary_flows.plotting.style import (
     new_figure,
 )
 
+# The uppermost panels of each block of a figure.
+Tops = tuple[list[Any], list[Any], list[Any]]
+
 # Inches.
 ROW_HEIGHT = 0.66
 HEADER = 0.42
@@ -130,16 +133,18 @@ def new_toy_figure(height: float) -> Figure:
     return figure
 
 
-def draw_toys(panel: FigureBase, snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[list[Any], list[Any]]:
-    """Draws each flow in a row of a figure or of a part of one, as `plot_toys` says.
+def draw_toys(panel: FigureBase, snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> Tops:
+    """Draws each flow in a row of a figure or of a part of one, as `draw_rows` says.
 
     Returns:
-        The frames of the first row, those of inflation and those of generation.
+        The uppermost frames of inflation, of generation, and of generation from the empirical prior.
     """
     frames = min(len(snapshot["times"]) for snapshot in snapshots.values())
-    # A narrow empty column parts the two directions.
-    grid = panel.add_gridspec(len(snapshots), 2 * frames + 1, width_ratios=[1] * frames + [0.18] + [1] * frames)
-    tops: tuple[list[Any], list[Any]] = ([], [])
+    empirical = any("generated_empirical" in snapshot for snapshot in snapshots.values())
+    # Narrow empty columns part the blocks.
+    widths = [*[1] * frames, 0.18, *[1] * frames, *([0.18, 1] if empirical else [])]
+    grid = panel.add_gridspec(len(snapshots), len(widths), width_ratios=widths)
+    tops: Tops = ([], [], [])
     for row, (title, snapshot) in enumerate(snapshots.items()):
         limit = half_width(snapshot)
         data, labels = snapshot["inflation"][0], snapshot["inflation_labels"]
@@ -147,46 +152,45 @@ def draw_toys(panel: FigureBase, snapshots: Mapping[str, Mapping[str, np.ndarray
         elevation = best_elevation(data) if solid else 0
         azimuth = best_azimuth(data[:, :3], labels, elevation) if solid else 0
         shares = snapshot["noise_share"]
-        blocks = (
+        blocks = [
             (0, snapshot["inflation"], labels, shares),
             (frames + 1, snapshot["generation"], snapshot["generation_labels"], shares[::-1]),
-        )
-        for block, (first, points, colours, at) in enumerate(blocks):
-            for column in range(frames):
+        ]
+        if "generated_empirical" in snapshot:
+            last = snapshot["generated_empirical"][None]
+            blocks.append((2 * frames + 2, last, snapshot["empirical_labels"], shares[:1]))
+        for (first, points, colours, at), top in zip(blocks, tops, strict=False):
+            for column in range(min(frames, len(points))):
                 axis: Any = panel.add_subplot(grid[row, first + column], projection="3d" if solid else None)
                 draw_points(axis, points[column], colours, limit, azimuth, elevation=elevation)
-                if row == 0:
+                if column >= len(top):
                     axis.set_title(f"{at[column]:.0%} noise".replace("%", " %"), fontsize=6.5)
-                    tops[block].append(axis)
-                if block == column == 0:
+                    top.append(axis)
+                if first == column == 0:
                     text = axis.text2D if solid else axis.text
-                    text(
-                        -0.09,
-                        0.5,
-                        title,
-                        rotation=90,
-                        ha="right",
-                        va="center",
-                        transform=axis.transAxes,
-                    )
+                    place: Any = {"rotation": 90, "ha": "right", "va": "center", "transform": axis.transAxes}
+                    text(-0.09, 0.5, title, **place)
     return tops
 
 
-def name_directions(figure: Figure, tops: tuple[list[Any], list[Any]]) -> None:
-    """Writes inflation and generation above their frames, which `draw_toys` returned, once all else is drawn."""
+def name_directions(figure: Figure, tops: Tops) -> None:
+    """Writes the names of blocks above their frames, which `draw_toys` returned, once all else is drawn."""
     figure.draw_without_rendering()
-    for axes, name in zip(tops, ("inflation →", "generation →"), strict=True):
+    for axes, name in zip(tops, ("inflation →", "generation →", "empirical"), strict=True):
+        if not axes:
+            continue
         left, right = axes[0].get_position().x0, axes[-1].get_position().x1
         figure.text((left + right) / 2, 0.998, name, ha="center", va="top", fontsize=8)
 
 
-def plot_toys(snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+def draw_rows(snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """Draws each flow in a row: inflation from left to right, then generation from the prior.
 
     Points are in scaled coordinates of the eigenbasis, the first direction to the right, with the
     same limits in all frames of a row; of more than three coordinates the first three are drawn.
     Colours are labels of data, which generated points take from their latent's neighbourhood.
-    Columns are named by the share of noise in the variance of the fastest direction.
+    Columns are named by the share of noise in the variance of the fastest direction.  Where a flow has them, points
+    generated from the empirical prior of its compressed directions stand on the right.
 
     Arguments:
         snapshots: For each row title what `trace_flow` returns; the same number of frames in all.

@@ -36,18 +36,18 @@ def calibration_rows(ranks: pd.DataFrame, tarp: pd.DataFrame) -> list[dict[str, 
     return rows
 
 
-def coverage_rows(coverage: pd.DataFrame) -> list[dict[str, Any]]:
-    """Puts the stages of coverage.csv beside each other, per cent inside of each shell.
+def shell_rows(retention: pd.DataFrame) -> list[dict[str, Any]]:
+    """Puts the stages of shell_retention.csv side by side, per cent inside each shell.
 
     Arguments:
-        coverage: Columns dataset, schedule, seed, radius, stage, percent_inside; may be empty.
+        retention: Columns dataset, schedule, seed, radius, stage, percent_inside; may be empty.
 
     Returns:
         Rows with a column for each stage in place of `stage` and `percent_inside`.
     """
     keys = ["dataset", "schedule", "seed", "radius"]
     rows = []
-    for values, shell in coverage.groupby(keys, sort=False) if len(coverage) else ():
+    for values, shell in retention.groupby(keys, sort=False) if len(retention) else ():
         inside = dict(zip(shell["stage"], shell["percent_inside"], strict=True))
         rows.append({**dict(zip(keys, values, strict=True)), **inside})
     return rows

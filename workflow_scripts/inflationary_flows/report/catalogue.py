@@ -1,86 +1,109 @@
-"""The page docs/figures.md: every figure, animation and table with its caption, and the way to its script."""
+"""The pages on figures and on tables, made from the registry of experiments."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from inflationary_flows import experiments
+from inflationary_flows.experiments.registry import Experiment, Shown, Table, all_shown, owner_of
 from inflationary_flows.report.captions import caption_markdown
-from inflationary_flows.report.registry import ANIMATIONS, FIGURES, TABLES, Registry, Shown
 
-_HEADER = """\
-# Figures, animations and tables
+# Links start in docs/, where the site has both pages.
+_EXPERIMENTS = "../workflow_scripts/inflationary_flows/experiments"
+_FIGURES_HEADER = """\
+# Figures and animations
 
-Made by `python -m inflationary_flows figures` from [`rules/figures.yaml`](../rules/figures.yaml) and the captions in
-`docs/captions/`, which reports show as well.
-
-Each entry is a way to walk: from the file to the script that makes it, which has the name of its rule, and on to what
-the script reads and to the scripts behind that. The library functions that scripts call say in their docstrings which
-equation they are. Of a file that is there, `make trace FILE=results/figures/fig02.png` prints the whole way back to
-data and seeds, see [audit.md](audit.md).
-
-`{dataset}`, `{schedule}`, `{method}` and `{seed}` stand for names and numbers of the configuration; what it has nothing
-for is not made. [results.md](results.md) explains tables column by column.
+Each entry names the command that makes the file and the modules of its experiment: `spec.py` says what is measured and
+shown, `figure.py` draws, the others measure. `make trace FILE=results/figures/fig02.png` follows a file back to data
+and seeds. `{dataset}` stands for the data sets of the configuration. Figures that the configuration has no data for are
+not made. The [tables](results.md) are explained column by column.
 """
-_SECTIONS = {
-    "paper": "Figures of the paper",
-    "appendix": "Its appendix",
-    "own": "What the paper does not have",
-    ANIMATIONS: "Animations",
-    TABLES: "Tables",
-}
+_RESULTS_HEADER = """\
+# Tables
+
+Tables are in `results/tables/`. Names of files, columns and metrics are stable. `dataset`, `schedule` and `seed` name
+the flow as in the configuration. Numbers are in the units of the data unless stated otherwise. Each entry names the
+command that makes the table and the modules of its experiment. The [figures](figures.md) show most of them.
+"""
+_SECTIONS = {"paper": "Figures of the paper", "A": "Its appendix", "B": "Not in the paper", "S": "Animations"}
 
 
-def write_catalogue(registry: Registry, captions: Path) -> str:
-    """Writes the page, in Markdown.
-
-    Arguments:
-        registry: All entries, in the order of the page.
-        captions: Folder of the captions.
+def figures_page() -> str:
+    """Writes the page on figures and animations, in Markdown, in the order of the paper.
 
     Raises:
-        ConfigError: if a caption is missing or malformed.
+        ConfigError: if a caption is malformed.
     """
-    lines = [_HEADER]
-    for section, title in _SECTIONS.items():
-        lines.append(f"## {title}\n")
-        for shown in registry.shown:
-            if _section(shown) == section:
-                lines += [f"{line}\n" for line in _describe(shown, registry, captions)]
-    return "\n".join(lines).rstrip() + "\n"
+    shown = [one for one in all_shown() if not isinstance(one, Table)]
+    sections = {title: [one for one in shown if _group(one) == group] for group, title in _SECTIONS.items()}
+    return _page(_FIGURES_HEADER, sections)
 
 
-def _section(shown: Shown) -> str:
-    """Where an entry stands; numbers of the appendix begin with A, those of our own with B."""
-    if shown.kind != FIGURES:
-        return shown.kind
-    return {"A": "appendix", "B": "own"}.get(shown.number[0], "paper")
+def results_page() -> str:
+    """Writes the page on tables, in Markdown, by category.
+
+    Raises:
+        ConfigError: if a caption is malformed.
+    """
+    sections: dict[str, list[Shown]] = {}
+    for one in all_shown():
+        if isinstance(one, Table):
+            sections.setdefault(one.category, []).append(one)
+    return _page(_RESULTS_HEADER, sections)
 
 
-def _describe(shown: Shown, registry: Registry, captions: Path) -> Iterator[str]:
+# By the command that prints a page, which is its name on the site as well.
+PAGES = {"figures": figures_page, "results": results_page}
+
+
+def _group(shown: Shown) -> str:
+    """The letter that its number begins with; numbers of the paper's main part have none."""
+    return "paper" if shown.number[0].isdigit() else shown.number[0]
+
+
+def _page(header: str, sections: dict[str, list[Shown]]) -> str:
+    blocks = [header.rstrip()]
+    for title, members in sections.items():
+        blocks.append(f"## {title}")
+        for shown in members:
+            blocks += _describe(shown)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _describe(shown: Shown) -> Iterator[str]:
     """Paragraphs of one entry."""
     yield f"### {_heading(shown)}"
-    yield caption_markdown(shown, {name: f"{{{name}}}" for name in shown.wildcards}, captions)
-    inputs = "\n".join(f"    - {_link(path, registry)}" for path in shown.inputs) or "    - the configuration alone"
-    yield f"- make it: `snakemake {shown.paths[0]}`\n- rule and script: {_script(shown.rule)}\n- from:\n{inputs}"
+    yield caption_markdown(shown)
+    if isinstance(shown, Table):
+        rows = [f"| `{name}` | {meaning} |" for name, meaning in shown.columns.items()]
+        yield "\n".join(["| column | meaning |", "|---|---|", *rows])
+        if shown.notes:
+            yield inspect.cleandoc(shown.notes)
+    yield "\n".join(_walk(shown, owner_of(shown)))
+
+
+def _walk(shown: Shown, experiment: Experiment) -> Iterator[str]:
+    """How the file is made, and where to read on."""
+    yield f"- make it: `snakemake {shown.paths[0]}`"
+    files = sorted(Path(experiments.__path__[0], experiment.name).glob("[!_]*.py"))
+    modules = (f"[`{file.name}`]({_EXPERIMENTS}/{experiment.name}/{file.name})" for file in files)
+    yield f"- experiment `{experiment.name}`: {', '.join(modules)}"
+    page, others = ("figures", experiment.pictures) if isinstance(shown, Table) else ("results", experiment.tables)
+    if others:
+        named = (f"[{_name(other)}]({page}.md#{_anchor(_heading(other))})" for other in others)
+        yield f"- {'shown in' if isinstance(shown, Table) else 'tables'}: {', '.join(named)}"
 
 
 def _heading(shown: Shown) -> str:
-    return f"{shown.label}: {shown.title}"
+    return f"{_name(shown)}: {shown.title}"
 
 
-def _script(rule: str) -> str:
-    """A rule, with a link to its script."""
-    return f"[`{rule}`](../workflow_scripts/{rule}.py)"
-
-
-def _link(path: str, registry: Registry) -> str:
-    """An input, with a link to where the page has it, else to the script that makes it."""
-    match = registry.find(path)
-    if match is None:
-        return f"`{path}`, by {_script(registry.makers[path])}"
-    return f"[`{path}`](#{_anchor(_heading(match[0]))})"
+def _name(shown: Shown) -> str:
+    """What the pages call it: readers look for tables by their files."""
+    return f"{shown.key}.csv" if isinstance(shown, Table) else shown.label
 
 
 def _anchor(heading: str) -> str:

@@ -15,14 +15,12 @@ import jinja2
 
 from inflationary_flows.audit.checks import Audit, Finding
 from inflationary_flows.audit.sidecars import Input
+from inflationary_flows.experiments.registry import SUFFIXES, all_shown, find
 from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.report.captions import caption_html
 from inflationary_flows.report.pictures import KINDS, Picture, fitted
-from inflationary_flows.report.registry import Registry
 from inflationary_flows.report.tables import Table, anchor_of, shortened
 
-# Folders of what a page shows: below the results, and by which suffixes.
-SHOWN_FILES = (("figures", ".png"), ("animations", ".gif"), ("tables", ".csv"))
 UNREGISTERED = "Further results"
 # The category whose section opens with what its tests say.
 CALIBRATION = "Calibration"
@@ -111,34 +109,32 @@ def describe_run(resolved: Mapping[str, Any]) -> str:
     return ", ".join(named)
 
 
-def find_entries(results: Path, registry: Registry, captions: Path, resolved: Mapping[str, Any]) -> list[Entry]:
+def find_entries(results: Path, resolved: Mapping[str, Any]) -> list[Entry]:
     """Finds what there is to show below a folder of results.
 
     Arguments:
         results: The folder.
-        registry: Numbers, titles and categories.
-        captions: Folder of the captions.
-        resolved: The resolved configuration, for names and labels of data sets and schedules.
+        resolved: The resolved configuration, for names and labels of data sets.
 
     Returns:
         Entries in the order of the registry; what it does not know comes last.
     """
-    places = {shown.label: place for place, shown in enumerate(registry.shown)}
-    known = {"dataset": list(resolved["datasets"]), "schedule": list(resolved["schedules"])}
+    places = {shown.label: place for place, shown in enumerate(all_shown())}
+    known = {"dataset": list(resolved["datasets"])}
     labels = Labels(dict(resolved))
-    label_of = {"dataset": labels.dataset, "schedule": labels.schedule}
     found: list[tuple[int, Entry]] = []
-    for folder, suffix in SHOWN_FILES:
+    # Of a figure the first suffix is that of its picture.
+    for folder, (suffix, *_) in SUFFIXES.items():
         for file in sorted((results / folder).glob(f"*{suffix}")):
             path = file.relative_to(results).as_posix()
-            match = registry.find(path, known) or registry.find(path)
+            match = find(path, known) or find(path)
             if match is None:
                 found.append((len(places), Entry(path, "", file.name, UNREGISTERED)))
                 continue
             shown, wildcards = match
-            named = [label_of.get(name, str)(value) for name, value in wildcards.items()]
+            named = [labels.dataset(dataset) for dataset in wildcards.values()]
             title = ": ".join([shown.title, ", ".join(named)] if named else [shown.title])
-            caption = caption_html(shown, wildcards, captions)
+            caption = caption_html(shown, wildcards)
             found.append((places[shown.label], Entry(path, shown.label, title, shown.category, caption)))
     return [entry for _, entry in sorted(found, key=lambda pair: pair[0])]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from inflationary_flows.audit.checks import Audit
-from inflationary_flows.report.calibration import CALIBRATION_COLUMNS, calibration_rows, coverage_rows
+from inflationary_flows.report.calibration import CALIBRATION_COLUMNS, calibration_rows, shell_rows
 from inflationary_flows.report.costs import COST_COLUMNS, STAGE_COLUMNS, cost_rows, stage_rows
 from inflationary_flows.report.environment import (
     AUDIT_COLUMNS,
@@ -24,7 +24,7 @@ from inflationary_flows.report.tables import SIZE_COLUMNS, Table, size_rows
 
 FOLDER = "report"
 SIZES = f"{FOLDER}/tables.csv"
-_NAMES = ("audit", "findings", "environment", "costs", "stages", "calibration", "coverage", "origins")
+_NAMES = ("audit", "findings", "environment", "costs", "stages", "calibration", "shell_retention", "origins")
 QUOTED = tuple(f"{FOLDER}/{name}.csv" for name in _NAMES)
 
 
@@ -41,7 +41,7 @@ def quoted_tables(found: Audit, entries: Iterable[Entry], stages: Mapping[str, s
     """
     ledger, results = found.ledger, found.ledger.results
     costs = cost_rows(results / "benchmarks", stages)
-    ranks, tarp, shells = (_read(results / f"tables/{name}.csv") for name in ("sbc", "tarp", "coverage"))
+    ranks, tarp, shells = (_read(results / f"tables/{name}.csv") for name in ("sbc", "tarp", "shell_retention"))
     frames = (
         pd.DataFrame(audit_rows(found), columns=list(AUDIT_COLUMNS)),
         pd.DataFrame(finding_rows(found), columns=list(FINDING_COLUMNS)),
@@ -49,7 +49,7 @@ def quoted_tables(found: Audit, entries: Iterable[Entry], stages: Mapping[str, s
         pd.DataFrame(costs, columns=list(COST_COLUMNS)),
         pd.DataFrame(stage_rows(costs), columns=list(STAGE_COLUMNS)),
         pd.DataFrame(calibration_rows(ranks, tarp), columns=list(CALIBRATION_COLUMNS)),
-        pd.DataFrame(coverage_rows(shells) or {"dataset": []}),
+        pd.DataFrame(shell_rows(shells) or {"dataset": []}),
         pd.DataFrame([origin_row(ledger, entry.path, entry.title) for entry in entries], columns=list(ORIGIN_COLUMNS)),
     )
     return dict(zip(QUOTED, frames, strict=True))

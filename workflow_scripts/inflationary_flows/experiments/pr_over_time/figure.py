@@ -1,1 +1,71 @@
-"""."""
+"""The participation ratio over time under both kernel families, of flows that differ."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from inflationary_flows.plotting.material import Material
+from inflationary_flows.plotting.style import COLOURS, despine, figure_style, new_panels
+
+_KERNELS = {"floor": (COLOURS[0], "-"), "proportional": (COLOURS[1], "--")}
+_SHOWN = 4
+
+
+def draw_pr_over_time(material: Material) -> Figure:
+    """Draws PR(t) for both kernel families, a panel for each of four flows whose curves differ most.
+
+    The first flow is the one whose two kernels differ most, relative to the participation ratio of its data; each next
+    one is farthest from those before it, of data sets without a panel as long as there are any.
+
+    Arguments:
+        material: Table `pr_over_time`.
+    """
+    groups = dict(list(material.labelled("pr_over_time").groupby(["dataset", "schedule"], sort=False)))
+    shown = _most_different({(str(d), str(s)): _curves(group) for (d, s), group in groups.items()})
+    with figure_style():
+        figure, axes = new_panels(len(shown), columns=_SHOWN, height=1.5)
+        for axis, flow in zip(axes, shown, strict=True):
+            _draw_ratio(axis, groups[flow], ",\n".join(flow))
+        despine(axes)
+        figure.supxlabel("time, share of the range", fontsize=7.5)
+        figure.supylabel("participation ratio", fontsize=7.5)
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _curves(group: pd.DataFrame) -> np.ndarray:
+    """PR(t) over that of the data under each kernel, shape (kernels, times)."""
+    wide = group.pivot_table(index="kernel", columns="t_fraction", values="participation_ratio")
+    return (wide / wide.loc[:, [0.0]].to_numpy().max()).to_numpy()
+
+
+def _most_different(curves: dict[tuple[str, str], np.ndarray]) -> list[tuple[str, str]]:
+    """Flows by the rule of the figure, in the order of the table."""
+    chosen: list[tuple[str, str]] = []
+    while len(chosen) < min(_SHOWN, len(curves)):
+
+        def place(flow: tuple[str, str]) -> tuple[bool, float]:
+            is_new = all(flow[0] != dataset for dataset, _ in chosen)
+            distances = [float(np.abs(curves[flow] - curves[other]).max()) for other in chosen]
+            return is_new, min(distances, default=float(np.ptp(curves[flow], 0).max()))
+
+        chosen.append(max((flow for flow in curves if flow not in chosen), key=place))
+    return [flow for flow in curves if flow in chosen]
+
+
+def _draw_ratio(axis: Axes, group: pd.DataFrame, title: str) -> None:
+    """PR(t) of one data set and schedule under each kernel."""
+    for kernel, curve in group.groupby("kernel", sort=False):
+        colour, line = _KERNELS[str(kernel)]
+        axis.plot(curve["t_fraction"], curve["participation_ratio"], line, color=colour, label=kernel)
+    low, high = axis.get_ylim()
+    # A constant must look like one: never less than a tenth of the value from below to above.
+    middle = (low + high) / 2
+    if high - low < 0.1 * middle:
+        axis.set_ylim(0.95 * middle, 1.05 * middle)
+    axis.set_title(title)
+    axis.set(xlim=(0, 1), xticks=[0, 0.5, 1], xticklabels=["0", "0.5", "1"])

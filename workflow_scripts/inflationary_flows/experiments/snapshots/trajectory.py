@@ -103,11 +103,19 @@ def trace_flow(
 
     Returns:
         What `trace_points` returns; `original`, `roundtrip`, `generated_prior`, `generated_true_pt`
-        (n, D) in data units; `kept_dims` ().
+        (n, D) in data units; `kept_dims` (). Where dimensions are compressed and the flow holds inflated training data,
+        also `generated_empirical` (n, D), in scaled coordinates of the eigenbasis as the frames, and `empirical_labels`
+        (n,): what the flow makes of latents whose compressed directions are drawn from these data.
     """
     x = np.asarray(points[:samples], dtype=np.float64)
+    traced = trace_points(flow, x, labels, samples=samples, frames=frames, seed=seed)
+    if flow.compressed_latents is not None and flow.schedule.kept_dims < flow.dimension:
+        empirical = flow.sample_latents(len(x), seed, "empirical").numpy()
+        std, times = flow.schedule.latent_std.numpy(), traced["times"][[-1, 0]].tolist()
+        traced["generated_empirical"] = flow.generate(empirical, times=times)[-1]
+        traced["empirical_labels"] = nearest_labels(empirical / std, traced["inflation"][-1] / std, labels[:samples])
     return {
-        **trace_points(flow, x, labels, samples=samples, frames=frames, seed=seed),
+        **traced,
         "original": x,
         "roundtrip": flow.round_trip(x),
         "generated_prior": flow.generate(flow.sample_latents(len(x), seed).numpy()),

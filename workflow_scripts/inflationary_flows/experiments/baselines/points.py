@@ -11,8 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.plotting.images import as_colours, is_ink, mosaic, name_rows, show_canvas
-from inflationary_flows.plotting.method_panels import method_looks
+from inflationary_flows.experiments.baselines.panels import method_looks
+from inflationary_flows.files.contact_sheet import as_colours, mosaic
+from inflationary_flows.plotting.images import is_ink, name_rows, show_canvas
 from inflationary_flows.plotting.style import DOUBLE_COLUMN, figure_style, new_figure
 from inflationary_flows.plotting.toys import best_azimuth, best_elevation, frame_panel
 
@@ -58,7 +59,7 @@ class PointRow:
     pictures: Pictures | None = None
 
 
-def plot_baseline_points(rows: list[PointRow], methods: Mapping[str, str]) -> Figure:
+def draw_points(rows: list[PointRow], methods: Mapping[str, str]) -> Figure:
     """Draws what each method generates, a column each.
 
     Toys: held-out points in grey, generated ones in the colour of the method, in data coordinates; of more than two
@@ -181,7 +182,7 @@ def _as_levels(points: np.ndarray, pictures: Pictures) -> np.ndarray:
             "figure of compared methods",
             f"points of {int(np.prod(pictures.shape))} coordinates, for images {pictures.shape}",
             f"D = {points.shape[1]}",
-            "make the points anew; they are of another data set",
+            "make the points again; they are of another data set",
         )
     scaled = np.clip((points + 1) * (pictures.levels / 2), 0, pictures.levels)
     return np.rint(scaled).reshape(len(points), *pictures.shape)

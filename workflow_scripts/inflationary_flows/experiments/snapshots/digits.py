@@ -27,7 +27,7 @@ def as_images(points: np.ndarray) -> np.ndarray:
             "digits figure",
             "square images, D = 64 for digits",
             f"D = {points.shape[1]}",
-            "draw other data sets with plot_toys or from the tables",
+            "draw other data sets as points, or from the tables",
         )
     return points.reshape(len(points), side, side)
 
@@ -60,7 +60,7 @@ def _power_of_ten(value: float) -> str:
     return rf"{value / 10**exponent:.1f} \times 10^{{{exponent}}}"
 
 
-def plot_digit_samples(snapshots: Mapping[str, Mapping[str, np.ndarray]], *, rows: int = 6, columns: int = 8) -> Figure:
+def draw_samples(snapshots: Mapping[str, Mapping[str, np.ndarray]], *, rows: int = 6, columns: int = 8) -> Figure:
     """Draws generated digits of each flow, beside held-out ones.
 
     Arguments:
@@ -98,7 +98,7 @@ def plot_digit_samples(snapshots: Mapping[str, Mapping[str, np.ndarray]], *, row
     return figure
 
 
-def plot_digit_roundtrips(snapshots: Mapping[str, Mapping[str, np.ndarray]], *, digits: int = 10) -> Figure:
+def draw_roundtrips(snapshots: Mapping[str, Mapping[str, np.ndarray]], *, digits: int = 10) -> Figure:
     """Draws digits, what comes back from a round trip, and the difference, its scale stated.
 
     Arguments:
