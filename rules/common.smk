@@ -107,12 +107,14 @@ NETWORK = "results/networks/{dataset}/{schedule}/seed{seed}/network.safetensors"
 CURVE = "results/networks/{dataset}/{schedule}/seed{seed}/training.jsonl"
 FLOW = "results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors"
 
+# Where data sets come from: settings that have a path or downloads.
+SOURCES = {name: settings.dataset_settings(CONFIG, name) for name in STUDY.datasets}
 # Files to fetch: (data set or extractors, file name) -> its url and checksum.
 DOWNLOADS = {
-    (owner, file_name(item.url)): {"url": item.url, "checksum": item.checksum}
+    (owner, file_name(item["url"])): item
     for owner, items in [
-        *((name, CONFIG.datasets[name].download or []) for name in STUDY.datasets),
-        ("extractors", [getattr(CONFIG.extractors.inception, "download", None)]),
+        *((name, known.get("download", [])) for name, known in SOURCES.items()),
+        ("extractors", [IMAGES.inception_settings.get("download")]),
     ]
     for item in items
     if item is not None
@@ -136,16 +138,18 @@ def dataset_of(wildcards):
 
 def files_of(wildcards):
     """Files that a data set is read from, fetched or the user's own; toys and digits have none."""
-    dataset = CONFIG.datasets[wildcards.dataset]
-    names = [file_name(item.url) for item in dataset.download or []]
-    return [downloaded(wildcards.dataset, name) for name in names] or (
-        [dataset.path] if dataset.path else []
-    )
+    chosen = SOURCES[wildcards.dataset]
+    if "download" in chosen:
+        return [
+            downloaded(wildcards.dataset, file_name(item["url"]))
+            for item in chosen["download"]
+        ]
+    return [chosen["path"]] if "path" in chosen else []
 
 
 def checksum_of(wildcards):
     """Checksum of the user's own file; those of fetched ones are checked as they arrive."""
-    return CONFIG.datasets[wildcards.dataset].checksum
+    return settings.dataset_settings(CONFIG, wildcards.dataset).get("checksum")
 
 
 def downloaded(owner, file):

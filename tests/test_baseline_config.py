@@ -260,7 +260,7 @@ def test_mistakes_give_one_clear_message(folder, mistake):
     for part in mistake["says"]:
         assert part in message
     assert len(message.splitlines()) == 2
-    assert "to come" not in message
+    assert "more problem" not in message
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,42 @@ def test_schema_refuses_unknown_keys():
         jsonschema.validate(with_values(schedules__prp__kernal="floor"), export_schema())
 
 
+def test_names_of_toys_and_digits_say_the_kind_and_null_is_left_out():
+    raw = with_values(datasets__digits={"schedules": ["prp"], "fractions": None}, datasets__circles__path=None)
+    assert resolve(load_config(raw)) == resolve(load_config(with_values(datasets__digits={"schedules": ["prp"]})))
+    jsonschema.validate(with_values(datasets__digits={"schedules": ["prp"], "fractions": {}}), export_schema())
+
+
+def test_every_reference_is_walked():
+    """Each entry of another section that the configuration names is missed when it is gone."""
+    full = with_values(
+        variants={"late": {"training": "toy"}},
+        experiments={
+            "tarp": {"datasets": ["circles"], "miscalibrated": "late"},
+            "identifiability": {"flows": {"circles": ["prp"]}, "variants": ["late"]},
+            "propagation": {"examples": {"circles": {"indices": [0]}}},
+        },
+    )
+    load_config(full)
+    for place, value in [
+        ("datasets__circles__network", "none"),
+        ("datasets__circles__training", "none"),
+        ("variants__late__network", "none"),
+        ("experiments__tarp__miscalibrated", "none"),
+        ("experiments__hmc__datasets", ["none"]),
+        ("experiments__propagation__examples__none", {"indices": [0]}),
+        ("experiments__identifiability__flows__none", ["prp"]),
+        ("experiments__images__none", {}),
+    ]:
+        raw, (*parents, last) = copy.deepcopy(full), place.split("__")
+        node = raw
+        for part in parents:
+            node = node.setdefault(part, {})
+        node[last] = value
+        with pytest.raises(ConfigError, match=place.replace("__", r"\.") + r'.*got the unknown name "none"'):
+            load_config(raw)
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_resolved_configuration_is_plain_complete_and_stable(path):
     resolved = resolve(load_config(path))

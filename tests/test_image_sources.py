@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 from inflationary_flows.config import dataset_settings, load_config, resolve
-from inflationary_flows.config.image_sources import image_format
 from inflationary_flows.data.pixels import ImageFormat, find_image_format
 from pictures import write_idx
 
@@ -61,7 +60,7 @@ def load(datasets):
 @pytest.mark.parametrize("name", SOURCES)
 def test_format_follows_from_the_configuration_alone(name):
     config = load({name: SOURCES[name]})
-    assert image_format(config.datasets[name]) == FORMATS[name]
+    assert config.datasets[name].image == FORMATS[name]
     assert find_image_format(dataset_settings(config, name)) == FORMATS[name]
 
 

@@ -29,7 +29,7 @@ class InflationaryFlowsError(Exception):
 
     def __str__(self) -> str:
         got = self.got if self.got.endswith("...") else self.got.rstrip(".")
-        hint = self.hint if self.hint.endswith((".", "?", "!")) else f"{self.hint}."
+        hint = self.hint if self.hint.endswith((".", "?", "!", ".)")) else f"{self.hint}."
         return f"{self.where}: expected {self.expected}, got {got}.\nHint: {hint}"
 
 

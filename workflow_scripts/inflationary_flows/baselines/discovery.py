@@ -12,13 +12,15 @@ import importlib
 import pkgutil
 from importlib.machinery import FileFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from inflationary_flows.baselines import methods
 from inflationary_flows.errors import ConfigError
 
 if TYPE_CHECKING:
     from inflationary_flows.baselines.method import Method
+
+_WORDS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a text", "None": "null"}
 
 
 def method_names() -> list[str]:
@@ -78,6 +80,48 @@ def option_names(kind: str) -> dict[str, str]:
         "none",
         "write a frozen dataclass of plain values with defaults, one a hyper-parameter; it may be empty.",
     )
+
+
+def accepts(annotation: str, value: Any) -> bool:
+    """Whether an option with this annotation may have a value."""
+    members = _alternatives(annotation)
+    allowed = {ast.unparse(member) for member in members}
+    choices = [choice for member in members for choice in _literal(member) or ()]
+    # True and 1 are equal in Python, and 1 and 1.0.
+    if any(type(choice) is type(value) and choice == value for choice in choices):
+        return True
+    if type(value) is int and "float" in allowed:
+        return True
+    return ("None" if value is None else type(value).__name__) in allowed
+
+
+def describe_option(annotation: str) -> str:
+    """Says in words what an option with this annotation may be."""
+    words = []
+    for member in _alternatives(annotation):
+        choices, text = _literal(member), ast.unparse(member)
+        words.append(_WORDS.get(text, text) if choices is None else f"one of {', '.join(map(str, choices))}")
+    return " or ".join(words)
+
+
+def _alternatives(annotation: str) -> list[ast.expr]:
+    """Alternatives of a type that is written as text: those between its bars."""
+    waiting, members = [ast.parse(annotation, mode="eval").body], []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            waiting += [node.right, node.left]
+        else:
+            members.append(node)
+    return members
+
+
+def _literal(member: ast.expr) -> list[Any] | None:
+    """Values of a `Literal[...]`; None for other types."""
+    if isinstance(member, ast.Subscript) and ast.unparse(member.value).rpartition(".")[2] == "Literal":
+        inner = member.slice.elts if isinstance(member.slice, ast.Tuple) else [member.slice]
+        return [node.value for node in inner if isinstance(node, ast.Constant)]
+    return None
 
 
 def load_method(kind: str) -> Method:

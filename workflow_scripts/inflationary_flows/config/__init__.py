@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from inflationary_flows.config.load import (
+from inflationary_flows.config.load import export_schema, load_config
+from inflationary_flows.config.models import Config
+from inflationary_flows.config.settings import (
     budget_settings,
     dataset_settings,
-    export_schema,
-    load_config,
     method_settings,
     network_settings,
     resolve,
@@ -15,7 +15,6 @@ from inflationary_flows.config.load import (
     training_of,
     training_settings,
 )
-from inflationary_flows.config.models import Config
 
 __all__ = [
     "Config",

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from inflationary_flows.config.fields import (
+from inflationary_flows.baselines.discovery import accepts, describe_option, method_names, option_names
+from inflationary_flows.errors import ConfigError
+from inflationary_flows.fields import (
+    BudgetName,
     Count,
+    DatasetName,
     Duration,
     Memory,
     Name,
     NonNegativeNumber,
     PositiveNumber,
+    SampleSeeds,
     ScheduleName,
     Section,
     Seed,
+    Seeds,
     Text,
     read_exponent_form,
 )
+from inflationary_flows.requirements import describe_value, key_of, listing, require_fit, suggest
 
-# A hyper-parameter as a method's Settings have it; config/baseline_checks.py looks up which type each one is of.
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import Study
+
+# Folders beside those of methods in results/baselines.
+RESERVED = ("costs",)
+# A hyper-parameter as a method's Settings have it; checks look up which type each one is of.
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 PlainValue = Annotated[bool | int | _Finite | str | None, BeforeValidator(read_exponent_form)]
 Options = dict[Name, PlainValue]
@@ -38,6 +51,27 @@ class Chart(Section):
     )
     squeeze: Count = Field(4, description="convolution: side of the squares of pixels that are folded into channels.")
     latent_layers: Count = Field(3, description="Layers of the flow that describes the density of the latents.")
+
+    def require_fit(self, dataset: str, where: str, study: Study) -> None:
+        """Raises `ConfigError` if convolutions cannot work on a data set."""
+        if self.conditioner != "convolution":
+            return
+        image = study.image_of(dataset)
+        if image is None:
+            raise ConfigError(
+                f"{where}.conditioner",
+                f"mlp (data set {dataset} has points)",
+                "convolution",
+                f"give {dataset} another budget, or use mlp: only images have neighbouring pixels.",
+            )
+        channels, height, width = image.shape
+        if height % self.squeeze or width % self.squeeze or channels * self.squeeze**2 < 2:
+            raise ConfigError(
+                f"{where}.squeeze",
+                f"a divisor of {height}" + (" above 1" if channels == 1 else "") + f" (data set {dataset})",
+                str(self.squeeze),
+                "squares of pixels fill an image and become at least two channels: 2 or 4 do mostly.",
+            )
 
 
 class Budget(Section):
@@ -72,7 +106,7 @@ class ComparedImages(Section):
     """Images that every method generates; extractors and reference are those of experiments.images."""
 
     samples: Annotated[int, Field(ge=2)] = Field(10_000, description="Images generated for each sample seed.")
-    sample_seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
+    sample_seeds: SampleSeeds = Field(
         default_factory=lambda: [0, 1, 2], description="Seeds of independent sets of images, by one model."
     )
 
@@ -80,12 +114,34 @@ class ComparedImages(Section):
 class ComparedDataset(Section):
     """A data set that all methods are trained on."""
 
-    schedules: Annotated[dict[ScheduleName, str], Field(min_length=1)] = Field(
+    schedules: Annotated[dict[ScheduleName, BudgetName], Field(min_length=1)] = Field(
         ...,
         description="Schedules that reduce dimensions, each with the name of its budget; all methods keep as many "
         "dimensions as they do.",
     )
     images: ComparedImages | None = Field(None, description="Also Frechet distances, of data sets of images.")
+
+    def check(self, where: str, study: Study) -> None:
+        """Schedules reduce dimensions of the data set, charts fit it, and images are measured elsewhere too."""
+        name, config = key_of(where), study.config
+        for schedule, budget in self.schedules.items():
+            kept = config.schedules[schedule].kept_dims
+            if kept is None:
+                raise ConfigError(
+                    f"{where}.schedules.{schedule}",
+                    "a schedule with kept_dims, the dimensions that injective flows map from",
+                    f"{schedule}, which preserves all",
+                    "name one of PRR, or remove it.",
+                )
+            require_fit(kept, schedule, name, study.dimension_of(name))
+            config.baselines.budgets[budget].chart.require_fit(name, f"baselines.budgets.{budget}.chart", study)
+        if self.images is not None and name not in config.experiments.images:
+            raise ConfigError(
+                f"{where}.images",
+                f"a data set of experiments.images ({listing(config.experiments.images) or 'there is none'})",
+                name,
+                "list it there too: extractors and reference are read from there.",
+            )
 
 
 class ComparedMethod(Section):
@@ -93,7 +149,7 @@ class ComparedMethod(Section):
 
     kind: Name = Field(..., description="Module of inflationary_flows/baselines/methods.")
     label: Text | None = Field(None, description="How figures call the method; changes nothing else.")
-    steps: dict[Name, Count] = Field(
+    steps: dict[BudgetName, Count] = Field(
         ..., description="Optimiser steps of a training, by budget: as many as take the same time with each method."
     )
     settings: Options = Field(
@@ -103,18 +159,66 @@ class ComparedMethod(Section):
         ..., description="Hyper-parameters that the search tries, as many of each method."
     )
 
+    def check(self, where: str, study: Study) -> None:
+        """The kind exists and has the options, every budget in use has steps, and no candidate stands twice."""
+        name, kinds = key_of(where), method_names()
+        if name in RESERVED:
+            raise ConfigError(where, "another name", f'"{name}", a folder of results/baselines', "rename the method.")
+        if self.kind not in kinds:
+            hint = suggest(self.kind, kinds, "a kind is a module of inflationary_flows/baselines/methods.")
+            raise ConfigError(f"{where}.kind", f"one of the kinds {listing(kinds)}", f'"{self.kind}"', hint)
+        for dataset in study.config.baselines.datasets.values():
+            for budget in dataset.schedules.values():
+                if budget not in self.steps:
+                    raise ConfigError(
+                        f"{where}.steps.{budget}",
+                        "an integer of at least 1",
+                        "nothing",
+                        "add the steps that take the same time as those of other methods with this budget.",
+                    )
+        options = option_names(self.kind)
+        self._check_options(self.settings, options, f"{where}.settings")
+        earlier: list[Options] = []
+        for index, candidate in enumerate(self.candidates):
+            place = f"{where}.candidates[{index}]"
+            self._check_options(candidate, options, place)
+            whole = {**self.settings, **candidate}
+            if whole in earlier:
+                raise ConfigError(
+                    place,
+                    "every candidate once",
+                    f"that of candidates[{earlier.index(whole)}] again",
+                    "change one of the two: they would be trained alike.",
+                )
+            earlier.append(whole)
+
+    def _check_options(self, given: Options, options: Mapping[str, str], where: str) -> None:
+        for key, value in given.items():
+            if key not in options:
+                raise ConfigError(
+                    f"{where}.{key}",
+                    f"one of the options {listing(options) or '(there is none)'} (kind {self.kind})",
+                    f'the unknown option "{key}"',
+                    suggest(key, options, "remove it: a kind's options are the fields of its Settings."),
+                )
+            if not accepts(options[key], value):
+                raise ConfigError(
+                    f"{where}.{key}",
+                    f"{describe_option(options[key])} (kind {self.kind})",
+                    describe_value(value),
+                    f"the option is annotated {options[key]} in the module {self.kind}.py of baselines/methods.",
+                )
+
 
 class Baselines(Section):
     """Flows beside injective flows, all trained, searched and measured by the same rules."""
 
-    datasets: dict[Name, ComparedDataset] = Field(default_factory=dict, description="Data sets to do it with.")
+    datasets: dict[DatasetName, ComparedDataset] = Field(default_factory=dict, description="Data sets to do it with.")
     budgets: dict[Name, Budget] = Field(default_factory=dict, description="What methods get alike, by name.")
     methods: dict[Name, ComparedMethod] = Field(
         default_factory=dict, description="Methods by the name that tables have."
     )
-    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
-        default_factory=lambda: [0, 1, 2], description="Training seeds; one model each."
-    )
+    seeds: Seeds = Field(default_factory=lambda: [0, 1, 2], description="Training seeds; one model each.")
     samples: Annotated[int, Field(ge=10)] = Field(
         5_000, description="Points a side of energy distance and classifier (or as many as the test split has)."
     )
@@ -126,3 +230,19 @@ class Baselines(Section):
     timing_rounds: Count = Field(3, description="Turns of each method.")
     timing_samples: Count = Field(1_000, description="Points whose generation is timed.")
     seed: Seed = Field(0, description="Seed of the search, and of the points that are compared.")
+
+    def check(self, where: str, study: Study) -> None:
+        """There are methods to compare, and their searches are fair."""
+        if self.datasets and not self.methods:
+            got = f"none, with data sets {listing(self.datasets)}"
+            raise ConfigError(f"{where}.methods", "at least one method", got, "configs/baselines.yaml compares four.")
+        counts = {name: len(method.candidates) for name, method in self.methods.items()}
+        for name, count in counts.items():
+            first = next(iter(counts))
+            if count != counts[first]:
+                raise ConfigError(
+                    f"{where}.methods.{name}.candidates",
+                    f"{counts[first]} candidates, as many as {first} has",
+                    str(count),
+                    "a search is fair if every method has as many tries.",
+                )

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from inflationary_flows.config.baselines import Budget
-from inflationary_flows.config.load import budget_settings, schedule_settings
+from inflationary_flows.config.settings import budget_settings, schedule_settings
 from inflationary_flows.data.oracles import find_toy
 
 if TYPE_CHECKING:

@@ -102,10 +102,14 @@ class ImageStudy:
             return [str(inception.path)]
         return [f"results/downloads/extractors/{file_name(inception.download.url)}"]
 
+    @property
+    def inception_settings(self) -> dict[str, Any]:
+        """Settings of the extractor inception; empty if it is not configured."""
+        return self.study.resolved["extractors"].get("inception") or {}
+
     def inception(self, name: str, extractors: list[str] | str | None) -> Any:
         """A setting of the extractor inception; none where it is not among the extractors."""
-        settings = self.study.resolved["extractors"].get("inception") or {}
-        return settings.get(name) if extractors and "inception" in extractors else None
+        return self.inception_settings.get(name) if extractors and "inception" in extractors else None
 
     @cached_property
     def frechet_tables(self) -> list[str]:

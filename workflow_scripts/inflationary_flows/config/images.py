@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from inflationary_flows.config.fields import (
+from inflationary_flows.data.checksums import RECORD, is_checksum
+from inflationary_flows.data.download import SCHEMES, file_name
+from inflationary_flows.errors import ConfigError
+from inflationary_flows.fields import (
     Count,
-    EstimatedDuration,
-    EstimatedMemory,
-    ExtractorName,
     NonNegativeNumber,
     PositiveNumber,
     Section,
     Seed,
-    SolverName,
     Text,
 )
+from inflationary_flows.requirements import listing, require_file, require_one
 
-# Schema only: config/checks.py says in words what is wrong.
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import Study
+
+# Schema only: `require_checksum` says in words what is wrong.
 CHECKSUM: dict[str, Any] = {"pattern": "^(record|sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$"}
 
 
@@ -33,6 +36,34 @@ class Download(Section):
         json_schema_extra=CHECKSUM,
     )
 
+    def check(self, where: str, study: Study) -> None:
+        """The file can be fetched, and its checksum is one."""
+        if file_name(self.url) is None:
+            raise ConfigError(
+                f"{where}.url",
+                f"an address that begins with {listing(SCHEMES)} and ends in a plain file name",
+                f'"{self.url}"',
+                "write it as https://host/folder/file.zip.",
+            )
+        require_checksum(self.checksum, f"{where}.checksum")
+
+
+def require_checksum(checksum: str, where: str) -> None:
+    """Raises `ConfigError` if a text is no checksum."""
+    if not is_checksum(checksum):
+        raise ConfigError(
+            where,
+            f'"sha256:" and 64 or "md5:" and 32 small hexadecimal digits, or "{RECORD}"',
+            f'"{checksum}"',
+            "copy it from where the file is published; record notes down what is found.",
+        )
+
+
+def require_source(path: str | None, download: Any, where: str) -> None:
+    """Raises `ConfigError` unless files are either there or fetched."""
+    hint = "name the file you have by path, or let the workflow fetch it by download."
+    require_one({"path": path, "download": download}, where, hint)
+
 
 class Inception(Section):
     """The network of the FID: weights by path, or fetched."""
@@ -44,6 +75,12 @@ class Inception(Section):
         description="What the file must hash to; only with the official one is the distance called FID.",
     )
     layer: Literal["64", "192", "768", "2048"] = Field("2048", description="Layer whose features are read.")
+
+    def check(self, where: str, study: Study) -> None:
+        """There are weights."""
+        require_source(self.path, self.download, where)
+        if self.path is not None:
+            require_file(self.path, f"{where}.path")
 
 
 class DigitsClassifier(Section):
@@ -65,63 +102,3 @@ class Extractors(Section):
     digits_classifier: DigitsClassifier = Field(
         default_factory=DigitsClassifier, description="A classifier of digits that the workflow trains."
     )
-
-
-_SWEPT_STEPS: dict[SolverName, list[int]] = {
-    "adams_bashforth6": [10, 15, 35, 65, 95],
-    "heun_scaled": [20, 64, 256],
-}
-
-
-class Sweep(Section):
-    """Frechet distance and round-trip error of images against network evaluations."""
-
-    samples: Annotated[int, Field(ge=2)] = Field(
-        1_000, description="Images generated, from the same latents each time."
-    )
-    roundtrip: Count = Field(100, description="Images carried to latents and back.")
-    steps: dict[SolverName, Annotated[list[Count], Field(min_length=1)]] = Field(
-        default_factory=lambda: dict(_SWEPT_STEPS),
-        description="Numbers of steps by solver; heun_scaled with 256 is the paper's, of 511 evaluations.",
-    )
-
-
-def _default_extractors() -> list[ExtractorName]:
-    return ["efficientnet_lite0"]
-
-
-class ImageExperiment(Section):
-    """Images that flows generate, and how far they are from the data."""
-
-    samples: Annotated[int, Field(ge=2)] = Field(10_000, description="Images generated for each sample seed.")
-    sample_seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
-        default_factory=lambda: [0, 1, 2], description="Seeds of independent sets of images, by one network."
-    )
-    shard_size: Count = Field(2_500, description="Images of one job.")
-    batch_size: Count | None = Field(
-        None, description="Images carried at once; by default as many as keep a small network in the cache of a CPU."
-    )
-    extractors: Annotated[list[ExtractorName], Field(min_length=1)] = Field(
-        default_factory=_default_extractors,
-        description="Networks whose features are compared; inception needs its weights, see extractors.",
-    )
-    reference: Literal["train", "test", "all"] = Field(
-        "train", description="Images compared with: train has those of validation as well."
-    )
-    feature_samples: Annotated[int, Field(ge=2)] = Field(
-        10_000, description="Most reference images for KID, precision and recall."
-    )
-    roundtrip: Count = Field(10_000, description="Images carried to latents and back (or as many as there are).")
-    roundtrip_split: Literal["train", "test", "all"] = Field("test", description="Where these come from.")
-    pictures: Count = Field(8, description="Images of each kind in figures.")
-    sweep: Sweep | None = Field(None, description="Also measure against evaluations, as far as given.")
-    tf32: bool = Field(False, description="GPUs: let the network's products round to TF32.")
-    compile: bool = Field(False, description="Compile the network by torch.compile.")
-    checkpoint_seconds: NonNegativeNumber = Field(
-        120.0, description="Seconds after which a job keeps the images it has done, to resume from."
-    )
-    runtime: EstimatedDuration = Field(
-        "1h", description="Time limit of a job; auto estimates it from the network. Grows with each attempt."
-    )
-    mem: EstimatedMemory = Field("4GB", description="Memory of a job, likewise.")
-    gpu: Annotated[int, Field(ge=0, le=1)] = Field(0, description="GPUs of a job.")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from inflationary_flows.config.fields import Duration, Memory, PositiveNumber, Section
+from inflationary_flows.fields import Duration, Memory, PositiveNumber, Section
 
 
 class MeasureLimits(Section):

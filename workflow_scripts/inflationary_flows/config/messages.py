@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 
-from inflationary_flows.config.fields import PATTERNS
 from inflationary_flows.errors import ConfigError, shorten
+from inflationary_flows.fields import PATTERNS
+from inflationary_flows.requirements import describe_value, did_you_mean, listing, suggest
 
 Location = tuple[str | int, ...]
 _KEY = "[key]"
+# The key that says which section of a union is meant.
+_TAG = "kind"
 
 
 def translate(problem: ValidationError, model: type[BaseModel], raw: Mapping[str, Any]) -> ConfigError:
@@ -34,14 +37,9 @@ def translate(problem: ValidationError, model: type[BaseModel], raw: Mapping[str
     more = len(places) - 1
     error = _describe_problem(first["type"], location, first["input"], model, raw)
     if more > 0:
-        error.hint += f" ({more} more to come.)" if more > 1 else " (One more to come.)"
+        end = "" if error.hint.endswith((".", "?")) else "."
+        error.hint += f"{end} ({more} more problem{'s' if more > 1 else ''}.)"
     return error
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Returns the known word nearest to a misspelt one, if any is near."""
-    near = difflib.get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.6)
-    return near[0] if near else None
 
 
 def join(location: Location) -> str:
@@ -52,71 +50,63 @@ def join(location: Location) -> str:
     return text or "configuration"
 
 
-def listing(words: Iterable[Any]) -> str:
-    """Writes alternatives: a, b, c."""
-    return ", ".join(str(word) for word in words)
-
-
-def describe_value(value: Any) -> str:
-    """Writes a value of the configuration as messages say it, such as: the text 'fast'."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f"the text {shorten(value)}"
-    if isinstance(value, Mapping):
-        return f"a mapping ({shorten(dict(value))})" if value else "an empty mapping"
-    if isinstance(value, list):
-        return f"the list {shorten(value)}" if value else "an empty list"
-    return shorten(value)
-
-
 def _describe_problem(
     kind: str, location: Location, given: Any, model: type[BaseModel], raw: Mapping[str, Any]
 ) -> ConfigError:
     where = join(location)
     if kind == "extra_forbidden":
-        fields = list(_fields_at(model, location[:-1], raw))
-        near = did_you_mean(str(location[-1]), fields)
-        hint = f'did you mean "{near}"?' if near else "remove it, or look the keys up in schemas/config.schema.json."
-        return ConfigError(where, f"one of the keys {listing(fields)}", f'the unknown key "{location[-1]}"', hint)
+        return _describe_extra(where, str(location[-1]), *_section_at(model, location[:-1], raw))
     if location and location[-1] == _KEY:
-        annotation, metadata = _key_type(model, location[:-2], raw)
+        annotation, metadata = unwrap(get_args(_type_at(model, location[:-2], raw)[0])[0])
+        choices = _choices(annotation)
+        otherwise = "use one of these." if choices else "rename it: names become directories of results."
         return ConfigError(
             join(location[:-1]),
             _describe_type(annotation, metadata),
             shorten(location[-2]),
-            _name_hint(location[-2], _choices(annotation)),
+            suggest(location[-2], choices, otherwise),
         )
     if kind in ("union_tag_not_found", "union_tag_invalid"):
-        choices = listing(("mlp", "unet"))
-        tag = given.get("kind") if isinstance(given, Mapping) else None
-        near = did_you_mean(str(tag), ("mlp", "unet"))
-        hint = f'did you mean "{near}"?' if near else 'a residual perceptron is "kind: mlp".'
-        return ConfigError(f"{where}.kind", f"one of {choices}", "nothing" if tag is None else shorten(tag), hint)
+        tags = list(_sections(_type_at(model, location, raw)[0]))
+        tag = given.get(_TAG) if isinstance(given, Mapping) else None
+        hint = suggest(tag, tags, f'write "{_TAG}: {tags[0]}", for example.')
+        return ConfigError(f"{where}.{_TAG}", f"one of {listing(tags)}", describe_value(tag), hint)
     annotation, metadata, description = _type_at(model, location, raw)
     expected = _describe_type(annotation, metadata)
+    if kind == "missing":
+        _, sections, tag = _section_at(model, location[:-1], raw)
+        if any(location[-1] not in section.model_fields for section in sections.values()):
+            expected = f"a value (kind {tag})"
     got = "nothing" if kind == "missing" else describe_value(given)
     hint = _hint(kind, given, annotation, _meaning(location, description))
     return ConfigError(where, expected, got, hint)
 
 
+def _describe_extra(
+    where: str, key: str, section: type[BaseModel], sections: Mapping[Any, type[BaseModel]], tag: Any
+) -> ConfigError:
+    expected = f"one of the keys {listing(section.model_fields)}" + (f" (kind {tag})" if sections else "")
+    owners = [other for other in sections if key in sections[other].model_fields]
+    if owners:
+        hint = f"the key belongs to {listing(owners)}: remove it, or change the kind."
+        return ConfigError(where, expected, f'"{key}"', hint)
+    hint = suggest(key, section.model_fields, "remove it, or look the keys up in schemas/config.schema.json.")
+    return ConfigError(where, expected, f'the unknown key "{key}"', hint)
+
+
 def _hint(kind: str, given: Any, annotation: Any, meaning: str) -> str:
     choices = _choices(annotation)
-    if choices and isinstance(given, str):
-        near = did_you_mean(given, choices)
-        if near:
-            return f'did you mean "{near}"?'
+    if isinstance(given, str) and (near := did_you_mean(given, choices)):
+        return f'did you mean "{near}"?'
     if isinstance(given, bool) or (isinstance(given, str) and given.lower() in ("yes", "no")):
         return "true, false, yes and no are truth values in YAML; write a number or a word."
-    if isinstance(given, str) and not choices and _numeric(annotation):
+    if isinstance(given, str) and not choices and annotation in (int, float):
         return "write the number without quotes or units."
-    if isinstance(given, float) and given.is_integer() and _accepts(annotation, int):
+    if isinstance(given, float) and given.is_integer() and annotation is int:
         return f"write {int(given)}."
     if kind == "missing":
         return f"add {meaning}"
-    if given is None and kind != "missing":
+    if given is None:
         return "give it a value, or remove the key."
     return f"change {meaning}"
 
@@ -131,13 +121,6 @@ def _meaning(location: Location, description: str | None) -> str:
     if text[:1].isupper() and text[1:2].islower():
         text = text[0].lower() + text[1:]
     return f"{key} ({text})"
-
-
-def _name_hint(name: str | int, choices: tuple[Any, ...]) -> str:
-    if not choices:
-        return "rename it: names become directories of results."
-    near = did_you_mean(str(name), choices)
-    return f'did you mean "{near}"?' if near else "use one of these."
 
 
 def _real_location(location: Location, raw: Any, keep_last: bool) -> Location:
@@ -155,8 +138,8 @@ def _real_location(location: Location, raw: Any, keep_last: bool) -> Location:
     return tuple(real)
 
 
-def _unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Takes Annotated and `| None` off a type."""
+def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Takes Annotated and `| None` off a type; returns what is left, and what Annotated held."""
     metadata: tuple[Any, ...] = ()
     while True:
         if get_origin(annotation) is Annotated:
@@ -187,17 +170,20 @@ def _type_at(
     description: str | None = None
     node: Any = raw
     for part in location:
+        sections = _sections(annotation)
+        annotation = sections[node[_TAG]] if sections else annotation
         node = _child(node, part)
         members = get_args(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             field = annotation.model_fields[str(part)]
-            annotation, metadata = _unwrap(field.annotation)
-            metadata, description = tuple(field.metadata) + metadata, field.description
+            annotation, metadata = unwrap(field.annotation)
+            metadata = tuple(field.metadata) + metadata
+            # A section says itself what it is for.
+            description = field.description or getattr(annotation, "__doc__", None)
         elif get_origin(annotation) is dict:
-            annotation, metadata = _unwrap(members[1])
+            annotation, metadata = unwrap(members[1])
         elif get_origin(annotation) is list:
-            annotation, metadata = _unwrap(members[0])
-        annotation = _tagged(annotation, node)
+            annotation, metadata = unwrap(members[0])
     return annotation, metadata, description
 
 
@@ -209,42 +195,25 @@ def _child(node: Any, part: str | int) -> Any:
     return None
 
 
-def _tagged(annotation: Any, node: Any) -> Any:
-    if get_origin(annotation) not in (Union, types.UnionType):
-        return annotation
-    kind = node.get("kind") if isinstance(node, Mapping) else None
-    for member in _models_of(annotation):
-        if kind in get_args(member.model_fields["kind"].annotation):
-            return member
-    return annotation
+def _sections(annotation: Any) -> dict[Any, type[BaseModel]]:
+    """The sections that a tagged union is of, by tag; none for other types."""
+    union = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
+    sections = [member for member in union if isinstance(member, type) and issubclass(member, BaseModel)]
+    return {tag: section for section in sections for tag in get_args(section.model_fields[_TAG].annotation)}
 
 
-def _models_of(union: Any) -> list[type[BaseModel]]:
-    return [member for member in get_args(union) if isinstance(member, type) and issubclass(member, BaseModel)]
-
-
-def _fields_at(model: type[BaseModel], location: Location, raw: Mapping[str, Any]) -> Iterable[str]:
-    annotation, _, _ = _type_at(model, location, raw)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation.model_fields
-    return ()
-
-
-def _key_type(model: type[BaseModel], location: Location, raw: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...]]:
-    annotation, _, _ = _type_at(model, location, raw)
-    return _unwrap(get_args(annotation)[0])
+def _section_at(
+    model: type[BaseModel], location: Location, raw: Mapping[str, Any]
+) -> tuple[type[BaseModel], dict[Any, type[BaseModel]], Any]:
+    """The section at a place; if it is of a tagged union also the union's sections by tag, and its own tag."""
+    annotation = _type_at(model, location, raw)[0]
+    sections = _sections(annotation)
+    tag = reduce(_child, location, raw)[_TAG] if sections else None
+    return sections[tag] if sections else annotation, sections, tag
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
-
-
-def _numeric(annotation: Any) -> bool:
-    return annotation in (int, float)
-
-
-def _accepts(annotation: Any, kind: type) -> bool:
-    return bool(annotation is kind)
 
 
 def _describe_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
@@ -260,12 +229,12 @@ def _describe_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
     if annotation in (int, float):
         return ("an integer" if annotation is int else "a number") + _bounds(metadata)
     if get_origin(annotation) is list:
-        inner, constraints = _unwrap(get_args(annotation)[0])
+        inner, constraints = unwrap(get_args(annotation)[0])
         least = "at least one entry" if any(isinstance(item, MinLen) for item in metadata) else "entries"
         return f"a list with {least}, each {_describe_type(inner, constraints)}"
     if get_origin(annotation) is dict:
         return "a mapping with at least one name" if metadata else "a mapping of names to values"
-    if get_origin(annotation) in (Union, types.UnionType) and not _models_of(annotation):
+    if get_origin(annotation) in (Union, types.UnionType) and not _sections(annotation):
         return "a number, a text, true, false or null"
     return "a mapping of keys to values"
 

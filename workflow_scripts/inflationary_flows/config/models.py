@@ -2,127 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from inflationary_flows.config.baselines import Baselines
+from inflationary_flows.config.datasets import Dataset
 from inflationary_flows.config.experiments import Experiments
-from inflationary_flows.config.fields import (
+from inflationary_flows.config.images import Extractors
+from inflationary_flows.config.machines import Hardware, Limits
+from inflationary_flows.errors import ConfigError
+from inflationary_flows.fields import (
     Count,
+    DottedName,
     EstimatedDuration,
     EstimatedMemory,
     Fraction,
     Name,
+    NetworkName,
     NonNegativeNumber,
     Number,
     PositiveNumber,
     PresetName,
-    ScheduleName,
     Section,
-    Seed,
+    Seeds,
     SolverName,
     Text,
+    TrainingName,
 )
-from inflationary_flows.config.images import CHECKSUM, Download, Extractors
-from inflationary_flows.config.machines import Hardware, Limits
+from inflationary_flows.requirements import require_one
 
-ToyName = Literal["circles", "moons", "sine", "s_curve", "swirl", "alt_s_curve", "alt_swirl"]
-Kind = Literal[
-    "circles",
-    "moons",
-    "sine",
-    "s_curve",
-    "swirl",
-    "alt_s_curve",
-    "alt_swirl",
-    "embedded",
-    "digits",
-    "cifar10",
-    "afhqv2",
-    "idx",
-    "image_folder",
-    "photo_patches",
-    "npz",
-    "csv",
-    "parquet",
-]
-ResizeFilter = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import Study
 
-
-class Sizes(Section):
-    """Numbers of points drawn for a toy."""
-
-    train: int = Field(50_000, ge=2, description="Points to train on.")
-    validation: int = Field(10_000, ge=2, description="Points for the validation loss.")
-    test: int = Field(20_000, ge=2, description="Fresh points for the experiments.")
-
-
-class Fractions(Section):
-    """Shares of a finite data set's rows; they add up to 1."""
-
-    train: Fraction = Field(0.7, description="Share of rows to train on.")
-    validation: Fraction = Field(0.15, description="Share of rows for the validation loss.")
-    test: Fraction = Field(0.15, description="Share of rows for the experiments.")
-
-
-class Dataset(Section):
-    """Where points come from, and which flows are fitted to them."""
-
-    kind: Kind = Field(
-        ...,
-        description="A toy, an embedded toy, a set of images (the 8x8 digits, patches of photographs, an archive, "
-        "a folder of your own), or a table of your own. "
-        "May be left out where the data set is named like a toy or digits.",
-    )
-    schedules: list[str] = Field(..., min_length=1, description="Names of the schedules to fit a flow for.")
-    network: str = Field("toy", description="Name of the network.")
-    training: str = Field("toy", description="Name of the training settings.")
-    label: Text | None = Field(None, description="How figures call the data set; changes nothing else.")
-    seed: Seed = Field(0, description="Seed of the data: sampling, embedding and splitting.")
-    sizes: Sizes | None = Field(None, description="Toys, photo_patches: numbers of points of the splits.")
-    fractions: Fractions | None = Field(
-        None,
-        description="Finite data sets: shares of rows of the splits; an archive's own test part is then pooled with "
-        "the rest.",
-    )
-    validation_share: Fraction | None = Field(
-        None, description="cifar10, afhqv2, idx: share of the training part that is kept for validation (default 0.02)."
-    )
-    base: ToyName | None = Field(None, description="embedded: the toy that is embedded.")
-    dimension: Annotated[int, Field(ge=3)] | None = Field(
-        None, description="embedded: the number of coordinates D it is put into."
-    )
-    path: Text | None = Field(
-        None,
-        description="Own tables and images: the file (image_folder and idx: or the folder), relative to the working "
-        "directory.",
-    )
-    checksum: Text | None = Field(
-        None,
-        description="Images: what the file at path must hash to, sha256:... or md5:...",
-        json_schema_extra=CHECKSUM,
-    )
-    download: Annotated[list[Download], Field(min_length=1)] | None = Field(
-        None, description="Images: files to fetch instead of a path; one, but for idx."
-    )
-    resolution: Annotated[int, Field(ge=2)] | None = Field(
-        None, description="Images of any size: pixels a side after resizing. idx: what the file has (default 28)."
-    )
-    resize: ResizeFilter | None = Field(
-        None, description="Images of any size: the filter that resizes them (default lanczos; photo_patches box)."
-    )
-    channels: Literal[1, 3] | None = Field(None, description="image_folder: 3 for colour (default), 1 for grey.")
-    array: Text | None = Field(None, description="npz: the array to take; needed if the file holds several.")
-    columns: Annotated[list[Text], Field(min_length=1)] | None = Field(
-        None, description="csv, parquet: the columns to take; by default all but the label column."
-    )
-    label_column: Text | None = Field(None, description="csv, parquet: a column used to colour points, never to train.")
-    standardise: bool | None = Field(
-        None,
-        description="Own tables: whether the eigenbasis is that of columns divided by their "
-        "standard deviation (default true). Points stay in your units.",
-    )
+# Names of schedules that stand for images no flow has made: of a Gaussian fitted to the data, and of the test split.
+BASELINES = ("gaussian", "held_out")
 
 
 class Grid(Section):
@@ -180,6 +94,55 @@ class Schedule(Section):
         None, description="Solver settings of this schedule; keys left out are the global ones."
     )
     label: Text | None = Field(None, description="How figures call the schedule; changes nothing else.")
+
+    def check(self, where: str, study: Study) -> None:
+        """The end of time is given once, and keys fit each other."""
+        ends = {"t_max": self.t_max, "signal_left": self.signal_left}
+        require_one(ends, where, "signal_left: 1e-3 chooses the end of time from the data.")
+        if self.kept_dims is None:
+            reducing = {
+                "gap": self.gap != "orig",
+                "inflation_gap": self.inflation_gap is not None,
+                "compressed_prior": self.compressed_prior != "gaussian",
+            }
+            for key in (key for key, given in reducing.items() if given):
+                raise ConfigError(
+                    f"{where}.{key}",
+                    "the key only together with kept_dims",
+                    "it without",
+                    "add kept_dims (PRR), or remove the key (PRP compresses nothing).",
+                )
+        if self.gap == "constant" and self.inflation_gap is None:
+            raise ConfigError(
+                f"{where}.inflation_gap",
+                "a number of at least 0, since gap is constant",
+                "nothing",
+                "1.02 is the value of the paper's tables.",
+            )
+        if self.gap == "orig" and self.inflation_gap is not None:
+            raise ConfigError(
+                f"{where}.inflation_gap",
+                "the key only together with gap: constant",
+                "gap: orig",
+                "add gap: constant, or remove inflation_gap.",
+            )
+        if self.kernel == "proportional" and (self.inflation_gap or 0.0) > 1:
+            raise ConfigError(
+                f"{where}.inflation_gap",
+                "a number from 0 to 1, since a proportional kernel cannot narrow",
+                f"{self.inflation_gap:g}",
+                "lower it, or use kernel: floor.",
+            )
+        if self.kernel == "proportional" and self.t_min == 0:
+            raise ConfigError(
+                f"{where}.t_min",
+                "a number above 0, since the proportional kernel vanishes at 0",
+                "0",
+                "leave t_min out: a small one is chosen.",
+            )
+        if self.t_min is not None and self.t_max is not None and self.t_min >= self.t_max:
+            expected = f"a number above t_min ({self.t_min:g})"
+            raise ConfigError(f"{where}.t_max", expected, f"{self.t_max:g}", "lengthen t_max.")
 
 
 class Mlp(Section):
@@ -276,12 +239,35 @@ class Training(Section):
         0, description="GPUs of a training job; several share each batch, one process a GPU."
     )
 
+    def check(self, where: str, study: Study) -> None:
+        """The warm-up ends, and batches can be shared."""
+        if self.warmup_steps >= self.steps:
+            raise ConfigError(
+                f"{where}.warmup_steps",
+                f"fewer than steps ({self.steps})",
+                str(self.warmup_steps),
+                "shorten the warm-up, or train longer.",
+            )
+        parts = max(1, self.gpu) * self.accumulate
+        if self.batch_size % parts:
+            raise ConfigError(
+                f"{where}.batch_size",
+                f"a multiple of {parts} (gpu times accumulate)",
+                str(self.batch_size),
+                "each process takes equal parts of a batch.",
+            )
+
 
 class Variant(Section):
     """A flow of the same data and schedule with something else about its network."""
 
-    network: str | None = Field(None, description="Name of another network.")
-    training: str | None = Field(None, description="Name of other training settings.")
+    network: NetworkName | None = Field(None, description="Name of another network.")
+    training: TrainingName | None = Field(None, description="Name of other training settings.")
+
+    def check(self, where: str, study: Study) -> None:
+        """Something is different."""
+        if self.network is None and self.training is None:
+            raise ConfigError(where, "another network or training", "neither", "name one: a variant differs in it.")
 
 
 class Config(Section):
@@ -290,7 +276,7 @@ class Config(Section):
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = Field(
         ..., description="Data sets by name, each with its schedules."
     )
-    schedules: Annotated[dict[ScheduleName, Schedule], Field(min_length=1)] = Field(
+    schedules: Annotated[dict[DottedName, Schedule], Field(min_length=1)] = Field(
         ..., description="Noise schedules by name."
     )
     networks: Annotated[dict[Name, Network], Field(min_length=1)] = Field(..., description="Networks by name.")
@@ -310,6 +296,15 @@ class Config(Section):
     )
     hardware: Hardware = Field(default_factory=Hardware, description="The machines that jobs run on.")
     limits: Limits = Field(default_factory=Limits, description="Time limits and memory of jobs that run networks.")
-    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
-        default_factory=lambda: [0], description="Training seeds; one flow each."
-    )
+    seeds: Seeds = Field(default_factory=lambda: [0], description="Training seeds; one flow each.")
+
+    def check(self, where: str, study: Study) -> None:
+        """No schedule has a name that tables use for something else."""
+        for name in BASELINES:
+            if name in self.schedules:
+                raise ConfigError(
+                    f"schedules.{name}",
+                    "another name",
+                    f'"{name}", which tables of images use for a baseline',
+                    "rename the schedule.",
+                )

@@ -7,10 +7,10 @@ from typing import Any
 
 from inflationary_flows.config.comparison_study import ComparisonStudy
 from inflationary_flows.config.image_study import ImageStudy
-from inflationary_flows.config.load import dataset_settings, resolve, schedule_settings
 from inflationary_flows.config.models import Config
+from inflationary_flows.config.settings import dataset_settings, resolve, schedule_settings
 from inflationary_flows.data.oracles import find_toy
-from inflationary_flows.data.pixels import ImageFormat, find_image_format
+from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.sources import table_dimension
 
 # A trained flow: data set, schedule, and training seed, with the name of a variant if it is one (0, 0-early).
@@ -66,7 +66,7 @@ class Study:
 
     def image_of(self, dataset: str) -> ImageFormat | None:
         """Format of a data set's images, from its settings alone; None for toys and tables."""
-        return find_image_format(dataset_settings(self.config, dataset))
+        return self.config.datasets[dataset].image
 
     def dimension_of(self, dataset: str) -> int:
         """Number of coordinates D of a data set, from names and headers alone."""

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
+from inflationary_flows.fields import Count, Section, Seed
+
+
+class FlowQuality(Section):
+    """Generated against fresh points."""
+
+    samples: Annotated[int, Field(ge=10)] = Field(
+        10_000, description="Points a side (or as many as the test split has)."
+    )
+    seed: Seed = Field(0, description="Seed of latents, projections and classifier.")
+    projections: Count = Field(200, description="Directions of the sliced Wasserstein distance.")
+    energy_splits: Count = Field(200, description="Random splits behind the energy distance's floor.")
+    wasserstein_splits: Count = Field(20, description="Random splits behind the sliced Wasserstein distance's floor.")
+    neighbours: Count = Field(10, description="Neighbours looked at by trustworthiness.")
+    neighbour_samples: Annotated[int, Field(ge=10)] = Field(2_000, description="Points looked at by trustworthiness.")
+
 
 EXPERIMENT = Experiment(
+    settings=FlowQuality,
     measurement=Measurement(
         minutes=0.6,
         environment="metrics",

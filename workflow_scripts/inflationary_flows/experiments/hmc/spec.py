@@ -3,12 +3,162 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import Field
+
+from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Table
+from inflationary_flows.fields import (
+    Count,
+    DatasetNames,
+    Duration,
+    Fraction,
+    Memory,
+    NonNegativeNumber,
+    Number,
+    PositiveNumber,
+    Section,
+    Seed,
+    SolverName,
+)
+from inflationary_flows.requirements import require_mixture
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
+
+
+class Mixture(Section):
+    """A Gaussian mixture of latents, in units of their standard deviation."""
+
+    weights: Annotated[list[PositiveNumber], Field(min_length=2)] = Field(
+        default_factory=lambda: [0.5, 0.25, 0.25], description="True weights of the components; they add up to 1."
+    )
+    means: list[list[Number]] = Field(
+        default_factory=lambda: [[0.0, 0.0], [-0.05, 0.0], [0.05, 0.0]], description="Means, one list a component."
+    )
+    stds: list[list[PositiveNumber]] = Field(
+        default_factory=lambda: [[0.75, 0.75], [0.1, 1.0], [1.0, 0.1]],
+        description="Standard deviations, one list a component.",
+    )
+
+    def check(self, where: str, study: Study) -> None:
+        """Components are complete."""
+        components = {"means": self.means, "stds": self.stds}
+        require_mixture(self.weights, components, where, "lists, one a component")
+
+
+class Gate(Section):
+    """What a posterior has to fulfil before it is reported."""
+
+    rhat: Annotated[float, Field(gt=1)] = Field(1.01, description="Largest rank-normalised R-hat of a weight.")
+    ess: PositiveNumber = Field(400.0, description="Smallest bulk and tail effective sample size of a weight.")
+    bfmi: NonNegativeNumber = Field(0.3, description="Smallest BFMI of a chain.")
+    divergences: Annotated[int, Field(ge=0)] = Field(0, description="Most divergent trajectories.")
+
+
+class Sampling(Section):
+    """How the chains of one sampler move."""
+
+    max_tree_depth: Annotated[int, Field(ge=1, le=15)] = Field(8, description="Most doublings of a trajectory.")
+    target_acceptance: Fraction = Field(0.8, description="Acceptance probability that the step size aims at.")
+
+
+class JointSampling(Sampling):
+    """NUTS over weights and latents together."""
+
+    observations: Count = Field(32, description="Observations used, the first ones.")
+    warmup: Count = Field(60, description="Iterations that adapt and are not kept.")
+    draws: Count = Field(600, description="Iterations kept, a chain.")
+    # Above this, steps become short for the sake of rare walls in the density.
+    target_acceptance: Fraction = Field(0.65, description="Acceptance probability that the step size aims at.")
+    # Scales that are learned in a short warm-up leave the step size too little time to settle.
+    adapt_mass: bool = Field(
+        False, description="Whether warm-up learns a scale for each coordinate; whitened ones have unit scale already."
+    )
+    coordinates: Literal["latent", "whitened", "data"] = Field(
+        "data",
+        description="What moves: latents as they are, latents whitened by the linearised posterior, or clean points "
+        "whitened by it (for data of few dimensions).",
+    )
+    solver: SolverName = Field("adams_bashforth4", description="Solver inside of the sampler.")
+    steps: Count = Field(20, description="Its steps.")
+    runtime: Duration = Field("12h", description="Time limit of a chain.")
+    mem: Memory = Field("4GB", description="Memory of a chain.")
+
+
+class CollapsedSampling(Sampling):
+    """NUTS over the weights, the latents integrated out."""
+
+    observations: Count = Field(2_000, description="Observations used, the first ones.")
+    warmup: Count = Field(300, description="Iterations that adapt and are not kept.")
+    draws: Count = Field(1_000, description="Iterations kept, a chain.")
+
+
+class Hmc(Section):
+    """Weights of a latent mixture from noisy data (figure 4), by a joint and a collapsed sampler."""
+
+    datasets: DatasetNames = Field(default_factory=list, description="Data sets to do it with.")
+    mixture: Mixture = Field(default_factory=Mixture, description="The mixture the observations come from.")
+    noise_std: PositiveNumber = Field(0.1, description="Standard deviation of the observations' noise, data units.")
+    observations: Count = Field(2_000, description="Observations drawn.")
+    chains: Annotated[int, Field(ge=2)] = Field(4, description="Chains of a sampler.")
+    joint: JointSampling = Field(
+        default_factory=JointSampling,
+        description="NUTS over weights and latents; one job a chain.",
+    )
+    collapsed: CollapsedSampling = Field(
+        default_factory=CollapsedSampling,
+        description="NUTS over the weights, the latents integrated out; run for the joint sampler's observations too.",
+    )
+    particles: Annotated[int, Field(ge=16)] = Field(
+        128, description="Importance samples of an observation; some get more."
+    )
+    solver: SolverName = Field("adams_bashforth6", description="Solver inside of the samplers.")
+    steps: Count = Field(40, description="Its steps.")
+    convergence_steps: Annotated[list[Count], Field(min_length=1)] = Field(
+        default_factory=lambda: [10, 14, 20, 30, 40, 60], description="Steps tried in the table of convergence."
+    )
+    convergence_samples: Count = Field(256, description="Observations it looks at, the first ones.")
+    checkpointed: bool = Field(
+        False, description="Compute hidden layers again in the backward pass: less memory, a third more time."
+    )
+    gate: Gate = Field(default_factory=Gate, description="What posteriors have to fulfil.")
+    seed: Seed = Field(0, description="Seed of observations, particles and chains.")
+
+    def check(self, where: str, study: Study) -> None:
+        """The mixture has the dimension of the data, samplers draw enough, and solvers have fixed steps."""
+        for key, rows in {"means": self.mixture.means, "stds": self.mixture.stds}.items():
+            widths = sorted({len(row) for row in rows})
+            for name in self.datasets:
+                if widths != [study.dimension_of(name)]:
+                    raise ConfigError(
+                        f"{where}.mixture.{key}",
+                        f'{study.dimension_of(name)} numbers a component (data set "{name}")',
+                        f"{widths}",
+                        "describe the mixture in as many dimensions, or list another data set.",
+                    )
+        samplers: dict[str, JointSampling | CollapsedSampling] = {"joint": self.joint, "collapsed": self.collapsed}
+        for sampler, sampling in samplers.items():
+            if sampling.observations > self.observations:
+                raise ConfigError(
+                    f"{where}.{sampler}.observations",
+                    f"at most observations ({self.observations})",
+                    str(sampling.observations),
+                    "draw more observations, or use fewer.",
+                )
+            if self.chains * sampling.draws < self.gate.ess:
+                raise ConfigError(
+                    f"{where}.{sampler}.draws",
+                    f"at least {-(-int(self.gate.ess) // self.chains)} draws a chain, "
+                    f"for an effective sample size of {self.gate.ess:g} from {self.chains} chains",
+                    str(sampling.draws),
+                    "draw more, or lower gate.ess.",
+                )
+        for key, solver in {"solver": self.solver, "joint.solver": self.joint.solver}.items():
+            if solver in ("dopri5", "euler_scaled", "heun_scaled"):
+                expected = "a fixed-step solver in whitened coordinates"
+                raise ConfigError(f"{where}.{key}", expected, solver, "adams_bashforth6 is precise and cheap.")
 
 
 def sampled(study: Study) -> list[FlowName]:
@@ -70,6 +220,7 @@ def tried_steps(study: Study) -> dict[str, list[int]]:
 
 
 EXPERIMENT = Experiment(
+    settings=Hmc,
     parts=parts,
     reads=lambda study, dataset: {
         "posteriors": draws(study, f"collapsed_n{study.experiments['hmc']['collapsed']['observations']}"),

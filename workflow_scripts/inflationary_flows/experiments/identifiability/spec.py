@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import Field
+
+from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
+from inflationary_flows.fields import DatasetName, Section, Seed, Seeds, Unique, VariantName
+from inflationary_flows.requirements import require_known
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
+
+
+class Identifiability(Section):
+    """Whether networks of other seeds and architectures send points to the same latents."""
+
+    flows: dict[DatasetName, Annotated[list[str], Field(min_length=1), Unique("schedule")]] = Field(
+        default_factory=dict, description="Schedules to do it with, by data set."
+    )
+    seeds: Seeds = Field(default_factory=lambda: [0, 1, 2], description="Training seeds compared.")
+    variants: Annotated[list[VariantName], Unique("variant")] = Field(
+        default_factory=list, description="Variants compared with them, of the first seed."
+    )
+    samples: Annotated[int, Field(ge=10)] = Field(2_000, description="Held-out points.")
+    seed: Seed = Field(0, description="Seed of the first kernel's noise.")
+
+    def check(self, where: str, study: Study) -> None:
+        """Schedules are those of their data sets, and there are flows to compare."""
+        for name, schedules in self.flows.items():
+            for index, schedule in enumerate(schedules):
+                known = study.config.datasets[name].schedules
+                require_known(schedule, known, f"{where}.flows.{name}[{index}]", f"schedules of {name}", "schedules")
+        if self.flows and len(self.seeds) + len(self.variants) < 2:
+            raise ConfigError(f"{where}.seeds", "at least two flows to compare", "one", "add a seed or a variant.")
 
 
 def members(study: Study) -> list[FlowName]:
@@ -24,6 +52,7 @@ def members(study: Study) -> list[FlowName]:
 
 
 EXPERIMENT = Experiment(
+    settings=Identifiability,
     measurement=Measurement(
         minutes=0.1,
         environment="inference",

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
+from inflationary_flows.fields import Section
+
+
+class PrOverTime(Section):
+    """Participation ratio over time."""
+
+    points: Annotated[int, Field(ge=2)] = Field(200, description="Times.")
+
 
 EXPERIMENT = Experiment(
+    settings=PrOverTime,
     measurement=Measurement(
         minutes=0.1,
         environment="metrics",

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import Field
+
+from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
+from inflationary_flows.fields import DatasetName, Levels, PositiveNumber, Section, Seed, Text, Unique
+from inflationary_flows.requirements import key_of
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
+
+
+class Examples(Section):
+    """Points of one data set whose uncertainty is propagated."""
+
+    indices: Annotated[list[Annotated[int, Field(ge=0)]], Unique("index")] = Field(
+        default_factory=list, description="Rows of the test split, from 0."
+    )
+    file: Text | None = Field(None, description="csv or npz with points of your own, a row each, in data units.")
+
+    def check(self, where: str, study: Study) -> None:
+        """There are examples, and rows are those of the test split."""
+        if not self.indices and self.file is None:
+            raise ConfigError(where, "indices or a file", "neither", "indices: [0] is the first row of the test split.")
+        # How many rows a table has is only known once it is read.
+        sizes = study.settings_of(key_of(where)).get("sizes")
+        for place, index in enumerate(self.indices):
+            if sizes and index >= sizes["test"]:
+                raise ConfigError(
+                    f"{where}.indices[{place}]",
+                    f"an integer from 0 to {sizes['test'] - 1}, a row of the test split",
+                    str(index),
+                    "lower it, or draw more test points.",
+                )
+
+
+class Propagation(Section):
+    """A Gaussian ball around an example, carried to the latents."""
+
+    examples: dict[DatasetName, Examples] = Field(default_factory=dict, description="Examples by data set.")
+    noise_std: PositiveNumber = Field(0.1, description="Standard deviation of the ball, data units.")
+    samples: Annotated[int, Field(ge=10)] = Field(4_000, description="Points of a ball.")
+    frames: Annotated[int, Field(ge=2)] = Field(4, description="Times shown.")
+    levels: Levels = Field(default_factory=lambda: [0.5, 0.9], description="Credible levels.")
+    seed: Seed = Field(0, description="Seed of the balls.")
 
 
 def propagated(study: Study) -> list[FlowName]:
@@ -29,6 +69,7 @@ def ball(study: Study, dataset: str) -> dict[str, Any]:
 
 
 EXPERIMENT = Experiment(
+    settings=Propagation,
     measurement=Measurement(
         minutes=0.3,
         environment="inference",

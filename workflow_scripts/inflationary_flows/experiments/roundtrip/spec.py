@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Measurement, Table
+from inflationary_flows.fields import Count, Section
+
+
+class Roundtrip(Section):
+    """Data to latents and back."""
+
+    samples: Count = Field(10_000, description="Points (or as many as the test split has).")
+    paper_steps: Count = Field(700, description="Scaled Euler steps of the paper's setting.")
+
 
 EXPERIMENT = Experiment(
+    settings=Roundtrip,
     measurement=Measurement(
         minutes=0.3, environment="metrics", flows=lambda study: study.point_flows, needs=("splits",)
     ),

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from inflationary_flows.experiments.hmc.spec import shown
 from inflationary_flows.experiments.registry import Experiment, Measurement
+from inflationary_flows.fields import Count, Fraction, PositiveNumber, Section
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
+
+
+class SamplerEfficiency(Section):
+    """Effective samples a second against the paper's setting, for data sets of hmc (target `sampler_efficiency`)."""
+
+    observations: Count = Field(4, description="Observations.")
+    paper_steps: Count = Field(700, description="Scaled Euler steps of the paper's setting.")
+    warmup: Count = Field(10, description="Its iterations that adapt.")
+    draws: Annotated[int, Field(ge=4)] = Field(30, description="Its iterations kept.")
+    step_size: PositiveNumber = Field(0.01, description="Its first step size.")
+    target_acceptance: Fraction = Field(0.8, description="Its acceptance probability.")
+    max_tree_depth: Annotated[int, Field(ge=1, le=15)] = Field(10, description="Its most doublings of a trajectory.")
 
 
 # Options of a chain in a section of the configuration.
@@ -35,6 +50,7 @@ def samplers(study: Study, dataset: str) -> dict[str, Any]:
 
 
 EXPERIMENT = Experiment(
+    settings=SamplerEfficiency,
     measurement=Measurement(
         minutes=30,
         environment="inference",

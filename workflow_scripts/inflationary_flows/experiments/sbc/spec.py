@@ -2,10 +2,52 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.hmc.spec import folders, sampled
 from inflationary_flows.experiments.registry import Experiment, Figure, Table
+from inflationary_flows.fields import Count, Duration, Memory, Section, Seed
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import Study
+
+
+class Sbc(Section):
+    """Simulation-based calibration of the weights of hmc: many data sets with random true weights."""
+
+    replicates: Annotated[int, Field(ge=20)] = Field(200, description="Data sets.")
+    batches: Count = Field(2, description="Jobs they are spread over.")
+    observations: Count = Field(20, description="Observations of a data set.")
+    particles: Annotated[int, Field(ge=16)] = Field(64, description="Importance samples of an observation.")
+    warmup: Count = Field(200, description="Iterations that adapt.")
+    draws: Annotated[int, Field(ge=20)] = Field(600, description="Iterations kept, before thinning.")
+    ranks: Annotated[int, Field(ge=9)] = Field(99, description="Thinned draws a rank is taken among.")
+    bins: Annotated[int, Field(ge=2)] = Field(10, description="Bins of the histogram; ranks + 1 is a multiple.")
+    seed: Seed = Field(1, description="Seed of weights, observations, particles and chains.")
+    runtime: Duration = Field("2h", description="Time limit of one of the jobs. Grows with each attempt.")
+    mem: Memory = Field("4GB", description="Memory of one of them, likewise.")
+
+    def check(self, where: str, study: Study) -> None:
+        """Ranks fill bins alike, and there are draws and data sets enough."""
+        if (self.ranks + 1) % self.bins:
+            raise ConfigError(
+                f"{where}.bins",
+                f"a divisor of ranks + 1 ({self.ranks + 1}), so that all bins hold as many ranks",
+                str(self.bins),
+                "ranks: 99 and bins: 10 or 20 fit.",
+            )
+        if self.draws < self.ranks:
+            raise ConfigError(f"{where}.draws", f"at least ranks ({self.ranks})", str(self.draws), "draw more.")
+        if self.batches > self.replicates:
+            expected = f"at most replicates ({self.replicates})"
+            raise ConfigError(f"{where}.batches", expected, str(self.batches), "use fewer batches.")
+
 
 EXPERIMENT = Experiment(
+    settings=Sbc,
     parts=lambda study: {
         "sbc": [f"{folder}sbc.csv" for folder in folders(study, sampled(study), "metrics")]
         # Ranks of clean points stand below those of the weights.

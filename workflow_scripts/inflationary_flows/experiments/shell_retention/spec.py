@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import Field
+
+from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
+from inflationary_flows.fields import Count, DatasetNames, PositiveNumber, Section, Seed, Seeds
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
+
+
+class ShellRetention(Section):
+    """Points inside of shells of latents, before and after the flow."""
+
+    datasets: DatasetNames = Field(default_factory=list, description="Data sets of two or three dimensions.")
+    seeds: Seeds = Field(default_factory=lambda: [0, 1, 2], description="Training seeds.")
+    latents: Annotated[int, Field(ge=10)] = Field(20_000, description="Test points.")
+    radii: Annotated[list[PositiveNumber], Field(min_length=1)] = Field(
+        default_factory=lambda: [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5], description="Mahalanobis radii of the shells."
+    )
+    vertices: Annotated[int, Field(ge=12)] = Field(200, description="Vertices of a shell (at least, in 3-D).")
+    steps: Count | None = Field(None, description="Solver steps; by default the flow's own.")
+    seed: Seed = Field(0, description="Seed of the test points.")
+
+    def check(self, where: str, study: Study) -> None:
+        """Shells can be drawn."""
+        for index, name in enumerate(self.datasets):
+            if study.dimension_of(name) not in (2, 3):
+                raise ConfigError(
+                    f"{where}.datasets[{index}]",
+                    "a data set of 2 or 3 dimensions, where shells can be drawn",
+                    f"{name} with {study.dimension_of(name)}",
+                    "remove it from the list.",
+                )
 
 
 def retained(study: Study) -> list[FlowName]:
@@ -28,6 +57,7 @@ def drawn(study: Study) -> list[FlowName]:
 
 
 EXPERIMENT = Experiment(
+    settings=ShellRetention,
     measurement=Measurement(
         minutes=0.4,
         environment="inference",

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from inflationary_flows.experiments.registry import Experiment, Figure, Measurement
 from inflationary_flows.experiments.thin_coordinate_study.spec import studied_in_figures
+from inflationary_flows.fields import Count, Section, Seed
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
+
+
+class Snapshots(Section):
+    """What figures 2, 3 and the digits show."""
+
+    samples: Count = Field(1_500, description="Points shown.")
+    frames: Annotated[int, Field(ge=2)] = Field(5, description="Times shown.")
+    seed: Seed = Field(0, description="Seed of the latents.")
 
 
 def toys(study: Study, reducing: bool) -> list[FlowName]:
@@ -55,6 +66,7 @@ def snapshot_files(flows: Sequence[FlowName]) -> list[str]:
 
 
 EXPERIMENT = Experiment(
+    settings=Snapshots,
     measurement=Measurement(
         minutes=0.4,
         environment="images",

@@ -2,9 +2,50 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
+from inflationary_flows.fields import Count, PositiveNumber, Section, Seed, SolverName
+from inflationary_flows.requirements import require_fixed_steps
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import Study
+
+
+_COMPARED_STEPS: dict[SolverName, list[int]] = {
+    "euler": [35, 70, 140],
+    "heun": [17, 35, 70],
+    "rk4": [8, 17, 35],
+    "rk5": [6, 11, 23],
+    "adams_bashforth4": [30, 65, 135],
+    "adams_bashforth6": [30, 65, 95, 135],
+    "euler_scaled": [140, 700],
+}
+
+
+class SolverComparison(Section):
+    """Error against network evaluations, for all solvers."""
+
+    samples: Count = Field(1_000, description="Points (or as many as the test split has).")
+    seed: Seed = Field(0, description="Seed of the latents.")
+    reference_steps: Count = Field(400, description="Steps of the fine reference.")
+    steps: dict[SolverName, Annotated[list[Count], Field(min_length=1)]] = Field(
+        default_factory=lambda: dict(_COMPARED_STEPS),
+        description="Numbers of steps tried, by solver.",
+    )
+    tolerances: list[PositiveNumber] = Field(
+        default_factory=lambda: [1e-3, 1e-5], description="Tolerances tried with dopri5."
+    )
+
+    def check(self, where: str, study: Study) -> None:
+        """dopri5 chooses its own steps."""
+        require_fixed_steps(self.steps, f"{where}.steps", f"list its tolerances under {where}.tolerances.")
+
 
 EXPERIMENT = Experiment(
+    settings=SolverComparison,
     measurement=Measurement(
         minutes=0.6, environment="metrics", flows=lambda study: study.point_flows, needs=("splits",)
     ),

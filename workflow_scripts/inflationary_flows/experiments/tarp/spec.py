@@ -2,12 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import Field
+
+from inflationary_flows.data.oracles import find_toy
+from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
+from inflationary_flows.fields import Count, DatasetNames, Levels, PositiveNumber, Section, Seed, Unique, VariantName
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
+
+
+class Tarp(Section):
+    """ShellRetention of the posterior of a clean point given a noisy one, the flow being the prior."""
+
+    datasets: DatasetNames = Field(default_factory=list, description="Toys to do it with.")
+    miscalibrated: VariantName | None = Field(
+        None, description="Variant whose flows the test has to reject; none if left out."
+    )
+    noise_stds: Annotated[list[PositiveNumber], Field(min_length=1), Unique("noise level")] = Field(
+        default_factory=lambda: [0.3, 1.0, 2.0], description="Noise levels, in standard deviations of the data."
+    )
+    levels: Levels = Field(
+        default_factory=lambda: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], description="Nominal coverages."
+    )
+    replicates: Annotated[int, Field(ge=20)] = Field(1_000, description="Observed points.")
+    references: Count = Field(20, description="Random reference points of an observation.")
+    pool: Annotated[int, Field(ge=100)] = Field(20_000, description="Samples of the prior.")
+    pool_steps: Count = Field(40, description="Solver steps that make them.")
+    compressed_prior: Literal["gaussian", "empirical", "zero"] = Field(
+        "empirical", description="PRR: how their compressed latents are drawn."
+    )
+    minimum_ess: PositiveNumber = Field(
+        20.0, description="Smallest effective number of pool samples of 99 % of the posteriors; fewer stop the job."
+    )
+    bins: Annotated[int, Field(ge=2)] = Field(10, description="Bins of the rank histograms.")
+    seed: Seed = Field(0, description="Seed of points, noise, references and pool.")
+
+    def check(self, where: str, study: Study) -> None:
+        """Fresh points can be drawn of the data sets, and enough of them for a test."""
+        for index, name in enumerate(self.datasets):
+            if find_toy(study.settings_of(name)) is None:
+                raise ConfigError(
+                    f"{where}.datasets[{index}]",
+                    "a toy, of which fresh points can be drawn",
+                    f"{name} of kind {study.kind_of(name)}",
+                    "remove it from the list.",
+                )
+        # The comparison with injective flows measures coverage by the same settings.
+        used = self.datasets or study.config.baselines.datasets
+        least = len(self.levels) + 1
+        if used and self.replicates <= least:
+            got = str(self.replicates)
+            raise ConfigError(f"{where}.replicates", f"more than {least}", got, "1000 give a sharp test.")
 
 
 def judged(study: Study) -> list[FlowName]:
@@ -19,6 +68,7 @@ def judged(study: Study) -> list[FlowName]:
 
 
 EXPERIMENT = Experiment(
+    settings=Tarp,
     measurement=Measurement(
         minutes=0.8,
         environment="inference",

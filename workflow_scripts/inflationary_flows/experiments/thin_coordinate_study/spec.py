@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from pydantic import Field
+
+from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
+from inflationary_flows.fields import DatasetNames, Section, Seed
+from inflationary_flows.requirements import listing
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
+
+
+class ThinCoordinateStudy(Section):
+    """What is lost by reducing dimensions, where a coordinate has other scales."""
+
+    datasets: DatasetNames = Field(
+        default_factory=list, description="Data sets to do it with, by each of their schedules that reduces dimensions."
+    )
+    samples: Annotated[int, Field(ge=10)] = Field(10_000, description="Points (or as many as the test split has).")
+    seed: Seed = Field(0, description="Seed of the compressed latents that are drawn anew.")
+
+    def check(self, where: str, study: Study) -> None:
+        """Every data set has a schedule that reduces dimensions."""
+        for index, name in enumerate(self.datasets):
+            schedules = study.config.datasets[name].schedules
+            if not any(study.is_reducing(schedule) for schedule in schedules):
+                raise ConfigError(
+                    f"{where}.datasets[{index}]",
+                    "a data set with a schedule that has kept_dims",
+                    f"{name} under {listing(schedules)}",
+                    "add such a schedule to the data set, or remove it from the list.",
+                )
 
 
 def studied(study: Study) -> list[FlowName]:
@@ -27,6 +54,7 @@ def studied_in_figures(study: Study) -> list[FlowName]:
 
 
 EXPERIMENT = Experiment(
+    settings=ThinCoordinateStudy,
     measurement=Measurement(minutes=0.4, environment="metrics", flows=studied, needs=("splits",)),
     reads=lambda study, dataset: {
         "snapshots": [

@@ -1,4 +1,6 @@
-"""Types of single configuration values, and the base of its sections.
+"""Types of single configuration values, names that refer to other sections, and the base of all sections.
+
+Settings of experiments are written with these, so nothing here imports the package `config`, or torch.
 
 Numbers are strict: no text, no true or false. One exception: YAML 1.1 readers, Snakemake's among
 them, hand over `1e-3` as a text because it lacks a point, so text of exactly that form counts as
@@ -8,9 +10,18 @@ the number it plainly is.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from inflationary_flows.requirements import require_known, require_unique
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.models import Config
+    from inflationary_flows.config.study import Study
 
 _EXPONENT_FORM = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
 
@@ -31,7 +42,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 # Names become directories and wildcards: no separators, nothing a shell would mind.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
-ScheduleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]*$")]
+DottedName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
 Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(MB|GB)$")]
@@ -65,7 +76,61 @@ PresetName = Literal["ddpmpp", "small_32", "small_28", "small_8"]
 ExtractorName = Literal["inception", "efficientnet_lite0", "digits_classifier"]
 
 
+@dataclass(frozen=True)
+class Refers:
+    """Marks a text, or a key, as the name of an entry of another section.
+
+    Attributes:
+        section: Where the entry is, such as `baselines.budgets`.
+        what: What messages call the entries.
+    """
+
+    section: str
+    what: str
+
+    def require(self, name: str, where: str, config: Config) -> None:
+        """Raises `ConfigError` if there is no such entry."""
+        known: Any = reduce(getattr, self.section.split("."), config)
+        require_known(name, known, where, self.what, self.section)
+
+
+@dataclass(frozen=True)
+class Unique:
+    """Marks a list in which nothing stands twice.
+
+    Attributes:
+        what: What messages call an entry.
+    """
+
+    what: str
+
+    def require(self, values: Sequence[Any], where: str, config: Config) -> None:
+        """Raises `ConfigError` if something does."""
+        require_unique(values, where, self.what)
+
+
+DatasetName = Annotated[str, Refers("datasets", "datasets")]
+ScheduleName = Annotated[str, Refers("schedules", "schedules")]
+NetworkName = Annotated[str, Refers("networks", "networks")]
+TrainingName = Annotated[str, Refers("training", "training settings")]
+VariantName = Annotated[str, Refers("variants", "variants")]
+BudgetName = Annotated[str, Refers("baselines.budgets", "budgets")]
+
+DatasetNames = Annotated[list[DatasetName], Unique("data set")]
+Seeds = Annotated[list[Seed], Field(min_length=1), Unique("seed")]
+SampleSeeds = Annotated[list[Seed], Field(min_length=1), Unique("sample seed")]
+Levels = Annotated[list[Fraction], Field(min_length=1), Unique("level")]
+
+
 class Section(BaseModel):
     """A part of the configuration: unknown keys are errors, types are not converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def check(self, where: str, study: Study) -> None:
+        """Raises `ConfigError` for the first contradiction within the section, or with what it refers to.
+
+        Arguments:
+            where: Place of the section in the configuration.
+            study: The whole configuration, in which every name refers to something.
+        """

@@ -1,0 +1,365 @@
+"""Data sets as typed models, a class for each kind of source, with its keys, defaults and checks."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from inflationary_flows.config.images import CHECKSUM, Download, require_checksum, require_source
+from inflationary_flows.data.download import file_name
+from inflationary_flows.data.idx_names import OFFICIAL_NAMES, TEST_IMAGES
+from inflationary_flows.data.pixels import ImageFormat, find_image_format
+from inflationary_flows.data.sources import table_dimension
+from inflationary_flows.data.toys import TOYS
+from inflationary_flows.errors import ConfigError, DataError
+from inflationary_flows.fields import Fraction, NetworkName, ScheduleName, Section, Seed, Text, TrainingName, Unique
+from inflationary_flows.requirements import key_of, listing, require_file, require_fit
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import Study
+
+ToyName = Literal["circles", "moons", "sine", "s_curve", "swirl", "alt_s_curve", "alt_swirl"]
+ResizeFilter = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
+Resolution = Annotated[int, Field(ge=2)]
+# What points do not depend on.
+_USES = {"schedules", "network", "training", "label"}
+
+
+class Sizes(Section):
+    """Numbers of points drawn for a toy."""
+
+    train: int = Field(50_000, ge=2, description="Points to train on.")
+    validation: int = Field(10_000, ge=2, description="Points for the validation loss.")
+    test: int = Field(20_000, ge=2, description="Fresh points for the experiments.")
+
+
+class PatchSizes(Section):
+    """Numbers of patches cut from photographs."""
+
+    train: int = Field(20_000, ge=2, description="Patches to train on.")
+    validation: int = Field(1_000, ge=2, description="Patches for the validation loss.")
+    test: int = Field(4_000, ge=2, description="Patches for the experiments.")
+
+
+class Fractions(Section):
+    """Shares of a finite data set's rows; they add up to 1."""
+
+    train: Fraction = Field(0.7, description="Share of rows to train on.")
+    validation: Fraction = Field(0.15, description="Share of rows for the validation loss.")
+    test: Fraction = Field(0.15, description="Share of rows for the experiments.")
+
+    def check(self, where: str, study: Study) -> None:
+        """They add up to 1."""
+        total = self.train + self.validation + self.test
+        if not math.isclose(total, 1.0, abs_tol=1e-9):
+            hint = "give all three: the defaults are .7, .15, .15."
+            raise ConfigError(where, "shares that add up to 1", f"{total:.6g}", hint)
+
+
+class Source(Section):
+    """What all data sets have: points from somewhere, and flows that are fitted to them."""
+
+    kind: str
+    schedules: Annotated[list[ScheduleName], Unique("schedule")] = Field(
+        ..., min_length=1, description="Names of the schedules to fit a flow for."
+    )
+    network: NetworkName = Field("toy", description="Name of the network.")
+    training: TrainingName = Field("toy", description="Name of the training settings.")
+    label: Text | None = Field(None, description="How figures call the data set; changes nothing else.")
+    seed: Seed = Field(0, description="Seed of the data: sampling, embedding and splitting.")
+
+    def settings(self) -> dict[str, Any]:
+        """What the points depend on: kind, seed, source and split, with every default written out."""
+        return self.model_dump(exclude_none=True, exclude=_USES)
+
+    @property
+    def image(self) -> ImageFormat | None:
+        """Format of the images; None for toys and tables."""
+        return find_image_format(self.model_dump())
+
+    def check(self, where: str, study: Study) -> None:
+        """Schedules, network and training settings fit the points."""
+        name, config = key_of(where), study.config
+        network, training = config.networks[self.network], config.training[self.training]
+        if self.image is None and network.kind == "unet":
+            raise ConfigError(
+                f"{where}.network",
+                f"a network for points without an image grid (kind {self.kind})",
+                f'"{self.network}", which is a unet',
+                "use a network of kind mlp.",
+            )
+        for schedule in self.schedules:
+            require_fit(config.schedules[schedule].kept_dims, schedule, name, study.dimension_of(name))
+        for key in ("flip", "augment"):
+            if getattr(training, key) and self.image is None:
+                raise ConfigError(
+                    f"training.{self.training}.{key}",
+                    "training settings of images",
+                    f"those of the data set {name}, which has points",
+                    f"remove {key}, or give {name} training settings of its own.",
+                )
+        if training.augment and network.kind != "unet":
+            raise ConfigError(
+                f"training.{self.training}.augment",
+                "a unet, which can be told of augmentations",
+                f'"{self.network}" of kind {network.kind}',
+                "use a network of kind unet, or flip alone.",
+            )
+
+
+class Toy(Source):
+    """Points drawn from a known density."""
+
+    kind: ToyName = Field(..., description="The toy. May be left out where the data set is named like one.")
+    sizes: Sizes = Field(default_factory=Sizes, description="Numbers of points of the splits.")
+
+    def check(self, where: str, study: Study) -> None:
+        """There are points enough for a covariance."""
+        super().check(where, study)
+        _require_rank(self.sizes, study.dimension_of(key_of(where)), where)
+
+
+class EmbeddedToy(Source):
+    """A toy in a space of more dimensions."""
+
+    kind: Literal["embedded"] = Field(..., description="Kind of data set.")
+    base: ToyName = Field(..., description="The toy that is embedded.")
+    dimension: Annotated[int, Field(ge=3)] = Field(..., description="The number of coordinates D it is put into.")
+    sizes: Sizes = Field(default_factory=Sizes, description="Numbers of points of the splits.")
+
+    def check(self, where: str, study: Study) -> None:
+        """The space has more dimensions than the toy, and there are points enough for a covariance."""
+        base = TOYS[self.base]
+        if self.dimension <= base.dimension:
+            raise ConfigError(
+                f"{where}.dimension",
+                f"an integer above {base.dimension}, the dimension of {base.name}",
+                str(self.dimension),
+                "raise it, or choose a base with fewer dimensions.",
+            )
+        super().check(where, study)
+        _require_rank(self.sizes, self.dimension, where)
+
+
+def _require_rank(sizes: Sizes, dimension: int, where: str) -> None:
+    if sizes.train <= dimension:
+        raise ConfigError(
+            f"{where}.sizes.train",
+            f"an integer of at least {dimension + 1} (D = {dimension})",
+            str(sizes.train),
+            "a covariance of full rank needs more points than dimensions.",
+        )
+
+
+class Digits(Source):
+    """The 8x8 digits of scikit-learn."""
+
+    kind: Literal["digits"] = Field(
+        ..., description="Kind of data set. May be left out where the data set is named digits."
+    )
+    fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
+
+
+class PhotoPatches(Source):
+    """Patches of photographs."""
+
+    kind: Literal["photo_patches"] = Field(..., description="Kind of data set.")
+    resolution: Annotated[int, Field(ge=2, le=64)] = Field(
+        32, description="Pixels a side after resizing; patches are cut at least 64 pixels wide."
+    )
+    resize: ResizeFilter = Field("box", description="The filter that resizes them.")
+    sizes: PatchSizes = Field(default_factory=PatchSizes, description="Numbers of patches of the splits.")
+
+
+class ImageFiles(Source):
+    """Images from files."""
+
+    path: Text | None = Field(
+        None,
+        description="The file (image_folder and idx: or the folder), relative to the working directory.",
+    )
+    checksum: Text | None = Field(
+        None, description="What the file at path must hash to, sha256:... or md5:...", json_schema_extra=CHECKSUM
+    )
+    download: Annotated[list[Download], Field(min_length=1)] | None = Field(
+        None, description="Files to fetch instead of a path; one, but for idx."
+    )
+
+    @property
+    def takes_folder(self) -> bool:
+        """Whether `path` may be a folder."""
+        return self.kind in ("idx", "image_folder")
+
+    def check(self, where: str, study: Study) -> None:
+        """Images are either there or fetched, and are the right ones."""
+        require_source(self.path, self.download, where)
+        if self.path is not None:
+            require_file(self.path, f"{where}.path", or_folder=self.takes_folder)
+        if self.checksum is not None:
+            self._check_checksum(self.checksum, f"{where}.checksum")
+        if self.kind != "idx" and len(self.download or ()) > 1:
+            got = str(len(self.download or ()))
+            raise ConfigError(f"{where}.download", f"one file (kind {self.kind})", got, "keep one of them.")
+        super().check(where, study)
+
+    def _check_checksum(self, checksum: str, where: str) -> None:
+        if self.path is None:
+            hint = "give the checksum within the entry of download."
+            raise ConfigError(where, "the key only beside path", "it beside download", hint)
+        require_checksum(checksum, where)
+        if Path(self.path).is_dir():
+            raise ConfigError(
+                where, "the key only beside the path of a file", f'the folder "{self.path}"', "remove it."
+            )
+
+
+class Archive(ImageFiles):
+    """Images of which the publisher sets some aside for testing."""
+
+    fractions: Fractions | None = Field(
+        None, description="Shares of rows of the splits; the archive's own test part is then pooled with the rest."
+    )
+    validation_share: Fraction | None = Field(
+        None, description="Share of the training part that is kept for validation (default 0.02)."
+    )
+
+    @property
+    def has_test_part(self) -> bool:
+        """Whether there are images that are set aside."""
+        return True
+
+    def settings(self) -> dict[str, Any]:
+        """What the points depend on: the test part that is there, or a cut into three."""
+        chosen = self.model_dump(exclude_none=True, exclude={*_USES, "fractions", "validation_share"})
+        if self.fractions is None and self.has_test_part:
+            return chosen | {"validation_share": self.validation_share or 0.02}
+        return chosen | {"fractions": (self.fractions or Fractions()).model_dump()}
+
+    def check(self, where: str, study: Study) -> None:
+        """Images are split in one way, which is possible."""
+        super().check(where, study)
+        if self.validation_share is None:
+            return
+        if self.fractions is not None:
+            raise ConfigError(
+                f"{where}.validation_share",
+                "fractions or validation_share",
+                "both",
+                "keep fractions to pool and cut everything, validation_share to keep the archive's own test part.",
+            )
+        if not self.has_test_part:
+            raise ConfigError(
+                f"{where}.validation_share",
+                "files with a test part, t10k-...",
+                "a source without one",
+                "give fractions instead: the images have to be cut into three.",
+            )
+
+
+class Cifar10(Archive):
+    """The archive of CIFAR-10."""
+
+    kind: Literal["cifar10"] = Field(..., description="Kind of data set.")
+
+
+class Afhqv2(Archive):
+    """The archive of AFHQv2."""
+
+    kind: Literal["afhqv2"] = Field(..., description="Kind of data set.")
+    resolution: Resolution = Field(32, description="Pixels a side after resizing.")
+    resize: ResizeFilter = Field("lanczos", description="The filter that resizes images.")
+
+
+class Idx(Archive):
+    """Grey images in the format of MNIST."""
+
+    kind: Literal["idx"] = Field(..., description="Kind of data set.")
+    resolution: Resolution = Field(28, description="Pixels a side that the file has.")
+
+    @property
+    def has_test_part(self) -> bool:
+        """Whether files of the test part are among those given."""
+        if self.download is not None:
+            return TEST_IMAGES in map(_plain, self._names())
+        return Path(str(self.path)).is_dir()
+
+    def check(self, where: str, study: Study) -> None:
+        """Several files are told apart by their names."""
+        names = self._names()
+        for index, name in enumerate(names):
+            place = f"{where}.download[{index}].url"
+            if name in names[:index]:
+                raise ConfigError(place, "every file name once", f'"{name}" twice', "remove one of them.")
+            if len(names) > 1 and _plain(name) not in OFFICIAL_NAMES:
+                raise ConfigError(
+                    place,
+                    f"one of the names {listing(OFFICIAL_NAMES)}, with .gz or without",
+                    f'"{name}"',
+                    "several files are told apart by their official names; a single one may have any.",
+                )
+        super().check(where, study)
+
+    def _names(self) -> list[str]:
+        return [file_name(item.url) or "" for item in self.download or ()]
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix(".gz")
+
+
+class ImageFolder(ImageFiles):
+    """A folder of images of your own, or an archive of one."""
+
+    kind: Literal["image_folder"] = Field(..., description="Kind of data set.")
+    resolution: Resolution = Field(..., description="Pixels a side after resizing.")
+    resize: ResizeFilter = Field("lanczos", description="The filter that resizes images.")
+    channels: Literal[1, 3] = Field(3, description="3 for colour, 1 for grey.")
+    fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
+
+
+class _Table(Source):
+    path: Text = Field(..., description="The file, relative to the working directory.")
+
+    def check(self, where: str, study: Study) -> None:
+        """The table is there, and has the columns."""
+        require_file(self.path, f"{where}.path")
+        try:
+            table_dimension(self.settings())
+        except DataError as problem:
+            raise ConfigError(f"{where}: {problem.where}", problem.expected, problem.got, problem.hint) from problem
+        super().check(where, study)
+
+
+_STANDARDISE = (
+    "Whether the eigenbasis is that of columns divided by their standard deviation. Points stay in your units."
+)
+
+
+class Arrays(_Table):
+    """A table of your own in a file of NumPy."""
+
+    kind: Literal["npz"] = Field(..., description="Kind of data set.")
+    array: Text | None = Field(None, description="The array to take; needed if the file holds several.")
+    standardise: bool = Field(True, description=_STANDARDISE)
+    fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
+
+
+class Table(_Table):
+    """A table of your own with named columns."""
+
+    kind: Literal["csv", "parquet"] = Field(..., description="Kind of data set.")
+    columns: Annotated[list[Text], Field(min_length=1), Unique("column")] | None = Field(
+        None, description="The columns to take; by default all but the label column."
+    )
+    label_column: Text | None = Field(None, description="A column used to colour points, never to train.")
+    standardise: bool = Field(True, description=_STANDARDISE)
+    fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
+
+
+Dataset = Annotated[
+    Toy | EmbeddedToy | Digits | Cifar10 | Afhqv2 | Idx | ImageFolder | PhotoPatches | Arrays | Table,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,126 @@
+"""What checks of the configuration ask for in several places, and the words of their messages.
+
+Sections of experiments are checked with these, so nothing here imports the package `config`, or torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from inflationary_flows.errors import ConfigError, shorten
+
+
+def did_you_mean(word: Any, known: Iterable[Any]) -> str | None:
+    """Returns the known word nearest to a misspelt one, if any is near."""
+    near = difflib.get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def suggest(word: Any, known: Iterable[Any], otherwise: str) -> str:
+    """Returns a hint: the known word that was meant, or else what to do."""
+    near = did_you_mean(word, known)
+    return f'did you mean "{near}"?' if near else otherwise
+
+
+def listing(words: Iterable[Any]) -> str:
+    """Writes alternatives: a, b, c."""
+    return ", ".join(str(word) for word in words)
+
+
+def describe_value(value: Any) -> str:
+    """Writes a value of the configuration as messages say it, such as: the text 'fast'."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {shorten(value)}"
+    if isinstance(value, Mapping):
+        return f"a mapping ({shorten(dict(value))})" if value else "an empty mapping"
+    if isinstance(value, list):
+        return f"the list {shorten(value)}" if value else "an empty list"
+    return shorten(value)
+
+
+def key_of(where: str) -> str:
+    """The last key of a place: circles of experiments.images.circles."""
+    return where.rpartition(".")[2]
+
+
+def require_known(name: str, known: Iterable[str], where: str, what: str, section: str) -> None:
+    """Raises `ConfigError` if a name refers to nothing that a section defines."""
+    known = list(known)
+    if name not in known:
+        hint = suggest(name, known, f"define it under {section}, or use one of these.")
+        raise ConfigError(where, f"one of the {what} {listing(known)}", f'the unknown name "{name}"', hint)
+
+
+def require_unique(values: Sequence[Any], where: str, what: str) -> None:
+    """Raises `ConfigError` if a value stands in a list twice."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ConfigError(where, f"every {what} once", f"{value} twice", "remove one of them.")
+
+
+def require_one(given: Mapping[str, Any], where: str, hint: str) -> None:
+    """Raises `ConfigError` unless exactly one of two keys has a value."""
+    left_out = [value is None for value in given.values()]
+    if left_out.count(True) != 1:
+        got = "neither" if all(left_out) else "both"
+        raise ConfigError(where, f"exactly one of {' and '.join(given)}", got, hint)
+
+
+def require_file(path: str, where: str, or_folder: bool = False) -> None:
+    """Raises `ConfigError` if there is no such file, or folder where one will do."""
+    found = Path(path)
+    if not (found.is_file() or (or_folder and found.is_dir())):
+        raise ConfigError(
+            where,
+            "an existing file or folder" if or_folder else "an existing file",
+            f'"{path}", which is {"a directory" if found.is_dir() else "missing"}',
+            f"paths start at the working directory, {Path.cwd().name}/.",
+        )
+
+
+def require_mixture(weights: Sequence[float], components: Mapping[str, Sequence[Any]], where: str, each: str) -> None:
+    """Raises `ConfigError` if weights do not add up to 1, or there are not as many means and deviations.
+
+    Arguments:
+        weights: Weights of the components.
+        components: What each component has one of, by key.
+        where: Place of the mixture.
+        each: What one component has, such as: lists, one a component.
+    """
+    if abs(sum(weights) - 1) > 1e-9:
+        got = f"{sum(weights):.6g}"
+        raise ConfigError(f"{where}.weights", "weights that add up to 1", got, "normalise them.")
+    for key, values in components.items():
+        if len(values) != len(weights):
+            raise ConfigError(
+                f"{where}.{key}",
+                f"{len(weights)} {each}",
+                str(len(values)),
+                "give every component a mean, a standard deviation and a weight.",
+            )
+
+
+def require_fixed_steps(solvers: Collection[str], where: str, hint: str) -> None:
+    """Raises `ConfigError` if a solver that chooses its own steps is among those with given numbers of steps."""
+    if "dopri5" in solvers:
+        expected = "solvers with a fixed number of steps"
+        raise ConfigError(f"{where}.dopri5", expected, "dopri5, which chooses its own", hint)
+
+
+def require_fit(kept_dims: int | None, schedule: str, dataset: str, dimension: int) -> None:
+    """Raises `ConfigError` if a schedule keeps as many dimensions as a data set has, D, or more."""
+    if kept_dims is not None and kept_dims >= dimension:
+        expected = f"an integer from 1 to {dimension - 1}" if dimension > 1 else "no kept_dims"
+        raise ConfigError(
+            f"schedules.{schedule}.kept_dims",
+            f'{expected} (data set "{dataset}" has D = {dimension})',
+            str(kept_dims),
+            f"name a schedule with fewer kept dimensions, or list {dataset} under another one.",
+        )
