@@ -7,6 +7,7 @@ without either of the latter.
 import sys
 import threading
 
+from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 
@@ -31,7 +32,14 @@ def look_again(scheduler, delay):
     timer.start()
 
 
-JobScheduler._schedule_reevalutation = look_again
+# The name is Snakemake's own, as it is spelt there; under another one nothing would be replaced, without a word.
+REPLACED = "_schedule_reevalutation"
+if not hasattr(JobScheduler, REPLACED):
+    raise WorkflowError(
+        f"snakemake: expected a scheduler with the method {REPLACED}, got none. Hint: this version names it differently; "
+        "correct the name in rules/executor.smk, or use the version that requirements.lock names."
+    )
+setattr(JobScheduler, REPLACED, look_again)
 
 EXECUTOR = sys.modules.get("snakemake_executor_plugin_slurm")
 

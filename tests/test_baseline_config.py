@@ -71,7 +71,7 @@ BASE = {
     "baselines": {
         "datasets": {
             "circles": {"schedules": {"prr1": "toy"}},
-            "digits": {"schedules": {"prr1": "pixels", "prr2": "pixels"}, "images": {"draws": [0, 1]}},
+            "digits": {"schedules": {"prr1": "pixels", "prr2": "pixels"}, "images": {"sample_seeds": [0, 1]}},
         },
         "budgets": {"toy": {}, "pixels": {"chart": {"conditioner": "convolution"}}},
         "methods": {
@@ -196,7 +196,7 @@ def test_defaults_are_written_out_and_can_be_loaded_again(folder):
         "squeeze": 4,
         "latent_layers": 3,
     }
-    assert section["datasets"]["digits"]["images"] == {"samples": 10_000, "draws": [0, 1]}
+    assert section["datasets"]["digits"]["images"] == {"samples": 10_000, "sample_seeds": [0, 1]}
     assert "images" not in section["datasets"]["circles"]
     assert [method["label"] for method in section["methods"].values()] == ["Lines", "curved"]
     # A null is a value of a hyper-parameter, not a key that was left out.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from inflationary_flows.data.oracles import draw_fresh
 from inflationary_flows.errors import InferenceError
+from inflationary_flows.experiments.tarp.measure import measure
+from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.metrics.ranks import rank_rows, simultaneous_band
 from inflationary_flows.metrics.tarp import Masses, coverage_rows, make_replicates, posterior_masses
+from inflationary_flows.seeding import derive_seed
+from oracles import PRP, PRR, mixture_flow
 
 LEVELS = [0.1, 0.3, 0.5, 0.7, 0.9]
 
@@ -143,3 +149,43 @@ class TestTarp:
         first, again, other = (make_replicates(truth, 0.5, 3, seed, centre=np.zeros(2)) for seed in (0, 0, 1))
         np.testing.assert_array_equal(first.references, again.references)
         assert not np.allclose(first.observed, other.observed)
+
+
+def test_flows_of_a_toy_are_measured_schedule_by_schedule() -> None:
+    dataset = {"kind": "circles", "seed": 0, "sizes": {"train": 10, "validation": 5, "test": 5}}
+    settings = {"noise_stds": [0.3, 0.6], "levels": LEVELS, "replicates": 60, "references": 4, "minimum_ess": 0}
+    flows = {(name, "0"): mixture_flow(schedule)[0] for name, schedule in (("prp", PRP), ("prr1", PRR))}
+    measured = measure(
+        flows | {("prr1", "0-early"): flows["prp", "0"]},
+        dataset=dataset,
+        pool=400,
+        pool_steps=8,
+        compressed_prior="gaussian",
+        bins=5,
+        seed=1,
+        log=logging.getLogger(),
+        **settings,
+    )
+    pool_seed = derive_seed("tarp pool", 1)
+    exact = draw_fresh(dataset, 400, pool_seed)
+    truth = draw_fresh(dataset, 60, derive_seed("tarp truth", 1))
+
+    def sampled(flow: Flow) -> np.ndarray:
+        return np.asarray(flow.generate(flow.sample_latents(400, pool_seed, "gaussian"), steps=8))
+
+    coverage, ranks = [], []
+    centre, spread = exact.mean(0), float(np.sqrt(exact.var(0).mean()))
+    for (schedule, _), flow in flows.items():
+        pools = {"learned": sampled(flow), "exact": exact}
+        if schedule == "prr1":
+            pools["miscalibrated"] = sampled(flows["prp", "0"])
+        for noise_std in settings["noise_stds"]:
+            replicates = make_replicates(truth, noise_std * spread, 4, 1, centre=centre)
+            for name, pool in pools.items():
+                masses = posterior_masses(pool, replicates, 0)
+                keys = {"schedule": schedule, "flow": name, "noise_std": noise_std}
+                coverage += [{**keys, **row} for row in coverage_rows(masses.closer, masses.central, LEVELS)]
+                for i, below in enumerate(masses.below.T):
+                    ranks += [{**keys, **row} for row in rank_rows(below, f"coordinate{i + 1}", bins=5, seed=1)]
+    assert measured.tables == {"tarp": coverage, "posterior_ranks": ranks}
+    assert list(coverage[0])[:3] == ["schedule", "flow", "noise_std"]

@@ -18,6 +18,7 @@ from inflationary_flows.runtime.job import job
 
 REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = REPOSITORY / "workflow_scripts"
+EXPERIMENTS = SCRIPTS / "inflationary_flows/experiments"
 
 TREE = {
     "script.py": '"""Doc."""\nfrom inflationary_flows.training.fit import fit\n\nfit()\n',
@@ -121,7 +122,7 @@ def test_what_reads_flows_counts_and_what_reads_files_does_not(tree: Path) -> No
 def test_every_script_that_loads_flows_depends_on_how_they_are_loaded(edited: str, tmp_path: Path) -> None:
     copy = shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     loading = [path.name for path in sorted(copy.glob("*.py")) if "Flow.load(" in path.read_text()]
-    assert "measure_roundtrip.py" in loading
+    assert {"measure.py", "generate_images.py"} <= {*loading}
     before = [source_digest(copy / name, copy) for name in loading]
     path = f"inflationary_flows/{edited}"
     after = digest_after(copy, loading[0], path, (copy / path).read_text() + "\nedited = True\n")
@@ -144,18 +145,19 @@ def test_digest_does_not_depend_on_where_the_repository_lies(tree: Path, tmp_pat
 
 
 def test_no_script_that_makes_numbers_depends_on_plotting() -> None:
-    for script in sorted(SCRIPTS.glob("*.py")):
-        closure = source_closure(script, SCRIPTS)
-        plots = {name for name in closure if ".plotting" in name}
-        # The report names data sets and schedules as figures do.
-        expected = script.name.startswith("plot_") or (script.name == "report.py" and len(plots) == 2)
-        assert bool(plots) == expected, script.name
+    plots = {
+        str(path.relative_to(SCRIPTS)): {name for name in source_closure(path, SCRIPTS) if ".plotting." in name}
+        for path in (*SCRIPTS.glob("*.py"), *EXPERIMENTS.glob("*/measure.py"))
+    }
+    # The report names data sets and schedules as figures do.
+    assert plots.pop("report.py") == {"inflationary_flows.plotting.labels"}
+    assert plots.pop("plot.py")
+    assert not any(plots.values())
 
 
 def test_figures_do_not_depend_on_training() -> None:
-    for script in sorted(SCRIPTS.glob("plot_*.py")):
-        closure = source_closure(script, SCRIPTS)
-        assert not {name for name in closure if ".training" in name}, script.name
+    for script in (SCRIPTS / "plot.py", *EXPERIMENTS.glob("*/figure.py")):
+        assert not {name for name in source_closure(script, SCRIPTS) if ".training" in name}, script
 
 
 def test_training_depends_on_the_denoiser() -> None:
@@ -172,7 +174,10 @@ def test_training_does_not_depend_on_what_uses_its_result() -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["assemble_flow", "trace_flow", "measure_quality", "measure_roundtrip", "compare_solvers"],
+    [
+        *("assemble_flow", "measure", "generate_images"),
+        *(f"{EXPERIMENTS}/{name}/measure" for name in ("snapshots", "roundtrip", "flow_quality", "solver_comparison")),
+    ],
 )
 def test_what_uses_flows_depends_on_their_mathematics(script: str) -> None:
     closure = source_closure(SCRIPTS / f"{script}.py", SCRIPTS)

@@ -13,9 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.errors import DataError, Interrupted
 from inflationary_flows.experiments.images.acceleration import accelerate
+from inflationary_flows.experiments.images.choice import choose_images
 from inflationary_flows.experiments.images.generation import generate_images, sample_gaussian
 from inflationary_flows.experiments.images.pictures import take_pictures
-from inflationary_flows.experiments.images.roundtrip import choose_images, measure_image_roundtrip, wrapped_mse
+from inflationary_flows.experiments.images.roundtrip import measure_image_roundtrip, wrapped_mse
 from inflationary_flows.mathematics.denoisers import MixtureDenoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings

@@ -18,7 +18,7 @@ from torch.distributions import Dirichlet, MultivariateNormal, Normal
 from inflationary_flows.errors import DataError, InferenceError
 from inflationary_flows.experiments.hmc.convergence import measure_convergence
 from inflationary_flows.experiments.sbc.measure import WeightRanks, rank_weights
-from inflationary_flows.inference import denoising, joint
+from inflationary_flows.inference import joint, weighting
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import (
     PARETO_K_LIMIT,
@@ -28,11 +28,12 @@ from inflationary_flows.inference.collapsed import (
     integrate_latents,
 )
 from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.inference.denoising import sample_clean_posterior, weigh_pool
+from inflationary_flows.inference.denoising import sample_clean_posterior
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex, observe
 from inflationary_flows.inference.linearised import linearise
 from inflationary_flows.inference.nuts import run_nuts
+from inflationary_flows.inference.weighting import weigh_pool
 from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
@@ -347,7 +348,7 @@ class TestWeighedPool:
     def test_chunks_change_nothing(self, monkeypatch):
         x_obs = np.tile(self.x_obs.numpy(), (3, 1))
         whole = weigh_pool(self.points[:20_000], x_obs, NOISE).weights
-        monkeypatch.setattr(denoising, "_CHUNK_ELEMENTS", 40_000)
+        monkeypatch.setattr(weighting, "_CHUNK_ELEMENTS", 40_000)
         assert np.array_equal(weigh_pool(self.points[:20_000], x_obs, NOISE).weights, whole)
 
     def test_weights_on_too_few_samples_are_refused(self):

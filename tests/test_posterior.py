@@ -12,17 +12,10 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from inflationary_flows.artifacts.inference import (
-    ObservedMixture,
-    load_chain,
-    load_evidence,
-    load_linearised,
-    load_observations,
-    save_chain,
-    save_evidence,
-    save_linearised,
-    save_observations,
-)
+from inflationary_flows.artifacts.chains import load_chain, save_chain
+from inflationary_flows.artifacts.evidence import load_evidence, save_evidence
+from inflationary_flows.artifacts.linearised import load_linearised, save_linearised
+from inflationary_flows.artifacts.observations import ObservedMixture, load_observations, save_observations
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.datasets import load_dataset, save_dataset
 from inflationary_flows.inference.chains import Chain

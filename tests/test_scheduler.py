@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
 
 from repository import REPOSITORY
@@ -56,3 +57,10 @@ def test_schedulers_do_not_wait_for_each_other(ask: Callable[[Any, float], None]
     ask(first, DELAY)
     ask(second, DELAY)
     assert (looks(first), looks(second)) == (1, 1)
+
+
+def test_a_scheduler_that_names_it_differently_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(JobScheduler, "_schedule_reevalutation")
+    path = REPOSITORY / "rules/executor.smk"
+    with pytest.raises(WorkflowError, match="_schedule_reevalutation"):
+        exec(compile(path.read_text(), path, "exec"), {})

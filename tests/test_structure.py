@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "workflow_scripts/inflationary_flows"
 FILES = {path for path in PACKAGE.rglob("*.py")}
 # The arrows of docs/architecture.md: each part, and what it may import besides itself.
 COMMON = {"errors", "seeding", "checkpoint"}
+COMPUTING = {"mathematics", "networks", "training", "data", "inference", "baselines", "metrics"}
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "seeding": set(),
@@ -27,10 +28,8 @@ LAYERS: dict[str, set[str]] = {
     "inference": {"mathematics"},
     "metrics": {"mathematics", "networks", "training", "data", "inference"},
     "config": {"data", "networks", "baselines", "files"},
-    "experiments": {
-        *("config", "mathematics", "networks", "training", "data", "inference", "baselines", "metrics", "plotting"),
-    },
-    "artifacts": {"files", "mathematics", "networks", "training", "data", "inference", "baselines", "metrics"},
+    "experiments": COMPUTING | {"files", "config", "plotting"},
+    "artifacts": COMPUTING | {"files"},
     "plotting": {"files"},
     "audit": {"files", "runtime"},
     "report": {"files", "audit", "plotting", "experiments"},

@@ -1,7 +1,7 @@
 """Compares log densities and gradients at growing numbers of solver steps with a fine reference."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.inference import load_observations
+from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.experiments.hmc.convergence import measure_convergence
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.runtime.devices import device_for

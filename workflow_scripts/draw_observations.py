@@ -1,7 +1,7 @@
 """Draws the observations of the HMC experiment: latents of a mixture, generated, with noise."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.inference import ObservedMixture, save_observations
+from inflationary_flows.artifacts.observations import ObservedMixture, save_observations
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
 from inflationary_flows.runtime.devices import device_for

@@ -1,7 +1,9 @@
 """Integrates out the latent of every observation by importance sampling with the flow."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.inference import load_linearised, load_observations, save_evidence
+from inflationary_flows.artifacts.evidence import save_evidence
+from inflationary_flows.artifacts.linearised import load_linearised
+from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.inference.collapsed import evidence_quality, integrate_latents
 from inflationary_flows.inference.decoder import Decoder

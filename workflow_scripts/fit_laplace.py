@@ -1,7 +1,8 @@
 """Finds mode and curvature of the latent posterior of every observation: its Laplace approximation."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.inference import load_observations, save_linearised
+from inflationary_flows.artifacts.linearised import save_linearised
+from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.linearised import linearise
 from inflationary_flows.runtime.devices import device_for

@@ -1,9 +1,10 @@
 """Reads the features of a data set's images and keeps their statistics."""
 
 from inflationary_flows.artifacts.features import load_extractor, save_reference
+from inflationary_flows.data.references import reference_images
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.files.files import sha256_of, write_json
-from inflationary_flows.metrics.frechet import describe, fit_statistics, reference_images
+from inflationary_flows.metrics.frechet import describe, fit_statistics
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
 

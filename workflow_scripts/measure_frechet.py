@@ -2,40 +2,35 @@
 
 from inflationary_flows.artifacts.features import load_extractor, load_reference
 from inflationary_flows.artifacts.images import evaluations_of, load_images
+from inflationary_flows.experiments.images.frechet import ImageSet, compare_sets
 from inflationary_flows.files.files import sha256_of, write_json
 from inflationary_flows.files.tables import write_rows
-from inflationary_flows.metrics.frechet import compare, fit_statistics, require_same_extractor
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
 
 with job(snakemake) as logger:
-    params, wildcards = snakemake.params, snakemake.wildcards
-    images, parts = load_images(snakemake.input.images)
-    reference, split = load_reference(snakemake.input.reference)
+    params, paths, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
+    images, parts = load_images(paths.images)
+    reference, split = load_reference(paths.reference)
     extractor = load_extractor(
         wildcards.extractor,
-        str(snakemake.input.weights) or None,
+        str(paths.weights) or None,
         sha256=params.sha256,
         layer=params.layer,
         device=device_for(snakemake.resources),
     )
-    require_same_extractor(extractor.identity, reference.identity)
-    levels, evaluations = parts[0]["levels"], evaluations_of(parts)
-    statistics = fit_statistics(images, levels, extractor, feature_samples=params.feature_samples)
-    comparison = compare(statistics, reference)
-    logger.info("%s %.6g of %d images", extractor.identity.metric, comparison.frechet, comparison.n)
-    where = {"dataset": wildcards.dataset, "schedule": wildcards.schedule, "seed": int(wildcards.sample_seed)}
-    rows = [{**row, "evaluations": evaluations} for row in comparison.table()]
-    write_rows(snakemake.output.table, rows, **where)
-    protocol = comparison.protocol(
-        dataset=wildcards.dataset,
-        schedule=wildcards.schedule,
-        training_seed=wildcards.seed,
-        sample_seed=int(wildcards.sample_seed),
+    model = {"dataset": wildcards.dataset, "schedule": wildcards.schedule}
+    sample_seed = int(wildcards.sample_seed)
+    where = {**model, "training_seed": wildcards.seed, "sample_seed": sample_seed}
+    (comparison,), (protocol,) = compare_sets(
+        [ImageSet(images, parts[0]["levels"], evaluations_of(parts), where)],
+        extractor,
+        reference,
+        feature_samples=params.feature_samples,
         split=split,
-        reference_sha256=sha256_of(snakemake.input.reference),
-        shape=list(images.shape[1:]),
-        levels=levels,
-        evaluations=evaluations,
+        reference_sha256=sha256_of(paths.reference),
     )
+    logger.info("%s %.6g of %d images", extractor.identity.metric, comparison.frechet, comparison.n)
+    rows = [{**row, "evaluations": protocol["evaluations"]} for row in comparison.table()]
+    write_rows(snakemake.output.table, rows, **model, seed=sample_seed)
     write_json(snakemake.output.protocol, protocol)

@@ -3,7 +3,8 @@
 from inflationary_flows import Flow
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.images.acceleration import accelerate
-from inflationary_flows.experiments.images.roundtrip import images_of_split, measure_image_roundtrip
+from inflationary_flows.experiments.images.choice import images_of_split
+from inflationary_flows.experiments.images.roundtrip import measure_image_roundtrip
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job

@@ -3,11 +3,19 @@
 from inflationary_flows.artifacts.features import load_extractor, load_reference
 from inflationary_flows.artifacts.images import evaluations_of, load_images
 from inflationary_flows.experiments.baselines.images import frechet_rows
+from inflationary_flows.experiments.images.frechet import ImageSet, compare_sets
 from inflationary_flows.files.files import sha256_of, write_json
 from inflationary_flows.files.tables import write_rows
-from inflationary_flows.metrics.frechet import compare, fit_statistics, require_same_extractor
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
+
+
+def read_set(file, where):
+    images, parts = load_images(file)
+    return ImageSet(
+        images, parts[0]["levels"], evaluations_of(parts), {**where, "sample_seed": parts[0]["sample_seed"]}
+    )
+
 
 with job(snakemake) as logger:
     params, paths = snakemake.params, snakemake.input
@@ -22,25 +30,17 @@ with job(snakemake) as logger:
             layer=params.layer,
             device=device_for(snakemake.resources),
         )
-        require_same_extractor(extractor.identity, reference.identity)
-        distances = []
-        for file in paths.images:
-            images, parts = load_images(file)
-            levels = parts[0]["levels"]
-            statistics = fit_statistics(images, levels, extractor, feature_samples=params.feature_samples)
-            comparison = compare(statistics, reference)
-            distances.append(comparison.frechet)
-            protocol = comparison.protocol(
-                **where,
-                sample_seed=parts[0]["sample_seed"],
-                split=split,
-                reference_sha256=sha256_of(path),
-                shape=list(images.shape[1:]),
-                levels=levels,
-                evaluations=evaluations_of(parts),
-            )
-            protocols.append(protocol)
+        comparisons, of_extractor = compare_sets(
+            (read_set(file, where) for file in paths.images),
+            extractor,
+            reference,
+            feature_samples=params.feature_samples,
+            split=split,
+            reference_sha256=sha256_of(path),
+        )
+        distances = [comparison.frechet for comparison in comparisons]
         logger.info("%s of each draw: %s", extractor.identity.metric, distances)
-        rows += frechet_rows(extractor.identity.metric, distances, len(images))
+        rows += frechet_rows(extractor.identity.metric, distances, comparisons[-1].n)
+        protocols += of_extractor
     write_rows(snakemake.output.table, rows, **where)
     write_json(snakemake.output.protocol, protocols)

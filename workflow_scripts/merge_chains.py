@@ -1,6 +1,6 @@
 """Joins the chains of one posterior and measures how well they agree."""
 
-from inflationary_flows.artifacts.inference import load_chain
+from inflationary_flows.artifacts.chains import load_chain
 from inflationary_flows.files.datasets import save_dataset
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.inference.diagnostics import diagnose, posterior_dataset

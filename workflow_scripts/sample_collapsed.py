@@ -1,6 +1,7 @@
 """Runs the chains of NUTS over the mixture's weights alone."""
 
-from inflationary_flows.artifacts.inference import load_evidence, save_chain
+from inflationary_flows.artifacts.chains import save_chain
+from inflationary_flows.artifacts.evidence import load_evidence
 from inflationary_flows.inference.collapsed import CollapsedPosterior
 from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.runtime.job import job

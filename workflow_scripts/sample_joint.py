@@ -1,7 +1,9 @@
 """Runs one chain of NUTS over the mixture's weights and all latents."""
 
 from inflationary_flows import Flow
-from inflationary_flows.artifacts.inference import load_linearised, load_observations, save_chain
+from inflationary_flows.artifacts.chains import save_chain
+from inflationary_flows.artifacts.linearised import load_linearised
+from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.nuts import run_nuts

@@ -4,7 +4,7 @@ from inflationary_flows import Flow
 from inflationary_flows.artifacts.features import load_extractor, load_reference
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.images.acceleration import accelerate
-from inflationary_flows.experiments.images.roundtrip import images_of_split
+from inflationary_flows.experiments.images.choice import images_of_split
 from inflationary_flows.experiments.images.sweep import measure_evaluations
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.runtime.devices import device_for

@@ -2,7 +2,7 @@
 
 from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.data.splits import load_splits
-from inflationary_flows.experiments.images.roundtrip import choose_images
+from inflationary_flows.experiments.images.choice import choose_images
 from inflationary_flows.files.contact_sheet import save_contact_sheet
 from inflationary_flows.runtime.job import job
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from inflationary_flows.baselines.chart import InjectiveNetwork, build_network, chart_of_size
 from inflationary_flows.baselines.injective import InjectiveFlow
@@ -200,7 +201,6 @@ def _advance(
     nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
     state.optimiser.step()
     decay = ema_decay(state.step, settings)
-    with torch.no_grad():
-        torch._foreach_lerp_(list(state.average.parameters()), list(network.parameters()), 1 - decay)
+    get_ema_multi_avg_fn(decay)(list(state.average.parameters()), list(network.parameters()), None)
     state.step += 1
     return value

@@ -10,39 +10,18 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import pyro
 import torch
-from pyro.infer import NUTS
 from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.chains import Chain
+from inflationary_flows.inference.pyro_adapter import RecordingNUTS
 
 LogDensity = Callable[[Tensor], Tensor]
 _SECONDS_BETWEEN_LINES = 30.0
 _log = logging.getLogger("inflationary_flows")
-
-
-class _RecordingNUTS(NUTS):
-    """Pyro's kernel, which also tells the energy and the size of each trajectory."""
-
-    def __init__(self, potential: Callable[[dict[str, Tensor]], Tensor], **options: Any) -> None:
-        self.calls = 0
-
-        def counted(position: dict[str, Tensor]) -> Tensor:
-            self.calls += 1
-            return potential(position)
-
-        self.energy_start = float("nan")
-        super().__init__(potential_fn=counted, **options)
-
-    def _sample_r(self, name: str) -> tuple[Any, Any]:
-        r, unscaled = super()._sample_r(name)
-        self.energy_start = float(self._kinetic_energy(unscaled) + self._potential_energy_last)
-        return r, unscaled
 
 
 def run_nuts(
@@ -81,21 +60,20 @@ def run_nuts(
     with torch.random.fork_rng(devices=[]):
         # pyro.set_rng_seed also seeds the streams of `random` and numpy, which Pyro's kernels do not use.
         torch.manual_seed(seed % 2**63)
-        kernel = _RecordingNUTS(
-            lambda place: -log_density(place["theta"]),
+        kernel = RecordingNUTS(
+            log_density,
+            position,
+            warmup,
             step_size=step_size,
             adapt_mass_matrix=adapt_mass,
             target_accept_prob=target_acceptance,
             max_tree_depth=max_tree_depth,
         )
-        kernel.initial_params = {"theta": position}
-        pyro.clear_param_store()
-        kernel.setup(warmup)
         rows, records = [], []
-        place, mean_before, said = kernel.initial_params, 0.0, time.monotonic()
+        mean_before, said = 0.0, time.monotonic()
         for index in range(warmup + draws):
             calls = kernel.calls
-            place = kernel.sample(place)
+            position = kernel.step()
             if time.monotonic() - said > _SECONDS_BETWEEN_LINES:
                 said = time.monotonic()
                 _log.info("iteration %d of %d, %d leapfrogs", index + 1, warmup + draws, kernel.calls)
@@ -103,14 +81,14 @@ def run_nuts(
                 continue
             done = index - warmup + 1
             # Pyro keeps the running mean alone; it starts anew after warm-up.
-            mean = float(kernel._mean_accept_prob)
+            mean = kernel.mean_acceptance
             acceptance = mean * done - mean_before * (done - 1)
             mean_before = mean
-            rows.append(place["theta"].detach().numpy().copy())
+            rows.append(position.detach().numpy().copy())
             doublings = math.ceil(math.log2(kernel.calls - calls + 1))
             records.append((kernel.energy_start, doublings, acceptance))
         diverging = np.zeros(draws, dtype=bool)
-        diverging[[at for at in kernel._divergences if at < draws]] = True
+        diverging[[at for at in kernel.divergences if at < draws]] = True
     energies, depths, rates = zip(*records, strict=True)
     return Chain(
         draws=np.stack(rows),

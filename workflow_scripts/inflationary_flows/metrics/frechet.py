@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +23,7 @@ from inflationary_flows.metrics.features import UINT8_RULE, Extractor, Extractor
 from inflationary_flows.metrics.moments import Moments, frechet_distance
 from inflationary_flows.seeding import derive_seed
 
-if TYPE_CHECKING:
-    from inflationary_flows.data.splits import Splits
-
 FRECHET_COLUMNS = ("extractor", "metric", "value", "n")
-REFERENCES = {"train": ("train", "validation"), "test": ("test",), "all": ("train", "validation", "test")}
-Reference = Literal["train", "test", "all"]
 
 LEAST_IMAGES = 2
 FEATURE_BATCH = 64
@@ -293,26 +288,6 @@ def frechet_of(
     """The Frechet distance of images from a reference alone; arguments and errors as in `measure_features`."""
     require_same_extractor(extractor.identity, reference.identity)
     return _frechet(fit_statistics(images, levels, extractor, batch_size=batch_size, feature_samples=0), reference)
-
-
-def reference_images(splits: Splits, reference: Reference) -> np.ndarray:
-    """The images of a data set that generated ones are held against.
-
-    Arguments:
-        splits: Splits of an image data set.
-        reference: `train` (with validation: the official training images), `test` or `all`.
-
-    Returns:
-        Grey levels, shape (n, C, H, W), uint8.
-
-    Raises:
-        DataError: if the points are no images.
-    """
-    image = splits.image
-    if image is None:
-        raise DataError("data set", "images", "points of a table or toy", "list an image data set here")
-    values = [np.asarray(getattr(splits, part).values) for part in REFERENCES[reference]]
-    return np.concatenate(values).reshape(-1, image.channels, image.height, image.width)
 
 
 def require_same_extractor(found: ExtractorIdentity, reference: ExtractorIdentity) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 from scipy import stats
 
 from inflationary_flows.errors import InferenceError
-from inflationary_flows.inference.denoising import weigh_pool
+from inflationary_flows.inference.weighting import weigh_pool
 from inflationary_flows.seeding import derive_seed
 
 # Share of the replicates whose posterior may rest on fewer samples than asked for.
@@ -136,6 +136,41 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
             "draw a larger pool, or raise the noise",
         )
     return Masses(closer[:, :-1], closer[:, -1], below, ess)
+
+
+def judge_prior(
+    pool: np.ndarray,
+    truth: np.ndarray,
+    exact: np.ndarray,
+    noise_stds: Sequence[float],
+    *,
+    references: int,
+    seed: int,
+    minimum_ess: float,
+) -> dict[float, Masses]:
+    """Computes where true points lie in posteriors under a prior given by samples, for several strengths of noise.
+
+    Arguments:
+        pool: Samples of the prior, shape (m, D), data units.
+        truth: Clean points of the true data, shape (n, D), data units.
+        exact: Other points of the true data, shape (k, D), that their centre and spread come from.
+        noise_stds: Standard deviations of the noise, in those of the data.
+        references, seed: As of `make_replicates`.
+        minimum_ess: As of `posterior_masses`.
+
+    Returns:
+        The masses for each noise.
+
+    Raises:
+        InferenceError: as of `posterior_masses`.
+    """
+    centre, spread = exact.mean(0), float(np.sqrt(exact.var(0).mean()))
+    return {
+        noise_std: posterior_masses(
+            pool, make_replicates(truth, noise_std * spread, references, seed, centre=centre), minimum_ess
+        )
+        for noise_std in noise_stds
+    }
 
 
 def coverage_rows(closer: np.ndarray, central: np.ndarray, levels: Sequence[float]) -> list[dict[str, Any]]:

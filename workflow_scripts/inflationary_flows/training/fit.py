@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from inflationary_flows.checkpoint import Checkpoint
@@ -149,10 +150,7 @@ def advance(
     compute.scaler.step(state.optimiser)
     compute.scaler.update()
     decay = ema_decay(state.step, settings)
-    with torch.no_grad():
-        averages: list[Tensor] = list(state.average.parameters())
-        weights: list[Tensor] = list(state.network.parameters())
-        torch._foreach_lerp_(averages, weights, 1 - decay)
+    get_ema_multi_avg_fn(decay)(list(state.average.parameters()), list(state.network.parameters()), None)
     state.step += 1
     return value
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.baselines.method import Model
-from inflationary_flows.metrics.tarp import coverage_rows, make_replicates, posterior_masses
+from inflationary_flows.metrics.tarp import coverage_rows, judge_prior
 from inflationary_flows.seeding import derive_seed
 
 METHOD_COVERAGE_COLUMNS = ("noise_std", "level", "coverage", "se", "p_value", "replicates")
@@ -58,12 +58,19 @@ def measure_method_coverage(
         but one posterior in a hundred exceed.
     """
     pool = model.sample(settings.pool, derive_seed("tarp pool", settings.seed))
-    centre, spread = exact.mean(0), float(np.sqrt(exact.var(0).mean()))
+    judged = judge_prior(
+        pool,
+        truth,
+        exact,
+        settings.noise_stds,
+        references=settings.references,
+        seed=settings.seed,
+        # A collapsed posterior is a finding here, not an error.
+        minimum_ess=0,
+    )
     coverage: list[dict[str, Any]] = []
     summary: list[dict[str, Any]] = []
-    for noise_std in settings.noise_stds:
-        replicates = make_replicates(truth, noise_std * spread, settings.references, settings.seed, centre=centre)
-        masses = posterior_masses(pool, replicates, minimum_ess=0)
+    for noise_std, masses in judged.items():
         rows = coverage_rows(masses.closer, masses.central, settings.levels)
         coverage += [{"noise_std": noise_std, **row} for row in rows]
         values = {

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.experiments.images.choice import choose_images
 from inflationary_flows.experiments.images.generation import as_images, generate_images
-from inflationary_flows.experiments.images.roundtrip import choose_images
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 

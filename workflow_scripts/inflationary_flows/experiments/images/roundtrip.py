@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.checkpoint import Checkpoint, in_batches
-from inflationary_flows.data.pixels import ImageFormat, Pixels
-from inflationary_flows.data.splits import Splits
+from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.experiments.images.choice import choose_images
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
-from inflationary_flows.metrics.frechet import Reference, reference_images
 from inflationary_flows.metrics.integration import carry_data, carry_latents
-from inflationary_flows.seeding import derive_seed
 
 # Grey levels of 8 bits in a unit of x, whose range is [-1, 1].
 GREY_LEVELS = 127.5
@@ -36,23 +34,6 @@ def wrapped_mse(original: np.ndarray, recovered: np.ndarray) -> float:
     with np.errstate(over="ignore"):
         difference = original - recovered
         return float((difference * difference).mean(dtype=np.float64))
-
-
-def choose_images(available: int, wanted: int, sample_seed: int) -> np.ndarray:
-    """Numbers of the images of a draw, ascending: a random choice, or all if no more are there."""
-    order = np.random.default_rng(derive_seed("roundtrip images", sample_seed)).permutation(available)
-    return np.sort(order[:wanted])
-
-
-def images_of_split(splits: Splits, split: Reference) -> Pixels:
-    """Images as points of one split; `train` has those of validation too.
-
-    Raises:
-        DataError: if the data set has no images.
-    """
-    chosen = reference_images(splits, split)
-    assert splits.image is not None
-    return Pixels(chosen.reshape(len(chosen), -1), splits.image)
 
 
 def measure_image_roundtrip(

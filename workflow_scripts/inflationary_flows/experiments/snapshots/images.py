@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.experiments.images.choice import choose_images
 from inflationary_flows.experiments.images.generation import as_images
 from inflationary_flows.experiments.images.pictures import SHOWN_DEVIATIONS
-from inflationary_flows.experiments.images.roundtrip import choose_images
 from inflationary_flows.experiments.snapshots.trajectory import trace_both_ways
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow

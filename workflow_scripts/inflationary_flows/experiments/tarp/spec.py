@@ -74,7 +74,7 @@ EXPERIMENT = Experiment(
         environment="inference",
         flows=judged,
         each_flow=False,
-        needs=("splits", "dataset", "log"),
+        needs=("dataset", "log"),
         params=lambda study, dataset: {
             name: value
             for name, value in study.experiments["tarp"].items()

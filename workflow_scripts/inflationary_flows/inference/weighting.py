@@ -1,0 +1,94 @@
+r"""Posteriors of clean points given noisy observations, as importance weights over samples of the prior.
+
+    x_obs = x + N(0, sigma^2 I)
+
+For few dimensions, and for any prior that can be sampled, the exact density of a toy among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from inflationary_flows.errors import InferenceError
+from inflationary_flows.seeding import derive_seed
+
+# Numbers held at once by a chunk of weights: 2**23 float64 are 64 MB.
+_CHUNK_ELEMENTS = 2**23
+_MOST_DIMENSIONS = 3
+
+
+@dataclass(frozen=True)
+class WeightedPool:
+    """Posteriors of several observations as weights over the same samples of the prior.
+
+    Attributes:
+        points: Samples of the prior, shape (m, D).
+        weights: Weights, rows adding up to 1, shape (n, m).
+        ess: Effective sample sizes 1 / sum of squared weights, shape (n,).
+    """
+
+    points: np.ndarray
+    weights: np.ndarray
+    ess: np.ndarray
+
+    def mean(self) -> np.ndarray:
+        """Posterior means, shape (n, D)."""
+        return self.weights @ self.points
+
+    def covariance(self) -> np.ndarray:
+        """Posterior covariances, shape (n, D, D)."""
+        mean = self.mean()
+        second = np.einsum("nm,mi,mj->nij", self.weights, self.points, self.points, optimize=True)
+        return second - mean[:, :, None] * mean[:, None, :]
+
+    def resample(self, draws: int, seed: int) -> np.ndarray:
+        """Draws from each posterior with replacement, shape (n, draws, D)."""
+        chosen = [
+            np.random.default_rng(derive_seed("resampling", seed, row)).choice(len(self.points), draws, p=weights)
+            for row, weights in enumerate(self.weights)
+        ]
+        return self.points[np.stack(chosen)]
+
+
+def weigh_pool(points: np.ndarray, x_obs: np.ndarray, noise_std: float, *, minimum_ess: float = 50.0) -> WeightedPool:
+    """Weighs samples of the prior by the likelihood of each observation.
+
+    Arguments:
+        points: Samples of the prior, shape (m, D), data units.
+        x_obs: Observations, shape (n, D), data units.
+        noise_std: Their noise sigma, data units.
+        minimum_ess: Fewer effective samples are refused.
+
+    Raises:
+        InferenceError: if shapes disagree, D is above 3, the noise is not positive, or the weights collapse onto too
+            few samples.
+    """
+    if points.ndim != 2 or x_obs.ndim != 2 or points.shape[1] != x_obs.shape[1]:
+        raise InferenceError(
+            "x_obs", f"shape (n, {points.shape[-1]})", f"shape {x_obs.shape}", "pass one row per observation"
+        )
+    if points.shape[1] > _MOST_DIMENSIONS:
+        raise InferenceError(
+            "x_obs", f"at most {_MOST_DIMENSIONS} dimensions", str(points.shape[1]), "use sample_clean_posterior"
+        )
+    if not noise_std > 0:
+        raise InferenceError("noise_std", "a number > 0", f"{noise_std:g}", "give the standard deviation of the noise")
+    weights = np.empty((len(x_obs), len(points)))
+    rows = max(1, _CHUNK_ELEMENTS // len(points))
+    for first in range(0, len(x_obs), rows):
+        part = x_obs[first : first + rows]
+        square = sum((part[:, None, i] - points[None, :, i]) ** 2 for i in range(points.shape[1]))
+        log_weights = -square / (2 * noise_std**2)
+        weights[first : first + rows] = np.exp(log_weights - logsumexp(log_weights, axis=1, keepdims=True))
+    ess = 1 / np.square(weights).sum(1)
+    if len(ess) and ess.min() < minimum_ess:
+        raise InferenceError(
+            f"posterior of observation {int(ess.argmin())}",
+            f"an effective sample size of at least {minimum_ess:g}",
+            f"{ess.min():.1f} of {len(points)} samples",
+            "draw a larger pool, or check that the observation can come from these data at this noise",
+        )
+    return WeightedPool(points, weights, ess)
