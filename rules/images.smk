@@ -158,7 +158,7 @@ rule fit_reference:
         "../envs/images.yaml"
     threads: threads_of
     resources:
-        **reading_features(features_group, seconds=600),
+        **reading_features(features_group, seconds_of_features),
     params:
         reference=of_images("reference"),
         feature_samples=of_images("feature_samples"),
@@ -195,7 +195,7 @@ rule measure_frechet:
         "../envs/images.yaml"
     threads: threads_of
     resources:
-        **reading_features(features_group, seconds=600),
+        **reading_features(features_group, seconds_of_features),
     params:
         feature_samples=of_images("feature_samples"),
         sha256=of_inception("sha256", lambda wildcards: wildcards.extractor),

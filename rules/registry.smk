@@ -222,9 +222,13 @@ def drawing_params(experiment, each=False):
 
 
 def stages_of_rules(wildcards):
-    """The stage of each rule: that of its experiment, or else the name of its file."""
-    stages = {one.name: one.stage for one in EXPERIMENTS if one.stage}
+    """Each rule with the stage that it belongs to: that of its experiment, else the file that it stands in."""
+    made = {
+        f"{what}_{one.name}": one.stage
+        for one in EXPERIMENTS
+        for what in ("measure", "merge", "plot", "run", "summarise")
+        if one.stage
+    }
     return {
-        one.name: stages.get(one.name.partition("_")[2]) or Path(one.snakefile).stem
-        for one in workflow.rules
+        one.name: made.get(one.name, Path(one.snakefile).stem) for one in workflow.rules
     }

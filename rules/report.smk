@@ -6,7 +6,6 @@ that they always run, whatever is there, and no benchmarks, which would count as
 
 
 localrules:
-    plan,
     audit,
     bundle,
     report,
@@ -16,7 +15,8 @@ rule plan:
     """Prints jobs and hours of each stage, from a dry run, and writes them to results/plan.csv."""
     log:
         "results/logs/plan.log",
-    # No environment of its own: a dry run needs the Python that runs Snakemake.
+    # Snakemake again, in the same environment as itself.
+    handover: True
     resources:
         **small("1GB", "10m"),
     params:

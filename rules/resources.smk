@@ -29,14 +29,14 @@ from inflationary_flows.networks.costs import (
 SLACK, OVERHEAD_MINUTES = 1.5, 15
 # Memory of a process without its network: libraries and, with a GPU, its runtime.
 PROCESS_GB, GPU_PROCESS_GB = 2.0, 5.0
-# Seconds of a job that does next to nothing: starts and imports.
-MOMENT = 60
+# Seconds of a job that does next to nothing: it starts and imports (results/benchmarks of config.yaml).
+MOMENT = 10
 # Seconds that a gradient of the joint density takes for one observation, and gradients of a trajectory.
 GRADIENT_SECONDS, GRADIENTS = 1.4 / 2000, 40
 # Seconds that a posterior of a replicate takes for one observation and particle.
 REPLICATE_SECONDS = 98 / 2000 / 128
-# Seconds of an image on a CPU whose features Inception reads.
-SECONDS_OF_FEATURES = 0.1
+# Seconds of an image on a CPU whose features Inception reads, and elsewhere: on a GPU, or by small extractors.
+SECONDS_OF_FEATURES, SECONDS_OF_QUICK_FEATURES = 0.1, 0.012
 # What takes longer is a job of its own.
 SHORT_MINUTES = 5
 MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}
@@ -302,6 +302,13 @@ def features_group(wildcards):
     """Group of jobs that read features of few images."""
     hours = images_of(wildcards)["samples"] * SECONDS_OF_FEATURES / 3600
     return image_group(wildcards, hours)
+
+
+def seconds_of_features(wildcards):
+    """Expected seconds of a job that reads features of one set of images."""
+    slow = wildcards.extractor == "inception" and not gpus_for_images(wildcards)
+    each = SECONDS_OF_FEATURES if slow else SECONDS_OF_QUICK_FEATURES
+    return MOMENT + math.ceil(images_of(wildcards)["samples"] * each)
 
 
 def carrying_runtime(wildcards, attempt):

@@ -151,7 +151,7 @@ def test_conda_environments_of_methods_have_what_these_import(method: Path, monk
 
 def test_every_script_belongs_to_a_rule_and_back() -> None:
     scripts = {path.name for path in SCRIPTS.glob("*.py")}
-    named = {script for script, _ in rules_and_environments()} | {"measure.py", "plot.py"}
+    named = {script for script, _ in rules_and_environments()} | {"measure.py", "plot.py", "plan.py"}
     assert named == scripts
     # An experiment's modules belong to its spec.
     folders = SCRIPTS / "inflationary_flows/experiments"

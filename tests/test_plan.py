@@ -1,64 +1,150 @@
-"""The plan of a run: its sums, its text, and its numbers of jobs against those of a dry-run."""
+"""The plan of a run: what it reads of a dry run, its sums and its text."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from conftest import REPOSITORY, SMOKE, run_workflow, with_cost
+from conftest import REPOSITORY, SMOKE, Outcome, run_workflow, with_cost
 from inflationary_flows.config import load_config, network_settings
+from inflationary_flows.errors import ConfigError, InflationaryFlowsError
 from inflationary_flows.networks.costs import network_cost, training_hours
-from inflationary_flows.report.plan import PLAN_COLUMNS, plan_rows, plan_text, with_totals
+from inflationary_flows.report.plan import (
+    PLAN_COLUMNS,
+    PlannedJob,
+    dry_run,
+    plan_rows,
+    plan_text,
+    read_dry_run,
+    with_totals,
+)
 
 PAPER = REPOSITORY / "configs/paper.yaml"
-PATCHES = REPOSITORY / "configs/photo_patches.yaml"
-COUNTS = [
-    {"stage": "train", "rule": "train_network", "jobs": 2, "gpus": 4, "hours": 10.0, "threads": 8},
-    {"stage": "train", "rule": "train_network", "jobs": 3, "gpus": 0, "hours": 0.5, "threads": 2},
-    {"stage": "metrics", "rule": "measure_quality", "jobs": 6, "gpus": 0, "hours": 0.25},
-    {"stage": "metrics", "rule": "none_of_these", "jobs": 0, "gpus": 0, "hours": 1.0},
+STAGES = {"train_network": "flows", "measure_tarp": "calibration", "plot_tarp": "calibration"}
+ON_GPUS = {"gpu": "4", "expected_seconds": "36000"}
+JOBS = [
+    PlannedJob("measure_tarp", resources={"expected_seconds": "900"}),
+    PlannedJob("train_network", threads=8, resources=ON_GPUS),
+    PlannedJob("train_network", threads=8, resources=ON_GPUS),
+    PlannedJob("train_network", threads=2, resources={"gpu": "0", "expected_seconds": "1800"}),
 ]
 
 
 def test_hours_are_those_of_all_gpus_or_all_cores() -> None:
-    train, quality = plan_rows(COUNTS)
+    train, tarp = plan_rows(JOBS, STAGES)
     assert tuple(train) == PLAN_COLUMNS
-    assert (train["jobs"], train["gpus"], train["gpu_hours"], train["cpu_hours"]) == (5, 4, 80.0, 3.0)
-    assert (quality["jobs"], quality["gpus"], quality["gpu_hours"], quality["cpu_hours"]) == (6, 0, 0.0, 1.5)
+    assert tuple(train.values()) == ("flows", "train_network", 3, 4, 80.0, 1.0)
+    assert tuple(tarp.values()) == ("calibration", "measure_tarp", 1, 0, 0.0, 0.25)
 
 
 def test_totals_add_up() -> None:
-    rows = with_totals(plan_rows(COUNTS))
-    assert [(row["stage"], row["rule"]) for row in rows if row["rule"] == "total"] == [
-        ("train", "total"),
-        ("metrics", "total"),
-        ("total", "total"),
-    ]
-    assert (rows[-1]["jobs"], rows[-1]["gpu_hours"], rows[-1]["cpu_hours"]) == (11, 80.0, 4.5)
+    rows = with_totals(plan_rows(JOBS, STAGES))
+    totals = [row for row in rows if row["rule"] == "total"]
+    assert [row["stage"] for row in totals] == ["flows", "calibration", "total"]
+    assert (rows[-1]["jobs"], rows[-1]["gpu_hours"], rows[-1]["cpu_hours"]) == (4, 80.0, 1.25)
 
 
 def test_text_is_a_table_with_aligned_columns() -> None:
-    lines = plan_text(plan_rows(COUNTS)).splitlines()
+    lines = plan_text(plan_rows(JOBS, STAGES)).splitlines()
     assert lines[0].split() == ["stage", "rule", "jobs", "GPUs", "a", "job", "GPU", "hours", "CPU", "hours"]
     assert len({len(line) for line in lines}) == 1
-    assert lines[-1].split() == ["total", "total", "11", "4", "80.0", "4.5"]
+    assert lines[-1].split() == ["total", "total", "4", "4", "80.0", "1.2"]
     assert plan_text([]).splitlines()[-1].split() == ["total", "total", "0", "0", "0", "0"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "gpus"),
+    [
+        ("gpu=2, gpu_model=a100", 2),
+        ("gpu=0, gres=gpu:3", 3),
+        ("gpu=0, gres=gpu:a100:4", 4),
+        ("gpu=0, gres=", 0),
+        ("", 0),
+    ],
+)
+def test_gpus_are_counted_in_the_words_of_any_cluster(asked: str, gpus: int) -> None:
+    text = f"rule a:\n    output: results/a\n    resources: tmpdir=/tmp, {asked}\ntotal    1\n"
+    assert [job.gpus for job in read_dry_run(text)] == [gpus]
+
+
+def test_a_rule_that_expects_no_time_is_named() -> None:
+    with pytest.raises(InflationaryFlowsError, match=r"rule plot_tarp: expected the resource expected_seconds, got"):
+        plan_rows([*JOBS, PlannedJob("plot_tarp", resources={"gpu": "0"})], STAGES)
+
+
+@pytest.mark.parametrize("text", ["", "total    2\n", "rule a:\n    output: results/a\n"])
+def test_words_that_are_not_understood_are_no_plan(text: str) -> None:
+    with pytest.raises(RuntimeError, match="Snakemake's words have changed"):
+        read_dry_run(text)
+
+
+def planned(directory: Path, config: Path) -> list[PlannedJob]:
+    with chdir(directory):
+        return read_dry_run(dry_run(REPOSITORY / "Snakefile", config))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("config", [SMOKE, PAPER, PATCHES], ids=["smoke", "paper", "photo_patches"])
-def test_planned_jobs_are_those_of_a_dry_run(config: Path, tmp_path: Path) -> None:
-    planned = run_workflow(tmp_path, "plan", config=config)
-    assert planned.code == 0, planned.text
+def test_a_run_that_cannot_be_planned_ends_in_what_snakemake_says(
+    edited_config: Callable[[Callable[[dict[str, Any]], None]], Path], tmp_path: Path
+) -> None:
+    config = edited_config(lambda content: content["solver"].update(method="rk5000"))
+    with pytest.raises(
+        ConfigError, match=r"(?s)expected a dry run that succeeds, got.*config: solver\.method: expected"
+    ) as caught:
+        planned(tmp_path, config)
+    assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_plan_is_that_of_the_resolved_configuration(tmp_path: Path) -> None:
+    outcome = run_workflow(tmp_path, "plan")
+    assert outcome.code == 0, outcome.text
+    assert "GPU hours" in outcome.text
+    assert "Forced execution" not in outcome.text
+    jobs = planned(tmp_path, SMOKE)
+    again = planned(tmp_path, Path("results/config.resolved.yaml"))
+    assert sorted(map(str, jobs)) == sorted(map(str, again))
     table = pd.read_csv(tmp_path / "results/plan.csv")
     assert list(table.columns) == list(PLAN_COLUMNS)
-    assert "GPU hours" in planned.text
-    announced = run_workflow(tmp_path, "-n", config=config)
-    assert announced.code == 0, announced.text
-    assert table.groupby("rule")["jobs"].sum().to_dict() == dict(announced.jobs)
+    assert table["jobs"].sum() == len(jobs)
+
+
+@pytest.mark.slow
+def test_jobs_of_groups_and_of_none_are_read_alike(tmp_path: Path) -> None:
+    with chdir(tmp_path):
+        text = dry_run(REPOSITORY / "Snakefile", SMOKE)
+    # Those of groups stand further to the right.
+    assert {len(indent) for indent in re.findall(r"^( *)rule ", text, re.MULTILINE)} == {0, 4}
+    assert Counter(job.rule for job in read_dry_run(text)) == Outcome(0, text).jobs
+
+
+@pytest.mark.slow
+def test_twice_the_steps_are_twice_the_hours_however_gpus_are_asked_for(
+    edited_config: Callable[[Callable[[dict[str, Any]], None]], Path], tmp_path: Path
+) -> None:
+    def trained_for(steps: int, **hardware: str) -> dict[str, list[PlannedJob]]:
+        def edit(content: dict[str, Any]) -> None:
+            content["training"]["images"] |= {"steps": steps, "gpu": 4, "accumulate": 1}
+            content.setdefault("hardware", {}).update(hardware)
+
+        jobs = planned(tmp_path, edited_config(edit))
+        trains = [job for job in jobs if job.rule == "train_network" and job.gpus]
+        return {"train": trains, "other": [job for job in jobs if job not in trains]}
+
+    once = trained_for(10**11)
+    twice = trained_for(2 * 10**11, gpu_request="gres", gpu_model="a100")
+    hours = [sum(job.gpus * job.hours for job in run["train"]) for run in (once, twice)]
+    assert hours[1] == pytest.approx(2 * hours[0], rel=1e-2)
+    assert {job.gpus for run in (once, twice) for job in run["train"]} == {4}
+    others = [[(job.rule, job.gpus, job.threads, job.hours) for job in run["other"]] for run in (once, twice)]
+    assert sorted(others[0]) == sorted(others[1])
 
 
 @pytest.mark.slow
@@ -99,5 +185,5 @@ def test_the_papers_configuration_has_every_row_of_tables_1_to_3() -> None:
     assert {(name, int(d), None if pd.isna(gap) else gap) for name, d, gap in rows} <= have
     for name in ("cifar10", "afhqv2"):
         images, training = config.experiments.images[name], config.training[config.datasets[name].training]
-        assert (images.samples, images.draws, images.roundtrip) == (50_000, [0, 1, 2], 10_000)
+        assert (images.samples, images.sample_seeds, images.roundtrip) == (50_000, [0, 1, 2], 10_000)
         assert training.steps * training.batch_size == pytest.approx(275e6, rel=1e-3)

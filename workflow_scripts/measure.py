@@ -85,13 +85,13 @@ with job(snakemake) as log:
         arrays, posteriors = made.arrays, made.posteriors
 
     for name, path in snakemake.output.items():
-        if name in tables and path.endswith(".csv"):
+        if name in tables:
             write_rows(path, tables[name])
         elif path.endswith(".npz"):
             with atomic_write(path) as temporary:
-                np.savez_compressed(temporary, **arrays[name])
+                np.savez_compressed(temporary, **arrays[name.removesuffix("_npz")])
         else:
             # Imported lazily: few experiments make draws.
             from inflationary_flows.files.datasets import save_datasets
 
-            save_datasets(path, posteriors[name])
+            save_datasets(path, posteriors[name.removesuffix("_nc")])

@@ -51,7 +51,7 @@ def job_name(experiment: Experiment) -> str:
 
 
 def measured_files(experiment: Experiment) -> dict[str, str]:
-    """Files that the measurement of an experiment makes, by the names of tables and arrays; {dataset} is a wildcard."""
+    """Files that a measurement makes, with {dataset}: tables by name, {name}_npz of arrays, {name}_nc of draws."""
     measurement = experiment.measurement
     if measurement is None:
         return {}
@@ -61,8 +61,8 @@ def measured_files(experiment: Experiment) -> dict[str, str]:
     files = {name: f"{folder}{where}/{name}.csv" for name in tables}
     if not experiment.stage and where:
         files = {name: f"{folder}/{name}/{{dataset}}.csv" for name in tables}
-    files |= {name: f"{METRICS}{where}/{name}.npz" for name in measurement.arrays}
-    return files | {name: f"{INFERENCE}{where}/{name}.nc" for name in measurement.posteriors}
+    files |= {f"{name}_npz": f"{METRICS}{where}/{name}.npz" for name in measurement.arrays}
+    return files | {f"{name}_nc": f"{INFERENCE}{where}/{name}.nc" for name in measurement.posteriors}
 
 
 def all_measured(study: Study, experiment: Experiment) -> list[str]:
@@ -96,12 +96,12 @@ def parts_of(study: Study, experiment: Experiment) -> dict[str, list[str]]:
 
 def pictures_of(study: Study, experiment: Experiment) -> list[Shown]:
     """Pictures of an experiment that the configuration has data for."""
-    by_dataset = list(experiment.datasets(study)) if experiment.datasets else []
-    known = bool(parts_of(study, experiment)) or not experiment.tables
+    has_tables = bool(parts_of(study, experiment)) or not experiment.tables
+    by_dataset = bool(experiment.datasets and experiment.datasets(study))
     return [
         picture
         for picture in experiment.pictures
-        if (picture.exists(study) if picture.exists else bool(by_dataset) if picture.wildcards else known)
+        if (by_dataset if picture.wildcards else has_tables) and (picture.exists is None or picture.exists(study))
     ]
 
 

@@ -39,7 +39,7 @@ class PlannedJob:
     def gpus(self) -> int:
         """GPUs that it asks for: gpu=N, or gres=gpu:N or gres=gpu:model:N."""
         gres = self.resources.get("gres", "").rpartition(":")[2]
-        return int(gres or self.resources.get("gpu", 0))
+        return int(gres or self.resources.get("gpu", "0"))
 
     @property
     def hours(self) -> float:
@@ -50,7 +50,7 @@ class PlannedJob:
                 f"rule {self.rule}",
                 f"the resource {EXPECTED}",
                 f"resources {', '.join(self.resources)}",
-                "Add the seconds that a job of this rule takes to its resources, or use SMALL",
+                "Add the seconds that a job of this rule takes to its resources, as small() does",
             )
         return int(seconds) / 3600
 
@@ -68,8 +68,8 @@ def dry_run(snakefile: Path, configuration: Path) -> str:
     Raises:
         ConfigError: with Snakemake's own message, if it cannot plan the run.
     """
-    command = [sys.executable, "-m", "snakemake", "all", "--dry-run", "--forceall", "--nolock", "--nocolor"]
-    command += ["--cores", _CORES, "--quiet", "host", "--workflow-profile", "none"]
+    command = [sys.executable, "-m", "snakemake", "all", "--dry-run", "--forceall", "--rerun-incomplete"]
+    command += ["--nolock", "--nocolor", "--cores", _CORES, "--quiet", "host", "--workflow-profile", "none"]
     command += ["--snakefile", str(snakefile), "--configfile", str(configuration)]
     environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
@@ -120,7 +120,9 @@ def plan_rows(jobs: Iterable[PlannedJob], stages: Mapping[str, str]) -> list[dic
     Raises:
         InflationaryFlowsError: if a job does not say how long it takes.
     """
-    rows = {rule: dict(zip(PLAN_COLUMNS, (stage, rule, 0, 0, 0.0, 0.0), strict=True)) for rule, stage in stages.items()}
+    rows: dict[str, dict[str, Any]] = {
+        rule: dict(zip(PLAN_COLUMNS, (stage, rule, 0, 0, 0.0, 0.0), strict=True)) for rule, stage in stages.items()
+    }
     for job in jobs:
         row = rows[job.rule]
         row["jobs"] += 1

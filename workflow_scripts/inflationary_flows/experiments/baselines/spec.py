@@ -55,6 +55,7 @@ EXPERIMENT = Experiment(
             CIFAR-10. Here: the image sets of the configuration, with equal numbers of parameters and equal training
             time for all methods.
             """,
+            exists=lambda study: bool(study.comparison.of_images),
         ),
         Figure(
             "baseline_coverage",
@@ -68,6 +69,7 @@ EXPERIMENT = Experiment(
             grey band of two standard errors of a single network. Paper: claims that inflationary flows are better
             calibrated than injective ones. Here: the same test for all methods.
             """,
+            exists=lambda study: bool(study.comparison.toys),
         ),
         Figure(
             "baseline_costs",

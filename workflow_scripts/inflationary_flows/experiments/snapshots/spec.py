@@ -99,6 +99,7 @@ EXPERIMENT = Experiment(
             integrated by Euler steps in scaled coordinates. Here: all sets of the configuration that can be drawn,
             integrated by its solver, with latents from the exact covariance.
             """,
+            exists=lambda study: bool(toys(study, reducing=False)),
         ),
         Figure(
             "fig03",
@@ -114,6 +115,7 @@ EXPERIMENT = Experiment(
             directions as their schedules keep. The variances of compressed latents are exact, unless the schedule says
             otherwise.
             """,
+            exists=lambda study: bool(toys(study, reducing=True)),
         ),
         Figure(
             "embedded_toys",
@@ -126,6 +128,7 @@ EXPERIMENT = Experiment(
             the eigenbasis, of which the first three are drawn. Colours are as in figure 2. Paper: 2-D toys in three
             dimensions or more, reduced. Here: the embedded sets of the configuration, under each of their schedules.
             """,
+            exists=lambda study: bool(embedded(study)),
         ),
         Figure(
             "digits_samples",
@@ -138,6 +141,7 @@ EXPERIMENT = Experiment(
             of the kernel. Errors in the lower ones are errors of the flow itself. Errors in the upper ones alone come
             from the gap between prior and true latents.
             """,
+            exists=lambda study: bool(digits(study)),
         ),
         Figure(
             "digits_roundtrip",
@@ -148,6 +152,7 @@ EXPERIMENT = Experiment(
             Digits, their reconstructions from latents, and the difference, which has a colour scale of its own. The
             flow is invertible, so only the error of the solver remains, also where few directions are kept.
             """,
+            exists=lambda study: bool(digits(study)),
         ),
     ),
 )

@@ -25,6 +25,7 @@ EXPERIMENT = Experiment(
             participation ratios of published sets of images. Here: the sets of the configuration, by the split that
             flows are trained on.
             """,
+            exists=lambda study: bool(study.image_sets),
         ),
         Table(
             "participation_ratio",
@@ -59,6 +60,7 @@ EXPERIMENT = Experiment(
                 "eigenvalue": "variance along it",
                 "cumulative_share": "share of the total variance up to it",
             },
+            exists=lambda study: bool(study.image_sets),
         ),
     ),
 )

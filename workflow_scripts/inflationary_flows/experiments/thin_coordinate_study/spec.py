@@ -77,6 +77,7 @@ EXPERIMENT = Experiment(
             each name is the loss with all latents. Paper: such toys on their way to fewer dimensions. Here: the same,
             and the size of the loss.
             """,
+            exists=lambda study: bool(studied_in_figures(study)),
         ),
         Table(
             "thin_coordinate_study",
