@@ -222,7 +222,7 @@ def drawing_params(experiment, each=False):
 
 
 def stages_of_rules(wildcards):
-    """Each rule with the stage that it belongs to: that of its experiment, else the file that it stands in."""
+    """The stage of each rule, that of its experiment or else the name of its file."""
     made = {
         f"{what}_{one.name}": one.stage
         for one in EXPERIMENTS

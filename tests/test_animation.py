@@ -15,19 +15,29 @@ from PIL import Image, ImageSequence
 
 from inflationary_flows.config.experiments import Animations, Snapshots
 from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.experiments.animations.figure import draw_animation, save_animation
 from inflationary_flows.experiments.images.generation import as_images
 from inflationary_flows.experiments.images.pictures import take_pictures
 from inflationary_flows.experiments.snapshots.images import trace_images
 from inflationary_flows.experiments.snapshots.trajectory import trace_flow, trace_points
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
-from inflationary_flows.plotting.animation import draw_frames, save_animation
+from inflationary_flows.plotting.labels import Labels
+from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import COLOURS
 from oracles import PRP, PRR, mixture_flow
 
 SETTINGS = Animations()
 DIGIT = ImageFormat(1, 8, 8, 16)
 SOLVER = SolverSettings("rk4", 12)
-TIMING = {"frame_seconds": SETTINGS.frame_seconds, "hold_seconds": SETTINGS.hold_seconds}
+PARAMS = {name: getattr(SETTINGS, name) for name in ("points", "frame_seconds", "hold_seconds")}
+
+
+def material_of(**flows: dict[str, np.ndarray]) -> Material:
+    """Flows of one data set by their schedules."""
+    arrays = {f"{schedule}/seed0/{k}": v for schedule, arrays in flows.items() for k, v in arrays.items()}
+    labels = Labels({"schedules": {"reduced": {"kept_dims": 1}}})
+    listed = [["mixture", schedule, "0"] for schedule in flows]
+    return Material(labels, arrays={"animation": [arrays]}, params={"flows": listed, **PARAMS})
 
 
 def image_flow(settings: dict[str, Any]) -> tuple[Flow, np.ndarray]:
@@ -63,7 +73,7 @@ def test_pictures_begin_as_data_and_end_as_the_latents_of_figure_5(settings: dic
     flow, x = image_flow(settings)
     arrays = trace_images(flow, x, DIGIT, pictures=9, frames=4, seed=2)
     assert arrays["inflation"].shape == arrays["generation"].shape == (4, 9, *DIGIT.shape)
-    figure = take_pictures(flow, x, DIGIT, pictures=9, draw=2)
+    figure = take_pictures(flow, x, DIGIT, pictures=9, sample_seed=2)
     np.testing.assert_array_equal(arrays["inflation"][0], figure["original"])
     np.testing.assert_array_equal(arrays["inflation"][-1], figure["latent"])
     generated = flow.generate(flow.sample_latents(9, 2))
@@ -91,9 +101,9 @@ def animation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         dimension = 2 if request.param == "plane" else 3
         flow, x = mixture_flow(PRP, dimension=dimension, solver=SOLVER)
         arrays = trace_points(flow, x, x[:, 0], samples=Snapshots().samples, **chosen)
-    drawn = draw_frames(arrays, "mixture, PRP", points=SETTINGS.points)
+    drawn = draw_animation(material_of(prp=arrays))
     path = tmp_path_factory.mktemp("animation") / "mixture.gif"
-    save_animation(path, drawn, **TIMING)
+    save_animation(path, drawn, material_of())
     with Image.open(path) as gif:
         assert gif.info["loop"] == 0
         read = [
@@ -133,8 +143,8 @@ def test_bar_is_as_long_as_the_share_of_noise(animation: Animation) -> None:
 
 
 def test_equal_input_gives_equal_bytes(animation: Animation, tmp_path: Path) -> None:
-    again = draw_frames(animation.arrays, "mixture, PRP", points=SETTINGS.points)
-    save_animation(tmp_path / "again.gif", again, **TIMING)
+    again = draw_animation(material_of(prp=animation.arrays))
+    save_animation(tmp_path / "again.gif", again, material_of())
     assert (tmp_path / "again.gif").read_bytes() == animation.path.read_bytes()
 
 
@@ -148,7 +158,9 @@ def test_pictures_of_any_size_leave_text_and_bar_alone(side: int) -> None:
     blank = np.full_like(noise, 255)
     shares = np.array([0.0, 1.0])
     frames = {
-        name: draw_frames({"noise_share": shares, "inflation": x, "generation": x, "levels": np.array(255)}, "title")
+        name: draw_animation(
+            material_of(prp={"noise_share": shares, "inflation": x, "generation": x, "levels": np.array(255)})
+        )
         for name, x in (("noise", noise), ("blank", blank))
     }
     changed = np.any([(a != b).any(axis=2) for a, b in zip(frames["noise"], frames["blank"], strict=True)], axis=0)
@@ -158,3 +170,16 @@ def test_pictures_of_any_size_leave_text_and_bar_alone(side: int) -> None:
     # Centred.
     assert columns.min() == pytest.approx(changed.shape[1] - 1 - columns.max(), abs=1)
     assert columns.max() - columns.min() > 200
+
+
+def test_flows_of_a_data_set_stand_one_below_the_other_with_those_that_preserve_first() -> None:
+    flow, x = mixture_flow(PRP, solver=SOLVER)
+    arrays = [trace_points(flow, x, x[:, 0], samples=20, frames=2, seed=seed) for seed in (0, 1)]
+    alone = [draw_animation(material_of(zero=found)) for found in arrays]
+    both = draw_animation(material_of(reduced=arrays[0], zero=arrays[1]))
+    assert len(both) == 4
+    below = alone[0][0].shape[0]
+    for frame, preserved, reduced in zip(both, alone[1], alone[0], strict=True):
+        np.testing.assert_array_equal(frame[:below], preserved)
+        # The titles differ.
+        np.testing.assert_array_equal(frame[below + 24 :], reduced[24:])

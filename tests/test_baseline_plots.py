@@ -17,17 +17,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.plotting.baseline_points import Pictures, PointRow, plot_baseline_points
-from inflationary_flows.plotting.baselines import (
+from inflationary_flows.experiments.baselines.figure import (
+    draw_baseline_costs,
+    draw_baseline_coverage,
+    draw_baseline_frechet,
+    draw_baseline_points,
+    draw_baseline_reconstruction,
+    draw_baseline_samples,
     frechet_metrics,
-    plot_baseline_costs,
-    plot_baseline_coverage,
-    plot_baseline_frechet,
-    plot_baseline_reconstruction,
-    plot_baseline_samples,
 )
+from inflationary_flows.experiments.baselines.panels import method_looks
+from inflationary_flows.experiments.baselines.points import Pictures, PointRow, draw_points
 from inflationary_flows.plotting.labels import Labels
-from inflationary_flows.plotting.method_panels import method_looks
+from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, MARKERS, save_figure
 
 METHODS = {
@@ -92,6 +94,15 @@ def coverage(pairs: Sequence[Pair] = TOYS, seeds: int = 3, noises: Sequence[floa
     )
 
 
+LABELS = Labels({"baselines": {"methods": {name: {"kind": name, "label": label} for name, label in METHODS.items()}}})
+
+
+def compared(rows: pd.DataFrame, floors: pd.DataFrame | None = None) -> Material:
+    """The merged table, and that of fresh points."""
+    tables = {"baselines": rows, "baseline_coverage": rows}
+    return Material(LABELS, tables if floors is None else {**tables, "floors": floors})
+
+
 def points(dimension: int, n: int = 60) -> dict[str, dict[str, np.ndarray]]:
     """Of every method; generated points of a later one are farther out."""
     random = np.random.default_rng(0)
@@ -112,20 +123,20 @@ def images(shape: tuple[int, int, int], levels: int) -> PointRow:
 
 ONE = [("photo patches", "PRR to 30")]
 FIGURES: dict[str, tuple[Any, int]] = {
-    "samples": (lambda: plot_baseline_samples(table(), METHODS, floor()), 10),
-    "samples, no floor": (lambda: plot_baseline_samples(table(ONE, 1), METHODS), 2),
-    "samples of many": (lambda: plot_baseline_samples(table(MORE), METHODS, floor()), 12),
-    "reconstruction": (lambda: plot_baseline_reconstruction(table(), METHODS), 10),
-    "frechet": (lambda: plot_baseline_frechet(table(), METHODS), 2),
-    "frechet of one": (lambda: plot_baseline_frechet(table(IMAGES[:1], 1), METHODS), 1),
-    "coverage": (lambda: plot_baseline_coverage(coverage(), METHODS), 6),
-    "coverage of one": (lambda: plot_baseline_coverage(coverage(TOYS[:1], 1, (1.0,)), METHODS), 1),
-    "coverage of many": (lambda: plot_baseline_coverage(coverage(MORE, 1), METHODS), 12),
-    "costs": (lambda: plot_baseline_costs(table(TOYS), METHODS), 9),
-    "costs of one": (lambda: plot_baseline_costs(table(ONE, 1), METHODS), 3),
-    "points": (lambda: plot_baseline_points([row(2), row(3), row(10), images((1, 8, 8), 16)], METHODS), 20),
-    "points of toys": (lambda: plot_baseline_points([row(2)], METHODS), 4),
-    "points of images": (lambda: plot_baseline_points([images((3, 8, 6), 255)], METHODS), 8),
+    "samples": (lambda: draw_baseline_samples(compared(table(), floor())), 10),
+    "samples, no floor": (lambda: draw_baseline_samples(compared(table(ONE, 1))), 2),
+    "samples of many": (lambda: draw_baseline_samples(compared(table(MORE), floor())), 12),
+    "reconstruction": (lambda: draw_baseline_reconstruction(compared(table())), 10),
+    "frechet": (lambda: draw_baseline_frechet(compared(table())), 2),
+    "frechet of one": (lambda: draw_baseline_frechet(compared(table(IMAGES[:1], 1))), 1),
+    "coverage": (lambda: draw_baseline_coverage(compared(coverage())), 6),
+    "coverage of one": (lambda: draw_baseline_coverage(compared(coverage(TOYS[:1], 1, (1.0,)))), 1),
+    "coverage of many": (lambda: draw_baseline_coverage(compared(coverage(MORE, 1))), 12),
+    "costs": (lambda: draw_baseline_costs(compared(table(TOYS))), 9),
+    "costs of one": (lambda: draw_baseline_costs(compared(table(ONE, 1))), 3),
+    "points": (lambda: draw_points([row(2), row(3), row(10), images((1, 8, 8), 16)], METHODS), 20),
+    "points of toys": (lambda: draw_points([row(2)], METHODS), 4),
+    "points of images": (lambda: draw_points([images((3, 8, 6), 255)], METHODS), 8),
 }
 
 
@@ -166,7 +177,7 @@ def spans_of(axis: Axes) -> list[tuple[float, float]]:
 
 
 def test_means_bars_and_dots_are_those_of_the_seeds() -> None:
-    axis = plot_baseline_reconstruction(table(), METHODS).axes[0]
+    axis = draw_baseline_reconstruction(compared(table())).axes[0]
     values = 0.02 * np.array([1, 1.1, 1.2])
     mark, _, (lines,) = bars_of(axis)[0]
     assert mark.get_xdata()[0] == pytest.approx(values.mean())
@@ -177,21 +188,21 @@ def test_means_bars_and_dots_are_those_of_the_seeds() -> None:
 
 
 def test_a_single_seed_is_a_marker_alone() -> None:
-    axis = plot_baseline_reconstruction(table(seeds=1), METHODS).axes[0]
+    axis = draw_baseline_reconstruction(compared(table(seeds=1))).axes[0]
     assert [len(line.get_xdata()) for line in axis.lines] == [1] * len(METHODS)
 
 
 def test_methods_have_one_place_colour_and_marker_in_all_figures() -> None:
     looks = [(COLOURS[k], MARKERS[k]) for k in range(len(METHODS))]
     assert list(method_looks(METHODS).values()) == looks
-    for draw in (plot_baseline_samples, plot_baseline_reconstruction, plot_baseline_frechet, plot_baseline_costs):
-        for axis in draw(table(IMAGES), METHODS).axes:
+    for draw in (draw_baseline_samples, draw_baseline_reconstruction, draw_baseline_frechet, draw_baseline_costs):
+        for axis in draw(compared(table(IMAGES))).axes:
             marks = [bar.lines[0] for bar in bars_of(axis)]
             assert [(to_hex(mark.get_color()).upper(), mark.get_marker()) for mark in marks] == looks
             assert [mark.get_ydata()[0] for mark in marks] == [0, 1, 2, 3]
     # A method that a table lacks leaves no gap, and the others keep their colours.
     fewer = table(methods=[name for name in METHODS if name != "m_flow"])
-    axis = plot_baseline_reconstruction(fewer, METHODS).axes[0]
+    axis = draw_baseline_reconstruction(compared(fewer)).axes[0]
     assert [bar.lines[0].get_marker() for bar in bars_of(axis)] == ["o", "^", "D"]
     assert [label.get_text() for label in axis.get_yticklabels()] == [
         METHODS[name] for name in fewer["method"].unique()
@@ -199,11 +210,11 @@ def test_methods_have_one_place_colour_and_marker_in_all_figures() -> None:
 
 
 def test_floor_is_that_of_as_many_points_as_are_compared() -> None:
-    energy, accuracy = plot_baseline_samples(table(TOYS[:1]), METHODS, floor(COMPARED // 4)).axes[:2]
+    energy, accuracy = draw_baseline_samples(compared(table(TOYS[:1]), floor(COMPARED // 4))).axes[:2]
     assert spans_of(energy)[0][1] == pytest.approx(2e-4 / 4)
     assert spans_of(accuracy)[0][1] == pytest.approx(0.5 + 0.02 / 2)
     # Of a data set without a floor nothing is claimed.
-    other, _ = plot_baseline_samples(table(TOYS[2:]), METHODS, floor()).axes[:2]
+    other, _ = draw_baseline_samples(compared(table(TOYS[2:]), floor())).axes[:2]
     assert spans_of(other) == []
 
 
@@ -211,14 +222,14 @@ def test_negative_energy_distances_are_in_sight() -> None:
     negative = table(TOYS)
     ours = (negative["method"] == "inflationary_flow") & (negative["metric"] == "energy_distance")
     negative.loc[ours, "value"] *= -1
-    for axis in plot_baseline_samples(negative, METHODS).axes[:3]:
+    for axis in draw_baseline_samples(compared(negative)).axes[:3]:
         assert axis.get_xlim()[0] < -1.2e-4
         assert axis.get_xscale() == "symlog"
-    assert all(axis.get_xscale() == "log" for axis in plot_baseline_samples(table(TOYS), METHODS).axes[:3])
+    assert all(axis.get_xscale() == "log" for axis in draw_baseline_samples(compared(table(TOYS))).axes[:3])
 
 
 def test_bands_of_costs_are_a_fifth_around_ours() -> None:
-    parameters, seconds, sample = plot_baseline_costs(table(ONE), METHODS).axes
+    parameters, seconds, sample = draw_baseline_costs(compared(table(ONE))).axes
     assert spans_of(parameters) == [pytest.approx((0.8 * 57_200, 1.2 * 57_200))]
     assert spans_of(seconds) == [pytest.approx((0.8 * 55, 1.2 * 55))]
     assert spans_of(sample) == []
@@ -231,10 +242,10 @@ def test_missing_values_are_said() -> None:
     lacking = table(TOYS[:1])
     diverged = (lacking["method"] == "m_flow") & (lacking["metric"] == "reconstruction_mse")
     lacking.loc[diverged & (lacking["seed"] == 1), "value"] = np.nan
-    axis = plot_baseline_reconstruction(lacking, METHODS).axes[0]
+    axis = draw_baseline_reconstruction(compared(lacking)).axes[0]
     assert [text.get_text() for text in axis.texts] == ["2 of 3 seeds"]
     lacking.loc[diverged, "value"] = np.nan
-    axis = plot_baseline_reconstruction(lacking, METHODS).axes[0]
+    axis = draw_baseline_reconstruction(compared(lacking)).axes[0]
     assert [text.get_text() for text in axis.texts] == ["no value"]
     assert len(bars_of(axis)) == len(METHODS) - 1
 
@@ -245,16 +256,16 @@ def test_best_draws_are_hollow_where_there_are_several() -> None:
 
     one = table(IMAGES[:1])
     assert frechet_metrics(table()) == ["fd_digits"]
-    assert hollow(plot_baseline_frechet(one, METHODS).axes[0]) == []
+    assert hollow(draw_baseline_frechet(compared(one)).axes[0]) == []
     one.loc[one["metric"] == "fd_digits_best", "value"] *= 0.9
-    axis = plot_baseline_frechet(one, METHODS).axes[0]
+    axis = draw_baseline_frechet(compared(one)).axes[0]
     means = [bar.lines[0].get_xdata()[0] for bar in bars_of(axis)]
     np.testing.assert_allclose(hollow(axis), 0.9 * np.array(means))
     assert axis.get_xlabel() == "FD-digits"
 
 
 def test_coverage_is_drawn_as_its_mean_difference_to_the_nominal_level() -> None:
-    axis = plot_baseline_coverage(coverage(), METHODS).axes[0]
+    axis = draw_baseline_coverage(compared(coverage())).axes[0]
     thick = [line for line in axis.lines if line.get_marker() in MARKERS]
     # The last lies above the others.
     for line, gap in zip(reversed(thick), (0, -0.05, -0.1, -0.15), strict=True):
@@ -265,7 +276,7 @@ def test_coverage_is_drawn_as_its_mean_difference_to_the_nominal_level() -> None
 
 
 def test_toys_are_drawn_over_held_out_points_within_their_frame() -> None:
-    first, *_, last = plot_baseline_points([row(2)], METHODS).axes
+    first, *_, last = draw_points([row(2)], METHODS).axes
     grey, coloured = first.collections
     assert len(set(grey.get_facecolors()[0][:3])) == 1
     assert to_hex(coloured.get_facecolors()[0]).upper() == COLOURS[0]
@@ -280,7 +291,7 @@ def test_toys_are_drawn_over_held_out_points_within_their_frame() -> None:
 
 def test_reconstructions_are_beside_their_originals() -> None:
     shape, levels = (1, 4, 5), 16
-    figure = plot_baseline_points([images(shape, levels)], METHODS)
+    figure = draw_points([images(shape, levels)], METHODS)
     lower = figure.axes[1].images[0].get_array()
     held_out, reconstructed = lower[:4, :5, 0], lower[5:9, :5, 0]
     first = points(20)["m_flow"]
@@ -288,9 +299,18 @@ def test_reconstructions_are_beside_their_originals() -> None:
         np.testing.assert_allclose(drawn, np.rint((expected.reshape(4, 5) + 1) * 8) / 16)
 
 
+def test_rows_are_data_sets_with_their_schedules_and_columns_methods() -> None:
+    of_method = points(2)
+    models = [[method, dataset, "PRR to 1", "0"] for method in METHODS for dataset in ("circles", "moons")]
+    arrays = [of_method[method] for method, *_ in models]
+    figure = draw_baseline_points(Material(LABELS, arrays={"points": arrays}, params={"models": models, "images": {}}))
+    assert len(figure.axes) == 2 * len(METHODS)
+    assert {text.get_text() for text in figure.texts} == {"circles", "moons", *METHODS.values()}
+
+
 def test_points_of_another_size_than_the_images_are_refused() -> None:
     with pytest.raises(DataError, match="64 coordinates"):
-        plot_baseline_points([PointRow("digits", points(9), Pictures((1, 8, 8), 16))], METHODS)
+        draw_points([PointRow("digits", points(9), Pictures((1, 8, 8), 16))], METHODS)
 
 
 def test_labels_of_methods_begin_with_our_flow_and_keep_the_order_of_the_configuration() -> None:

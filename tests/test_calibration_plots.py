@@ -8,21 +8,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
+from inflationary_flows.experiments.hmc.figure import draw_fig04, draw_hmc_samplers, draw_hmc_traces
+from inflationary_flows.experiments.identifiability.figure import draw_identifiability
+from inflationary_flows.experiments.propagation.figure import draw_propagation
 from inflationary_flows.experiments.propagation.measure import propagate
+from inflationary_flows.experiments.residuals.figure import draw_residual_correlation
+from inflationary_flows.experiments.sbc.figure import draw_posterior_ranks, draw_sbc
+from inflationary_flows.experiments.shell_retention.figure import draw_shell_retention, draw_shell_retention_schematic
 from inflationary_flows.experiments.shell_retention.measure import STAGES
+from inflationary_flows.experiments.tarp.figure import draw_tarp
+from inflationary_flows.files.datasets import load_dataset, save_dataset, save_datasets
+from inflationary_flows.files.tensors import save_tensors
 from inflationary_flows.metrics.ranks import rank_rows
 from inflationary_flows.metrics.shells import sphere
-from inflationary_flows.plotting.calibration import (
-    plot_identifiability,
-    plot_posterior_ranks,
-    plot_tarp,
-    plot_weight_ranks,
-)
-from inflationary_flows.plotting.hmc import WeightPosterior, plot_samplers, plot_traces, plot_weights
-from inflationary_flows.plotting.propagation import plot_propagation
-from inflationary_flows.plotting.shells import plot_coverage, plot_coverage_schematic, plot_residuals
+from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import save_figure
 from oracles import PRR, GaussianCase
 
@@ -53,7 +55,7 @@ def tarp_table() -> pd.DataFrame:
     )
 
 
-def coverage_table() -> pd.DataFrame:
+def retention_table() -> pd.DataFrame:
     return table(
         lambda: [
             {"radius": r, "stage": stage, "percent_inside": 20 * r + 0.1 * k}
@@ -78,9 +80,13 @@ def identifiability_table() -> pd.DataFrame:
     return table(lambda: [{"kind": kind, "rms_latent_difference": value} for kind, value in kinds])
 
 
-def posteriors(concentration: list[float], chains: int = 4) -> list[WeightPosterior]:
-    random = np.random.default_rng(0)
-    return [WeightPosterior(name, random.dirichlet(concentration, (chains, 200))) for name in ("PRP", "PRR to 1")]
+def posteriors(folder: Path, name: str, concentration: list[float], flows: int = 2) -> dict[str, list[str]]:
+    """Files of draws of the weights, 4 chains of 200 draws each."""
+    random, paths = np.random.default_rng(0), [str(folder / f"{name}{k}.nc") for k in range(flows)]
+    for path in paths:
+        draws = random.dirichlet(concentration, (4, 200))
+        save_dataset(path, xr.Dataset({"weights": (("chain", "draw", "component"), draws)}))
+    return {name: paths}
 
 
 def observed() -> dict[str, np.ndarray]:
@@ -102,31 +108,71 @@ def shells(dimension: int) -> dict[str, np.ndarray]:
     return arrays | {f"{stage}_points": moved[0] for stage in STAGES} | {"faces": ball.faces}
 
 
-def ball(examples: int) -> Figure:
+def of_table(name: str, rows: pd.DataFrame) -> Material:
+    return Material(tables={name: rows})
+
+
+def ranks() -> Material:
+    """Of the weights under one prior and at one noise, as the workflow measures them, and of coordinates."""
+    weights = rank_table(["weight1", "weight2"]).query("flow == 'learned' & noise_std == 1")
+    return of_table("sbc", pd.concat([weights, rank_table(["coordinate1", "coordinate2"])]))
+
+
+def schematic() -> Figure:
+    flows = [["circles", "PRP", "0"], ["S curve", "PRP", "0"]]
+    arrays = [{f"PRP/seed0/{k}": v for k, v in shells(dimension).items()} for dimension in (2, 3)]
+    return draw_shell_retention_schematic(Material(arrays={"shells": arrays}, params={"flows": flows}))
+
+
+def balls(folder: Path, examples: int, schedules: int = 1) -> Figure:
     case = GaussianCase(PRR)
     centres = np.random.default_rng(0).standard_normal((examples, 3))
     settings = {"noise_std": 0.1, "samples": 300, "levels": [0.5, 0.9], "frames": 4, "seed": 0}
-    return plot_propagation(propagate(case.flow, centres, context=centres, **settings))
+    posterior = propagate(case.flow, centres, context=centres, **settings)
+    names = [f"s{k}" for k in range(schedules)]
+    save_datasets(folder / "propagation.nc", {f"{name}_seed0": posterior for name in names})
+    files = {"posteriors": [str(folder / "propagation.nc")]}
+    return draw_propagation(Material(files=files, params={"flows": [["toy", name, "0"] for name in names]}))
 
 
 TRUTH = [0.5, 0.25, 0.25]
+FLOWS = [["circles", "PRP", "0"], ["circles", "PRR to 1", "0"]]
+
+
+def figure4(folder: Path) -> Figure:
+    save_tensors(folder / "observations.safetensors", observed(), {"kind": "observations"})
+    files = {"observations": [str(folder / "observations.safetensors")]}
+    files |= posteriors(folder, "posteriors", [50, 25, 25])
+    return draw_fig04(Material(files=files, params={"flows": FLOWS, "truth": TRUTH}))
+
+
+def samplers(folder: Path) -> Figure:
+    files = posteriors(folder, "joint", [16, 8, 8]) | posteriors(folder, "collapsed", [16, 8, 8])
+    return draw_hmc_samplers(Material(files=files, params={"flows": FLOWS, "truth": TRUTH, "observations": 32}))
+
+
+def traces(files: dict[str, list[str]]) -> Figure:
+    listed = [["circles", "PRP", "joint", "32"] for _ in files["traces"]]
+    return draw_hmc_traces(Material(files=files, params={"traces": listed}))
+
+
 FIGURES = {
-    "sbc": (
-        lambda: plot_weight_ranks(rank_table(["weight1", "weight2"]).query("flow == 'learned' & noise_std == 1")),
-        6,
+    "sbc": (lambda _: draw_sbc(ranks()), 6),
+    "posterior ranks": (lambda _: draw_posterior_ranks(ranks()), 3),
+    "tarp": (lambda _: draw_tarp(of_table("tarp", tarp_table())), 6),
+    "identifiability": (lambda _: draw_identifiability(of_table("identifiability", identifiability_table())), 1),
+    "shells kept": (lambda _: draw_shell_retention(of_table("shell_retention", retention_table())), 6),
+    "shells kept by one flow": (
+        lambda _: draw_shell_retention(of_table("shell_retention", retention_table().query("schedule == 'PRR to 1'"))),
+        2,
     ),
-    "posterior ranks": (lambda: plot_posterior_ranks(rank_table(["coordinate1", "coordinate2"])), 3),
-    "tarp": (lambda: plot_tarp(tarp_table()), 6),
-    "identifiability": (lambda: plot_identifiability(identifiability_table()), 1),
-    "coverage": (lambda: plot_coverage(coverage_table()), 6),
-    "coverage of one flow": (lambda: plot_coverage(coverage_table().query("schedule == 'PRR to 1'")), 2),
-    "shells": (lambda: plot_coverage_schematic([("circles", "PRP", shells(2)), ("S curve", "PRP", shells(3))]), 6),
-    "residuals": (lambda: plot_residuals(residual_table()), 3),
-    "figure 4": (lambda: plot_weights(observed(), posteriors([50, 25, 25]), TRUTH), 9),
-    "samplers": (lambda: plot_samplers(posteriors([16, 8, 8]), posteriors([16, 8, 8]), TRUTH, 32), 6),
-    "traces": (lambda: plot_traces(posteriors([5, 5, 5])), 4),
-    "propagation": (lambda: ball(2), 10),
-    "propagation of one example": (lambda: ball(1), 5),
+    "shells": (lambda _: schematic(), 6),
+    "residuals": (lambda _: draw_residual_correlation(of_table("residual_correlation", residual_table())), 3),
+    "figure 4": (figure4, 9),
+    "samplers": (samplers, 6),
+    "traces": (lambda folder: traces(posteriors(folder, "traces", [5, 5, 5])), 4),
+    "propagation": (lambda folder: balls(folder, 2), 10),
+    "propagation of one example under two schedules": (lambda folder: balls(folder, 1, 2), 10),
 }
 
 
@@ -135,7 +181,7 @@ def test_figures_have_their_panels_and_are_drawn_without_a_warning(name: str, tm
     draw, panels = FIGURES[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = draw()
+        figure = draw(tmp_path)
         save_figure(figure, tmp_path / "figure.png", tmp_path / "figure.pdf")
     assert len(figure.axes) == panels
     assert all(axis.has_data() for axis in figure.axes)
@@ -144,7 +190,7 @@ def test_figures_have_their_panels_and_are_drawn_without_a_warning(name: str, tm
 
 def test_rank_histograms_have_the_counts_and_the_band_of_the_table() -> None:
     chosen = rank_table(["weight1"]).query("flow == 'learned' & noise_std == 1")
-    axis = plot_weight_ranks(chosen).axes[0]
+    axis = draw_sbc(of_table("sbc", chosen)).axes[0]
     counts = chosen["count"].iloc[:10].tolist()
     heights = [bar.get_height() for bar in axis.containers[0]]
     assert heights == counts
@@ -152,7 +198,7 @@ def test_rank_histograms_have_the_counts_and_the_band_of_the_table() -> None:
 
 
 def test_coverage_is_drawn_as_its_difference_to_the_nominal_level() -> None:
-    axis = plot_tarp(tarp_table()).axes[0]
+    axis = draw_tarp(of_table("tarp", tarp_table())).axes[0]
     curves = [line for line in axis.lines if len(line.get_xdata()) == 3]
     assert len(curves) == len(PRIORS)
     for line in curves:
@@ -160,24 +206,25 @@ def test_coverage_is_drawn_as_its_difference_to_the_nominal_level() -> None:
 
 
 def test_changes_of_shells_are_those_of_the_table() -> None:
-    figure = plot_coverage(coverage_table())
+    figure = draw_shell_retention(of_table("shell_retention", retention_table()))
     below = figure.axes[3:]
     for axis in below:
         heights = [np.array(container.lines[0].get_ydata(), float) for container in axis.containers]
         np.testing.assert_allclose(heights, [[0.1] * 3, [0.2] * 3], atol=1e-9)
 
 
-def test_posterior_means_and_truth_are_marked_where_they_are() -> None:
-    drawn = posteriors([50, 25, 25])
-    axis = plot_weights(observed(), drawn, TRUTH).axes[3]
+def test_posterior_means_and_truth_are_marked_where_they_are(tmp_path: Path) -> None:
+    axis = figure4(tmp_path).axes[3]
+    drawn = load_dataset(tmp_path / "posteriors0.nc")["weights"].values
     marks = {line.get_label(): line.get_xydata()[0] for line in axis.lines if len(line.get_xdata()) == 1}
-    np.testing.assert_allclose(marks["posterior mean"], drawn[0].pooled[:, :2].mean(0))
+    np.testing.assert_allclose(marks["posterior mean"], drawn.mean((0, 1))[:2])
     np.testing.assert_allclose(marks["truth"], TRUTH[:2])
 
 
-def test_equal_chains_have_flat_rank_histograms() -> None:
+def test_equal_chains_have_flat_rank_histograms(tmp_path: Path) -> None:
     draws = np.repeat(np.random.default_rng(0).random((1, 400, 1)), 2, axis=0)
     weights = np.concatenate([draws, (1 - draws) / 2, (1 - draws) / 2], axis=2)
-    rank = plot_traces([WeightPosterior("twice the same", weights)]).axes[1]
+    save_dataset(tmp_path / "same.nc", xr.Dataset({"weights": (("chain", "draw", "component"), weights)}))
+    rank = traces({"traces": [str(tmp_path / "same.nc")]}).axes[1]
     for patch in rank.patches:
         np.testing.assert_allclose(patch.get_data().values, 1, atol=0.11)

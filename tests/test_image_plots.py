@@ -8,21 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from conftest import REPOSITORY
 from inflationary_flows.errors import DataError
+from inflationary_flows.experiments.evaluation_sweep.figure import draw_evaluation_sweep
+from inflationary_flows.experiments.images.figure import draw_fig05, draw_samples
+from inflationary_flows.experiments.paper_comparison.figure import draw_paper_comparison, measured_points, uncompared
 from inflationary_flows.experiments.paper_comparison.measure import compare_with_paper
-from inflationary_flows.plotting.frechet import (
-    measured_points,
-    plot_evaluation_sweep,
-    plot_paper_comparison,
-    published_points,
-    uncompared,
-)
-from inflationary_flows.plotting.images import as_colours, mosaic, plot_image_samples, plot_round_trips
+from inflationary_flows.files.contact_sheet import as_colours, mosaic
+from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import DOUBLE_COLUMN, save_figure
 
 SCHEDULES: dict[str, dict[str, Any]] = {
@@ -89,20 +85,38 @@ def sweep_table() -> pd.DataFrame:
     )
 
 
+def of_images(*names: str, levels: int = 255, **arrays: np.ndarray) -> Material:
+    """Pictures of the same arrays under each schedule."""
+    params = {"schedules": list(names), "levels": levels}
+    return Material(arrays={"pictures": [arrays for _ in names]}, params=params)
+
+
+def compared(table: pd.DataFrame, own: bool = False) -> Figure:
+    tables = {"paper_comparison": table}
+    if own:
+        tables |= {"frechet": frechet_table(), "roundtrip": roundtrip_table()}
+    params = {"schedules": SCHEDULES, "dimensions": {"patches": 192}}
+    return draw_paper_comparison(Material(tables=tables, params=params))
+
+
+def swept(table: pd.DataFrame) -> Figure:
+    return draw_evaluation_sweep(Material(tables={"evaluation_sweep": table}))
+
+
+MANY = [f"d = {d}" for d in range(14)]
+GREY = images(9, 1, 16)
 FIGURES = {
-    "samples": lambda: plot_image_samples({"PRP": images(30), "d = 2, gap 1.02": images(7)}, data=images(30)),
-    "samples of many flows": lambda: plot_image_samples({f"d = {d}": images(30) for d in range(14)}),
-    "grey samples": lambda: plot_image_samples({"PRP": images(30, 1, 16)}, levels=16),
-    "round trips": lambda: plot_round_trips({"PRP": pictures(), "d = 2": pictures()}),
-    "round trips of many flows": lambda: plot_round_trips({f"d = {d}": pictures() for d in range(13)}),
-    "grey round trips": lambda: plot_round_trips({"PRP": pictures(1, 16)}, levels=16),
-    "comparison": lambda: plot_paper_comparison(published_points(comparison())),
-    "comparison and our own": lambda: plot_paper_comparison(pd.concat([published_points(comparison()), measured()])),
-    "sweep": lambda: plot_evaluation_sweep(sweep_table()),
-    "sweep of many flows": lambda: plot_evaluation_sweep(
-        pd.concat([sweep_table().assign(schedule=f"d = {d}") for d in range(12)])
-    ),
-    "sweep of one flow": lambda: plot_evaluation_sweep(sweep_table().query("dataset == 'digits'")),
+    "samples": lambda: draw_samples(of_images("PRP", "d = 2, gap 1.02", samples=images(30), original=images(7))),
+    "samples of many flows": lambda: draw_samples(of_images(*MANY, samples=images(30), original=images(30))),
+    "grey samples": lambda: draw_samples(of_images("PRP", levels=16, samples=GREY, original=GREY)),
+    "round trips": lambda: draw_fig05(of_images("PRP", "d = 2", **pictures())),
+    "round trips of many flows": lambda: draw_fig05(of_images(*MANY[1:], **pictures())),
+    "grey round trips": lambda: draw_fig05(of_images("PRP", levels=16, **pictures(1, 16))),
+    "comparison": lambda: compared(comparison()),
+    "comparison and our own": lambda: compared(comparison(), own=True),
+    "sweep": lambda: swept(sweep_table()),
+    "sweep of many flows": lambda: swept(pd.concat([sweep_table().assign(schedule=f"d = {d}") for d in range(12)])),
+    "sweep of one flow": lambda: swept(sweep_table().query("dataset == 'digits'")),
 }
 
 
@@ -144,13 +158,13 @@ def test_a_mosaic_goes_row_by_row_and_leaves_missing_images_white() -> None:
 
 def test_round_trips_show_the_stages_below_each_other() -> None:
     arrays = pictures()
-    canvas = plot_round_trips({"PRP": arrays}).axes[0].images[0].get_array()
+    canvas = draw_fig05(of_images("PRP", **arrays)).axes[0].images[0].get_array()
     for row, stage in enumerate(("original", "latent", "recovered")):
         np.testing.assert_allclose(canvas[9 * row : 9 * row + 8, :8], as_colours(arrays[stage][:1], 255)[0])
 
 
-def legend(panel: Axes) -> list[str]:
-    return [text.get_text() for text in panel.get_legend().get_texts()]
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def heights(figure: Figure, panel: int, label: str) -> list[float]:
@@ -158,20 +172,30 @@ def heights(figure: Figure, panel: int, label: str) -> list[float]:
     return [float(y) for container in containers for y in container[0].get_ydata()]
 
 
-def test_what_was_not_run_is_said_in_the_legend() -> None:
-    figure = plot_paper_comparison(published_points(comparison()))
+def test_what_was_not_run_is_said_once() -> None:
+    figure = compared(comparison())
     assert len(figure.axes) == 6
-    for panel in figure.axes:
-        assert legend(panel) == ["ours: not run", "published"] or legend(panel) == ["published", "ours: not run"]
-    partly = plot_paper_comparison(published_points(comparison(frechet_table("cifar10"))))
-    titles = {panel.get_title(): legend(panel) for panel in partly.axes if panel.get_ylabel() == "FID"}
-    # PRP and d = 2 of nine; d = 9 was not published.
-    assert titles["CIFAR-10"] == ["published", "ours (2 of 9)"]
+    assert legend(figure) == ["published", "ours beside published values: not run"]
+    # PRP and d = 2 of CIFAR-10; d = 9 was not published.
+    partly = legend(compared(comparison(frechet_table("cifar10"))))
+    assert partly == ["published", "ours", "ours beside published values: 2 of 46"]
+
+
+def test_bars_on_logarithmic_axes_stay_above_zero() -> None:
+    wide = comparison()
+    is_error = wide["metric"] == "roundtrip_mse_uint8"
+    wide.loc[is_error, "published_two_sigma"] = 1.5 * wide.loc[is_error, "published"]
+    panels = [panel for panel in compared(wide).axes if panel.get_ylabel().startswith("round-trip")]
+    for panel in panels:
+        assert panel.get_yscale() == "log"
+        ends = [segment[:, 1] for bar in panel.containers for segment in bar[2][0].get_segments()]
+        assert 0 < panel.get_ylim()[0] < np.min(ends)
+    assert len(panels) == 3
 
 
 def test_published_points_are_those_of_the_tables() -> None:
     published = pd.read_csv(REPOSITORY / "configs/paper_tables.csv", dtype={"table": str})
-    figure = plot_paper_comparison(published_points(comparison()))
+    figure = compared(comparison())
     for table, dataset in (("1", "AFHQv2"), ("2", "CIFAR-10")):
         fid = published[(published["table"] == table) & (published["metric"] == "fid")]
         (panel,) = [
@@ -198,7 +222,7 @@ def test_data_sets_are_drawn_once_beside_the_published_or_alone() -> None:
 
 
 def test_the_band_is_two_percent_around_heuns_last() -> None:
-    figure = plot_evaluation_sweep(sweep_table())
+    figure = swept(sweep_table())
     (band,) = figure.axes[0].patches
     last = 5 + 100 / 511**2
     assert isinstance(band, Rectangle)

@@ -21,9 +21,10 @@ from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.experiments.spectra.figure import draw_spectra
 from inflationary_flows.files.tensors import load_tensors, map_tensors, save_tensors
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, participation_ratio
-from inflationary_flows.plotting.spectra import plot_spectra
+from inflationary_flows.plotting.material import Material
 from pictures import BATCHES, afhq_members, batch, cifar_members, noise, png, write_idx, write_tar, write_zip
 
 FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
@@ -365,7 +366,7 @@ def test_figure_of_spectra_states_participation_ratios():
         )
         for name, values in spectra.items()
     )
-    left, right = plot_spectra(table).axes
+    left, right = draw_spectra(Material(tables={"spectra": table})).axes
     assert left.get_xscale() == left.get_yscale() == right.get_xscale() == "log"
     # A direction without variance has no place on a logarithmic axis.
     assert [len(line.get_ydata()) for line in left.lines] == [8, 2]

@@ -17,7 +17,7 @@ from torch.distributions import Dirichlet, MultivariateNormal, Normal
 
 from inflationary_flows.errors import DataError, InferenceError
 from inflationary_flows.experiments.hmc.convergence import measure_convergence
-from inflationary_flows.experiments.sbc.measure import WeightRanks, rank_weights
+from inflationary_flows.experiments.sbc.replicates import WeightRanks, rank_weights
 from inflationary_flows.inference import joint, weighting
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import (

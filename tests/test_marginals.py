@@ -17,6 +17,7 @@ from scipy.stats import wasserstein_distance
 
 from inflationary_flows.config import load_config
 from inflationary_flows.errors import ConfigError, ScheduleError
+from inflationary_flows.experiments.marginals.figure import draw_fig01
 from inflationary_flows.experiments.marginals.measure import (
     FOKKER_PLANCK,
     MARGINALS_COLUMNS,
@@ -33,7 +34,7 @@ from inflationary_flows.mathematics.fokker_planck import Cells, solve_fokker_pla
 from inflationary_flows.mathematics.line_mixture import LineMixture, LineMixtureDenoiser
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.mathematics.sde import euler_maruyama
-from inflationary_flows.plotting.marginals import plot_marginals
+from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import save_figure
 from oracles import PRR_GAP
 from repository import SMOKE
@@ -284,7 +285,7 @@ def test_same_seed_gives_the_same_numbers_with_any_number_of_threads(restored_th
 class TestTheFigure:
     def test_it_shows_paths_lines_and_the_numbers_of_the_table(self, traced):
         arrays, table = traced
-        axes = plot_marginals(arrays, table).axes
+        axes = draw_fig01(Material(arrays={"marginals": [arrays]}, tables={"marginals": table})).axes
         lines = [sum(len(c.get_segments()) for c in axis.collections if isinstance(c, LineCollection)) for axis in axes]
         thick = len(np.unique(arrays["components"]))
         # Every second path of the SDE, every line of the pfODE, and one of each component again.
@@ -297,7 +298,11 @@ class TestTheFigure:
     def test_its_files_are_equal_from_run_to_run(self, traced, tmp_path):
         arrays, table = traced
         for name in ("a", "b"):
-            save_figure(plot_marginals(arrays, table), tmp_path / f"{name}.pdf", tmp_path / f"{name}.png")
+            save_figure(
+                draw_fig01(Material(arrays={"marginals": [arrays]}, tables={"marginals": table})),
+                tmp_path / f"{name}.pdf",
+                tmp_path / f"{name}.png",
+            )
         for kind in ("pdf", "png"):
             assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
 

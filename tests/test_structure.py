@@ -12,12 +12,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "workflow_scripts/inflationary_flows"
 FILES = {path for path in PACKAGE.rglob("*.py")}
 # The arrows of docs/architecture.md: each part, and what it may import besides itself.
-COMMON = {"errors", "seeding", "checkpoint"}
+COMMON = {"errors", "seeding", "checkpoint", "requirements"}
 COMPUTING = {"mathematics", "networks", "training", "data", "inference", "baselines", "metrics"}
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "seeding": set(),
     "checkpoint": set(),
+    "requirements": set(),
+    "fields": set(),
     "files": set(),
     "runtime": {"files"},
     "mathematics": set(),
@@ -27,8 +29,8 @@ LAYERS: dict[str, set[str]] = {
     "baselines": {"mathematics", "networks", "training"},
     "inference": {"mathematics"},
     "metrics": {"mathematics", "networks", "training", "data", "inference"},
-    "config": {"data", "networks", "baselines", "files"},
-    "experiments": COMPUTING | {"files", "config", "plotting"},
+    "config": {"fields", "data", "networks", "baselines", "files", "experiments"},
+    "experiments": COMPUTING | {"fields", "files", "plotting"},
     "artifacts": COMPUTING | {"files"},
     "plotting": {"files"},
     "audit": {"files", "runtime"},

@@ -1,6 +1,6 @@
 """Times the image path beside the bare network."""
 
-from inflationary_flows.experiments.image_speed.measure import measure_image_speed
+from inflationary_flows.experiments.image_speed.speed import measure_image_speed
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job

@@ -1,7 +1,7 @@
 """Ranks the true weights of one batch of replicates among draws of their posteriors."""
 
 from inflationary_flows import Flow
-from inflationary_flows.experiments.sbc.measure import rank_weights
+from inflationary_flows.experiments.sbc.replicates import rank_weights
 from inflationary_flows.files.tensors import save_tensors
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_mixture import LatentMixture

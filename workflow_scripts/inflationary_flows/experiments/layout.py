@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from inflationary_flows.config.study import FlowName, Study
 from inflationary_flows.experiments.registry import Experiment, Shown, experiments
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.study import FlowName, Study
 
 METRICS = "results/metrics"
 INFERENCE = "results/inference"

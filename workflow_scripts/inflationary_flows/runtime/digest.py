@@ -105,13 +105,27 @@ def _walk_imports(path: Path, module: str, root: Path) -> Iterator[str]:
 
 def _named(tree: ast.Module, source: bytes) -> Iterator[ast.AST]:
     """Nodes that may name a module: statements alone, and a file's strings only if one looks like a name."""
-    nodes = ast.walk(tree) if MAYBE_NAMED.search(source) else _statements(tree)
+    nodes = _nodes(tree) if MAYBE_NAMED.search(source) else _statements(tree)
     return (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom | ast.Constant))
 
 
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """What a node consists of, as far as it runs: imports for types alone do not."""
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return iter(node.orelse)
+    return ast.iter_child_nodes(node)
+
+
+def _nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes below a node that run."""
+    for child in _running(node):
+        yield child
+        yield from _nodes(child)
+
+
 def _statements(node: ast.AST) -> Iterator[ast.stmt]:
-    """Statements in and below a node: what holds others is itself one, or a branch of one."""
-    for child in ast.iter_child_nodes(node):
+    """Statements in and below a node that run: what holds others is itself one, or a branch of one."""
+    for child in _running(node):
         if isinstance(child, ast.stmt):
             yield child
         if isinstance(child, HOLDERS):

@@ -30,6 +30,8 @@ PUBLISHED, OURS = "published", "ours"
 # Data sets of the tables, where the configuration has no label for them.
 _PUBLISHED_SETS = {"afhqv2": "AFHQv2", "cifar10": "CIFAR-10"}
 _AXES = {"dims": "kept dimensions $d$", "gap": "inflation gap"}
+# Largest part of a value that a bar on a logarithmic axis may reach below it.
+_MOST_BELOW = 0.9
 # Not flows: samples of the data's Gaussian, and held-out images.
 _LEVELS = {"gaussian": (":", "Gaussian of the data"), "held_out": ("--", "held-out images")}
 
@@ -182,6 +184,9 @@ def _draw_points(panel: Axes, points: pd.DataFrame, positions: Sequence[float]) 
     metric = str(points["metric"].iloc[0]) if len(points) else ""
     panel.set_ylabel({**DISTANCES, **IMAGE_ERRORS}.get(metric, ""))
     points = points.dropna(subset=["value"]).fillna({"two_sigma": 0.0})
+    # A logarithmic axis has no place for the lower half of a bar that comes near zero.
+    has_room = points["two_sigma"] < _MOST_BELOW * points["value"]
+    points = points.assign(below=points["two_sigma"].where(has_room, 0.0))
     logarithmic = _choose_scale(panel, points, logarithmic=metric in IMAGE_ERRORS)
     handles: dict[str, Any] = {}
     # Side by side where both are shown.
@@ -194,10 +199,7 @@ def _draw_points(panel: Axes, points: pd.DataFrame, positions: Sequence[float]) 
         if len(chosen):
             places = [positions.index(place) + move for place in chosen["position"]]
             style: dict[str, Any] = {**look, "ls": "none", "ms": 3.6, "elinewidth": 0.8, "capsize": 1.5}
-            above = chosen["two_sigma"]
-            # A logarithmic axis has no place for the lower half of a bar that reaches zero.
-            below = above.where(above < chosen["value"], 0.0) if logarithmic else above
-            bars = np.stack([below, above])
+            bars = chosen[["below" if logarithmic else "two_sigma", "two_sigma"]].to_numpy().T
             handles[source] = panel.errorbar(places, chosen["value"], bars, label=source, zorder=3, **style)
     for name, (line, label) in _LEVELS.items():
         level = points["value"][points["source"] == name]
@@ -208,8 +210,8 @@ def _draw_points(panel: Axes, points: pd.DataFrame, positions: Sequence[float]) 
 
 def _choose_scale(panel: Axes, points: pd.DataFrame, *, logarithmic: bool) -> bool:
     """Chooses the scale of values, and says whether it is logarithmic."""
-    low, high = float(points["value"].min()), float((points["value"] + points["two_sigma"]).max())
-    if not len(points) or low < 0:
+    low, high = float((points["value"] - points["below"]).min()), float((points["value"] + points["two_sigma"]).max())
+    if not len(points) or float(points["value"].min()) < 0:
         return False
     if low > 0 and (logarithmic or high > 8 * low):
         # At least a decade, for two labels.

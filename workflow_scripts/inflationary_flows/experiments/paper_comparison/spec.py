@@ -43,7 +43,7 @@ EXPERIMENT = Experiment(
             """
             Frechet distance of generated images (above) and error of a round trip (below) against kept dimensions and
             inflation gap: published values (circles) and ours (squares), with bars of two standard deviations over
-            sample seeds. Paper: tables 1 to 3, whose distance is FID and whose round-trip error wraps modulo 256. Here:
+            sample seeds. On logarithmic axes, bars that come near zero have no lower half. Paper: tables 1 to 3, whose distance is FID and whose round-trip error wraps modulo 256. Here:
             the same quantities where the configuration has such flows; "not run" marks where it has none. For sets
             without published values our values stand alone, with the true error and the distance of their own
             extractor, between a Gaussian with the covariance of the data and held-out images.

@@ -12,6 +12,8 @@ from inflationary_flows.plotting.style import COLOURS, despine, figure_style, ne
 
 _KERNELS = {"floor": (COLOURS[0], "-"), "proportional": (COLOURS[1], "--")}
 _SHOWN = 4
+# Titles of so many letters have two lines.
+_LONG = 22
 
 
 def draw_pr_over_time(material: Material) -> Figure:
@@ -28,7 +30,7 @@ def draw_pr_over_time(material: Material) -> Figure:
     with figure_style():
         figure, axes = new_panels(len(shown), columns=_SHOWN, height=1.5)
         for axis, flow in zip(axes, shown, strict=True):
-            _draw_ratio(axis, groups[flow], ",\n".join(flow))
+            _draw_ratio(axis, groups[flow], (", " if len("".join(flow)) < _LONG else ",\n").join(flow))
         despine(axes)
         figure.supxlabel("time, share of the range", fontsize=7.5)
         figure.supylabel("participation ratio", fontsize=7.5)

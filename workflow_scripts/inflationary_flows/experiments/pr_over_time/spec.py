@@ -40,7 +40,7 @@ EXPERIMENT = Experiment(
             ``proportional`` is that of the paper's equations. It preserves the ratio exactly under PRP schedules, and
             ends at that of the kept directions under PRR schedules. The kernel ``floor`` is that of the authors' code
             and of the published numbers. It gives all directions the same first noise, and preserves the ratio only if
-            the data are white. Data sets and schedules that are not drawn are in the table.
+            the data are white. The panels show the flows whose curves differ most; the others are in the table.
             """,
         ),
         Table(

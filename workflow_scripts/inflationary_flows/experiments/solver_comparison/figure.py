@@ -29,9 +29,9 @@ _SMALLEST = 1e-17
 
 
 def _looks(place: int, solver: str) -> dict[str, Any]:
-    """Marker, colour and label of a solver, by its place in the table."""
+    """Marker, colour, line and label of a solver, by its place in the table."""
     looks = {"marker": MARKERS[place % len(MARKERS)], "color": COLOURS[place % len(COLOURS)], "markeredgewidth": 0}
-    return looks | {"label": SOLVERS.get(solver, solver)}
+    return looks | {"ls": "-" if place < len(COLOURS) else "--", "label": SOLVERS.get(solver, solver)}
 
 
 def draw_solver_comparison(material: Material) -> Figure:

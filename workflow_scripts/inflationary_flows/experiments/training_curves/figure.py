@@ -12,7 +12,7 @@ from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, despine, f
 
 _COLUMNS = 6
 _LOSS, _ERROR = "validation_loss", "excess_denoising_error"
-_NAMES = {_LOSS: "validation loss", _ERROR: "excess denoising error"}
+_NAMES = {_LOSS: "validation loss", _ERROR: "excess\ndenoising error"}
 
 
 def draw_training_curves(material: Material) -> Figure:
