@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The workflow's tests take longest: begun first, they run beside others. Those that wait for its run come last."""
+    """Starts the workflow's tests, which take longest, first, and those that wait for its run last."""
     waiting = {item.path for item in items if "smoke_run" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: (item.path.name != "test_workflow.py", item.path in waiting))
 

@@ -18,8 +18,8 @@ from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.animations.figure import draw_animation, save_animation
 from inflationary_flows.experiments.images.generation import as_images
 from inflationary_flows.experiments.images.pictures import take_pictures
-from inflationary_flows.experiments.snapshots.images import trace_images
-from inflationary_flows.experiments.snapshots.trajectory import trace_flow, trace_points
+from inflationary_flows.experiments.snapshots.images import record_images
+from inflationary_flows.experiments.snapshots.trajectory import record_points, record_trajectory
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.material import Material
@@ -48,7 +48,7 @@ def image_flow(settings: dict[str, Any]) -> tuple[Flow, np.ndarray]:
 
 def test_points_go_from_data_to_latents_and_from_prior_latents_to_data() -> None:
     flow, x = mixture_flow(PRP, solver=SOLVER)
-    arrays = trace_points(flow, x, x[:, 0], samples=40, frames=5, seed=3)
+    arrays = record_points(flow, x, x[:, 0], samples=40, frames=5, seed=3)
     schedule = flow.schedule
     data = (flow.basis.to_eigen(torch.from_numpy(x[:40])) * schedule.scale(schedule.t_min)).numpy()
     np.testing.assert_allclose(arrays["inflation"][0], data, atol=1e-10)
@@ -61,8 +61,8 @@ def test_points_go_from_data_to_latents_and_from_prior_latents_to_data() -> None
 
 def test_points_are_those_of_the_figures() -> None:
     flow, x = mixture_flow(PRP, solver=SOLVER)
-    figure = trace_flow(flow, x, x[:, 0], samples=30, frames=3, seed=1)
-    animation = trace_points(flow, x, x[:, 0], samples=30, frames=9, seed=1)
+    figure = record_trajectory(flow, x, x[:, 0], samples=30, frames=3, seed=1)
+    animation = record_points(flow, x, x[:, 0], samples=30, frames=9, seed=1)
     for name in ("inflation", "generation"):
         np.testing.assert_allclose(animation[name][[0, -1]], figure[name][[0, -1]], atol=1e-10)
         np.testing.assert_array_equal(animation[f"{name}_labels"], figure[f"{name}_labels"])
@@ -71,7 +71,7 @@ def test_points_are_those_of_the_figures() -> None:
 @pytest.mark.parametrize("settings", [PRP, PRR], ids=["prp", "prr"])
 def test_pictures_begin_as_data_and_end_as_the_latents_of_figure_5(settings: dict[str, Any]) -> None:
     flow, x = image_flow(settings)
-    arrays = trace_images(flow, x, DIGIT, pictures=9, frames=4, seed=2)
+    arrays = record_images(flow, x, DIGIT, pictures=9, frames=4, seed=2)
     assert arrays["inflation"].shape == arrays["generation"].shape == (4, 9, *DIGIT.shape)
     figure = take_pictures(flow, x, DIGIT, pictures=9, sample_seed=2)
     np.testing.assert_array_equal(arrays["inflation"][0], figure["original"])
@@ -96,11 +96,11 @@ def animation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     chosen = {"frames": SETTINGS.frames, "seed": SETTINGS.seed}
     if request.param == "pictures":
         flow, x = image_flow(PRP)
-        arrays = trace_images(flow, x, DIGIT, pictures=SETTINGS.pictures, **chosen)
+        arrays = record_images(flow, x, DIGIT, pictures=SETTINGS.pictures, **chosen)
     else:
         dimension = 2 if request.param == "plane" else 3
         flow, x = mixture_flow(PRP, dimension=dimension, solver=SOLVER)
-        arrays = trace_points(flow, x, x[:, 0], samples=Snapshots().samples, **chosen)
+        arrays = record_points(flow, x, x[:, 0], samples=Snapshots().samples, **chosen)
     drawn = draw_animation(material_of(prp=arrays))
     path = tmp_path_factory.mktemp("animation") / "mixture.gif"
     save_animation(path, drawn, material_of())
@@ -174,7 +174,7 @@ def test_pictures_of_any_size_leave_text_and_bar_alone(side: int) -> None:
 
 def test_flows_of_a_data_set_stand_one_below_the_other_with_those_that_preserve_first() -> None:
     flow, x = mixture_flow(PRP, solver=SOLVER)
-    arrays = [trace_points(flow, x, x[:, 0], samples=20, frames=2, seed=seed) for seed in (0, 1)]
+    arrays = [record_points(flow, x, x[:, 0], samples=20, frames=2, seed=seed) for seed in (0, 1)]
     alone = [draw_animation(material_of(zero=found)) for found in arrays]
     both = draw_animation(material_of(reduced=arrays[0], zero=arrays[1]))
     assert len(both) == 4

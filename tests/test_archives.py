@@ -419,7 +419,7 @@ def test_names_of_downloads_are_plain(url, name):
 
 
 def configuration(archive: Path, checksum: str) -> str:
-    """A tiny CIFAR-10 that is fetched, beside a set that is there."""
+    """A tiny CIFAR-10 to download, and a local data set."""
     download = [{"url": archive.as_uri(), "checksum": checksum}]
     content = {
         "datasets": {

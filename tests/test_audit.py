@@ -1,4 +1,4 @@
-"""Provenance: what a sidecar says and does not say, what an audit finds, and where numbers are followed to."""
+"""Provenance: contents of sidecars, findings of audits, and origins of numbers."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_what_an_earlier_method_made_is_stale(results: Path) -> None:
 
 
 def test_a_forged_row_is_found_even_with_a_sidecar_that_fits(results: Path) -> None:
-    """Who writes a better number into a table can seal the sidecar anew, but not find the number a source."""
+    """A forged number in a table with a resealed sidecar still has no source."""
     with inside(results.parent):
         parts = [f"results/metrics/seed{n}/error.csv" for n in (0, 1)]
         write({"results/tables/error.csv": "seed,error\n0,0.025\n1,0.001\n"}, "merge_table", *parts)
@@ -454,7 +454,7 @@ def test_snakemake_audits_the_run(smoke_run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_asks_for_every_artifact_that_it_makes(smoke_run: Path) -> None:
-    """Else Snakemake would not make again one that was deleted while what follows from it is still there."""
+    """Otherwise Snakemake would not remake a deleted file whose dependents still exist."""
     ledger = Ledger.read(smoke_run / "results")
     asked = run_workflow(smoke_run, "--summary").text
     missing = [name for name in ledger.sidecars if f"results/{name}\t" not in asked]

@@ -197,27 +197,27 @@ def edit_metadata(path: Path) -> None:
 
 
 def drop_a_weight(path: Path) -> None:
-    """Writes the file anew, whole and signed, but without one weight."""
+    """Rewrites the file with a valid checksum, but without one weight."""
     arrays, metadata = load_tensors(path)
     arrays.pop("network.last.weight")
     save_tensors(path, arrays, metadata)
 
 
 def change_the_basis(path: Path) -> None:
-    """Writes the file anew, whole and signed, as if the network were of other data."""
+    """Rewrites the file with a valid checksum, as if the network were of other data."""
     arrays, metadata = load_tensors(path)
     save_tensors(path, arrays, metadata | {"eigenbasis": "0" * 64})
 
 
 def drop_the_basis(path: Path) -> None:
-    """Writes the file anew, whole and signed, but without the eigenvectors."""
+    """Rewrites the file with a valid checksum, but without the eigenvectors."""
     arrays, metadata = load_tensors(path)
     arrays.pop("eigenbasis.vectors")
     save_tensors(path, arrays, metadata)
 
 
 def drop_a_split(path: Path) -> None:
-    """Writes the splits anew, whole and signed, but without the test split."""
+    """Rewrites the splits with a valid checksum, but without the test split."""
     arrays, metadata = load_tensors(path)
     arrays.pop("test")
     save_tensors(path, arrays, metadata)

@@ -94,7 +94,7 @@ BASE = {
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder of methods beside the library's, with two in it."""
+    """A second folder of methods, with two in it."""
     folder = tmp_path / "methods"
     folder.mkdir()
     (folder / "straight.py").write_text(STRAIGHT)

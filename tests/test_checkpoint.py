@@ -47,7 +47,7 @@ def hold(folder: Path, beat: float = BEAT) -> subprocess.Popen[str]:
 
 
 def pretend_elsewhere(folder: Path) -> None:
-    """Makes the lock on a folder look as if its process ran on another node, where nobody can see whether it lives."""
+    """Makes the lock on a folder look as if its process ran on another node and could not be checked."""
     (path,) = folder.glob("lock-*.json")
     owner = json.loads(path.read_text())
     path.write_text(json.dumps({**owner, "boot": "another", "node": "gpu7", "job": "4711"}))

@@ -10,11 +10,11 @@ import torch
 
 from inflationary_flows.data.toys import TOYS, EmbeddedToy, Toy
 from inflationary_flows.experiments.flow_quality.measure import measure_quality, noised_along_null
-from inflationary_flows.experiments.pr_over_time.measure import trace_participation_ratio
+from inflationary_flows.experiments.pr_over_time.measure import participation_ratio_over_time
 from inflationary_flows.experiments.roundtrip.measure import measure_roundtrip
-from inflationary_flows.experiments.snapshots.trajectory import trace_flow
+from inflationary_flows.experiments.snapshots.trajectory import record_trajectory
 from inflationary_flows.experiments.solver_comparison.measure import compare_solvers
-from inflationary_flows.experiments.thin_coordinate_study.measure import measure_loss
+from inflationary_flows.experiments.thin_coordinate_study.measure import measure_thin_coordinate_loss
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, participation_ratio
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
@@ -113,7 +113,7 @@ def test_a_trained_flow_keeps_to_the_plane_without_compressed_latents() -> None:
     generated = flow.sample(1_000, seed=0)
     assert np.abs(off_plane(generated, 3)).max() < 1e-9
     assert np.abs(flow.round_trip(x[2_500:]) - x[2_500:]).max() < 1e-3
-    assert measure_loss(flow, x[2_500:])[0]["reconstruction_mse"] < 1e-7
+    assert measure_thin_coordinate_loss(flow, x[2_500:])[0]["reconstruction_mse"] < 1e-7
 
 
 @pytest.mark.parametrize("space", ["eigen", "ambient"])
@@ -176,11 +176,11 @@ def test_every_measurement_of_a_flow_is_a_number(schedule: str, dimension: int) 
     rows += measure_roundtrip(flow, test[:50], paper_steps=100)
     steps = {"rk4": [8], "adams_bashforth6": [30], "euler_scaled": [50]}
     rows += compare_solvers(flow, test[:20], samples=20, reference_steps=32, steps=steps, tolerances=[1e-2])
-    rows += trace_participation_ratio(flow.basis.eigenvalues.numpy(), SCHEDULES[schedule], points=5)
+    rows += participation_ratio_over_time(flow.basis.eigenvalues.numpy(), SCHEDULES[schedule], points=5)
     numbers = [value for row in rows for value in row.values() if isinstance(value, float)]
     assert len(numbers) > 40
     assert np.isfinite(numbers).all()
-    traced = trace_flow(flow, test[:50], np.arange(50.0), samples=50, frames=3)
+    traced = record_trajectory(flow, test[:50], np.arange(50.0), samples=50, frames=3)
     assert all(np.isfinite(values).all() for values in traced.values())
 
 
@@ -199,6 +199,6 @@ def test_participation_ratio_is_that_of_the_toy_itself(dimension: int) -> None:
     basis = Eigenbasis.fit(points_of(dimension, 5_000, seed=0))
     base = TOYS["circles"].sample(5_000, np.random.default_rng(0))[0]
     assert basis.participation_ratio == pytest.approx(participation_ratio(Eigenbasis.fit(base).eigenvalues), rel=1e-9)
-    rows = trace_participation_ratio(basis.eigenvalues.numpy(), SCHEDULES["floor prr"], points=3)
+    rows = participation_ratio_over_time(basis.eigenvalues.numpy(), SCHEDULES["floor prr"], points=3)
     ends = [row["participation_ratio"] for row in rows if row["t_fraction"] in (0, 1)]
     assert ends == pytest.approx([2] * 4, rel=0.01)

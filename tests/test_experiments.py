@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from inflationary_flows.experiments.complexity.measure import SCALING_COLUMNS, measure_scaling
+from inflationary_flows.experiments.complexity.measure import measure_complexity
 from inflationary_flows.experiments.flow_quality.measure import QUALITY_COLUMNS, measure_quality
 from inflationary_flows.experiments.pr_over_time.measure import (
     PR_COLUMNS,
     make_both_kernels,
-    trace_participation_ratio,
+    participation_ratio_over_time,
 )
 from inflationary_flows.experiments.roundtrip.measure import ROUNDTRIP_COLUMNS, measure_roundtrip
-from inflationary_flows.experiments.snapshots.trajectory import nearest_labels, spread_times, trace_flow
+from inflationary_flows.experiments.snapshots.trajectory import nearest_labels, record_trajectory, spread_times
 from inflationary_flows.experiments.solver_comparison.measure import (
     REFERENCE,
     SOLVER_COLUMNS,
@@ -199,7 +199,7 @@ def test_solver_comparison_ranks_solvers_above_a_finer_reference(flow: Flow) -> 
 
 def test_proportional_prp_keeps_the_participation_ratio_in_the_table() -> None:
     spectrum = np.array([3.0, 1.0, 0.2])
-    rows = trace_participation_ratio(spectrum, {"kernel": "floor", "signal_left": 1e-3}, points=7)
+    rows = participation_ratio_over_time(spectrum, {"kernel": "floor", "signal_left": 1e-3}, points=7)
     assert all(tuple(row) == PR_COLUMNS for row in rows)
     kept = [row["participation_ratio"] for row in rows if row["kernel"] == "proportional"]
     np.testing.assert_allclose(kept, participation_ratio(spectrum), rtol=1e-10)
@@ -214,13 +214,13 @@ def test_both_kernels_exist_where_orig_gaps_are_negative() -> None:
     schedules = make_both_kernels(spectrum, settings)
     assert schedules["floor"].exponents.tolist() == [2, 2, -1]
     assert schedules["proportional"].exponents.tolist() == [2, 2, 0]
-    end = trace_participation_ratio(spectrum, settings, points=2)[-1]
+    end = participation_ratio_over_time(spectrum, settings, points=2)[-1]
     assert end["participation_ratio"] == pytest.approx(participation_ratio(spectrum[:2]), rel=1e-3)
 
 
 def test_snapshots_start_at_data_and_end_at_latents(flow: Flow) -> None:
     x, labels = draw(60, 8)
-    arrays = trace_flow(flow, x, labels, samples=50, frames=4)
+    arrays = record_trajectory(flow, x, labels, samples=50, frames=4)
     assert arrays["inflation"].shape == arrays["generation"].shape == (4, 50, 2)
     schedule = flow.schedule
     start = (flow.basis.to_eigen(torch.from_numpy(x[:50])) * schedule.scale(schedule.t_min)).numpy()
@@ -254,8 +254,9 @@ def test_labels_come_from_the_nearest_point() -> None:
 
 @pytest.mark.slow
 def test_scaling_is_measured_in_fresh_processes_within_the_budget() -> None:
-    rows = measure_scaling(points=(100, 20_000), dimensions=(2, 40), steps=2, budget=100_000)
+    rows = measure_complexity(points=(100, 20_000), dimensions=(2, 40), steps=2, budget=100_000)
     assert [(row["n"], row["dimension"]) for row in rows] == [(100, 2), (20_000, 2), (100, 40)]
-    assert all(tuple(row) == SCALING_COLUMNS and row["evaluations"] == 8 for row in rows)
+    columns = ["n", "dimension", "steps", "evaluations", "seconds", "peak_memory_mb", "base_memory_mb"]
+    assert all(list(row) == columns and row["evaluations"] == 8 for row in rows)
     assert all(row["peak_memory_mb"] >= row["base_memory_mb"] > 10 for row in rows)
     assert all(row["seconds"] > 0 and math.isfinite(row["seconds"]) for row in rows)

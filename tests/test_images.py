@@ -299,7 +299,7 @@ def test_regions_of_the_splits_are_apart_and_hold_patches(size):
 
 
 def test_patches_of_a_split_lie_in_its_region(monkeypatch):
-    """Photographs whose red level tells the column give patches that tell where they are from."""
+    """Photographs whose red level encodes the column, so that patches show where they come from."""
     columns = {name: np.linspace(0, 255, 400).astype(np.uint8) for name in PHOTOGRAPHS}
     painted = {
         name: Image.fromarray(np.repeat(np.tile(row, (300, 1))[:, :, None], 3, axis=2)) for name, row in columns.items()

@@ -24,14 +24,14 @@ from inflationary_flows.inference.collapsed import (
     PARETO_K_LIMIT,
     CollapsedPosterior,
     ComponentEvidence,
+    estimate_evidence,
     evidence_quality,
-    integrate_latents,
 )
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.denoising import sample_clean_posterior
 from inflationary_flows.inference.joint import JointPosterior
+from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex, observe
-from inflationary_flows.inference.linearised import linearise
 from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.inference.weighting import weigh_pool
 from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
@@ -199,12 +199,12 @@ class TestDecoder:
             Decoder(mixture_flow(PRP)[0], solver="dopri5")
 
 
-class TestLinearisedPosterior:
+class TestLaplaceApproximation:
     @pytest.mark.parametrize(("mean", "precision"), [(None, None), ([0.5, -1.0, 2.0], [0.3, 1.0, 4.0])])
     def test_is_the_posterior_of_a_linear_gaussian_model(self, linear, mean, precision):
         x_obs = linear.offset + 2 * normal(7, 3)
         prior = [None if row is None else torch.tensor(row, dtype=torch.float64) for row in (precision, mean)]
-        found = linearise(linear.decoder, x_obs, NOISE, *prior)
+        found = fit_laplace(linear.decoder, x_obs, NOISE, *prior)
         expected, covariance = linear.posterior(x_obs, *([] if mean is None else reversed(prior)))
         close = {"atol": 2e-4, "rtol": 0}
         torch.testing.assert_close(found.mode, expected, **close)
@@ -215,7 +215,7 @@ class TestLinearisedPosterior:
 
     def test_its_modes_are_stationary_and_whitened_where_the_flow_bends(self):
         decoder, x_obs = bent_decoder(), 1.5 * normal(20, 2)
-        found = linearise(decoder, x_obs, NOISE, iterations=40)
+        found = fit_laplace(decoder, x_obs, NOISE, iterations=40)
         y = found.mode.clone().requires_grad_()
         log_posterior = Normal(decoder(y), NOISE).log_prob(x_obs).sum() + Normal(0, 1).log_prob(y).sum()
         (gradient,) = torch.autograd.grad(log_posterior, y)
@@ -225,7 +225,7 @@ class TestLinearisedPosterior:
         torch.testing.assert_close(found.factor.mT @ curvature @ found.factor, torch.eye(2).double().expand(20, 2, 2))
 
     def test_white_coordinates_step_along_the_factors(self):
-        found = linearise(bent_decoder(), normal(4, 2), NOISE)
+        found = fit_laplace(bent_decoder(), normal(4, 2), NOISE)
         eta = normal(3, 4, 2, seed=1)
         for i in range(4):
             torch.testing.assert_close(found.to_latents(eta)[:, i], found.mode[i] + eta[:, i] @ found.factor[i].T)
@@ -233,10 +233,10 @@ class TestLinearisedPosterior:
 
     def test_observations_do_not_know_of_each_other(self):
         x_obs = normal(12, 2)
-        whole = linearise(bent_decoder(), x_obs, NOISE).first(5)
+        whole = fit_laplace(bent_decoder(), x_obs, NOISE).first(5)
         for other in (
-            linearise(bent_decoder(batch_size=5), x_obs, NOISE).first(5),
-            linearise(bent_decoder(), x_obs[:5], NOISE),
+            fit_laplace(bent_decoder(batch_size=5), x_obs, NOISE).first(5),
+            fit_laplace(bent_decoder(), x_obs[:5], NOISE),
         ):
             assert len(other) == 5
             for name, values in vars(whole).items():
@@ -488,8 +488,8 @@ class TestLatentMixture:
 
 def evidence_of(decoder: Decoder, mixture: LatentMixture, x_obs: Tensor, **options: Any) -> ComponentEvidence:
     mean, variances = mixture.moments()
-    centres = linearise(decoder, x_obs, NOISE, 1 / variances, mean)
-    return integrate_latents(decoder, mixture, x_obs, NOISE, centres, **{"particles": 1024, "seed": 0} | options)
+    centres = fit_laplace(decoder, x_obs, NOISE, 1 / variances, mean)
+    return estimate_evidence(decoder, mixture, x_obs, NOISE, centres, **{"particles": 1024, "seed": 0} | options)
 
 
 class TestEvidence:
@@ -514,11 +514,11 @@ class TestEvidence:
     def test_a_proposal_that_misses_is_mended_or_owned_up_to(self, shift, mended):
         decoder = bent_decoder()
         x_obs = observe(decoder, PAIR, 6, NOISE, seed=1).x
-        centres = linearise(decoder, x_obs, NOISE)
+        centres = fit_laplace(decoder, x_obs, NOISE)
         mode = centres.mode.clone()
         mode[2] += shift
         astray = replace(centres, mode=mode, factor=centres.factor * 0.7)
-        found = integrate_latents(decoder, PAIR, x_obs, NOISE, astray, particles=1024, seed=0)
+        found = estimate_evidence(decoder, PAIR, x_obs, NOISE, astray, particles=1024, seed=0)
         assert found.particles[2] > 1024
         error = (found.log_evidence - on_a_grid(decoder, PAIR, x_obs)[0]).abs().amax(1)
         assert (error[[0, 1, 3, 4, 5]] < 0.1).all()
@@ -605,8 +605,8 @@ class TestJointPosterior:
     def posterior(self, coordinates: str, decoder: Decoder | None = None) -> JointPosterior:
         decoder = decoder or self.decoder
         mean, variances = PAIR.moments()
-        linearised = linearise(decoder, self.x_obs, NOISE, 1 / variances, mean)
-        return JointPosterior(decoder, PAIR, self.x_obs, NOISE, linearised, coordinates)
+        laplace = fit_laplace(decoder, self.x_obs, NOISE, 1 / variances, mean)
+        return JointPosterior(decoder, PAIR, self.x_obs, NOISE, laplace, coordinates)
 
     def test_in_latents_is_prior_times_likelihood(self):
         posterior, w, y = self.posterior("latent"), torch.tensor([0.2, 0.8]).double(), normal(2, 2)
@@ -665,16 +665,16 @@ class TestJointPosterior:
     def test_without_observations_weights_keep_their_prior(self):
         nothing = torch.empty(0, 3, dtype=torch.float64)
         decoder = LinearCase(moving=False).decoder
-        posterior = JointPosterior(decoder, TRIPLE, nothing, NOISE, linearise(decoder, nothing, NOISE))
+        posterior = JointPosterior(decoder, TRIPLE, nothing, NOISE, fit_laplace(decoder, nothing, NOISE))
         weights, _ = posterior.split_draws(sampled(posterior).draws)
         assert_moments(weights[None], *dirichlet_moments([1.0] * 3))
 
     def test_what_does_not_belong_together_is_refused(self):
-        linearised = linearise(self.decoder, self.x_obs, NOISE)
+        laplace = fit_laplace(self.decoder, self.x_obs, NOISE)
         with pytest.raises(InferenceError, match=r"shape \(n, 2\)"):
-            JointPosterior(self.decoder, TRIPLE, self.x_obs, NOISE, linearised)
+            JointPosterior(self.decoder, TRIPLE, self.x_obs, NOISE, laplace)
         with pytest.raises(InferenceError, match="1 observations"):
-            JointPosterior(self.decoder, PAIR, self.x_obs[:1], NOISE, linearised)
+            JointPosterior(self.decoder, PAIR, self.x_obs[:1], NOISE, laplace)
 
 
 def test_joint_and_collapsed_draws_of_a_gaussian_flow_agree_with_quadrature():
@@ -685,7 +685,7 @@ def test_joint_and_collapsed_draws_of_a_gaussian_flow_agree_with_quadrature():
     latents = torch.stack(
         [case.posterior(x_obs, mu, 1 / s.square())[0] for mu, s in zip(two.means, two.stds, strict=True)], 1
     )
-    together = JointPosterior(case.decoder, two, x_obs, NOISE, linearise(case.decoder, x_obs, NOISE), "whitened")
+    together = JointPosterior(case.decoder, two, x_obs, NOISE, fit_laplace(case.decoder, x_obs, NOISE), "whitened")
     weights, y = together.split_draws(sampled(together).draws)
     assert_moments(weights[None], mean, covariance)
     assert_mean(y[None], torch.einsum("nk,nkd->nd", shares, latents))

@@ -26,7 +26,7 @@ from inflationary_flows.experiments.marginals.measure import (
     follow_pfode,
     follow_sde,
     make_line_flow,
-    trace_marginals,
+    record_marginals,
 )
 from inflationary_flows.mathematics.denoisers import MixtureDenoiser
 from inflationary_flows.mathematics.flow import Flow
@@ -228,7 +228,7 @@ class TestTheProbabilityFlowOde:
 
 @pytest.fixture(scope="module")
 def traced() -> tuple[dict[str, np.ndarray], pd.DataFrame]:
-    arrays, rows = trace_marginals(means=[-1.0, 0.4, 1.5], stds=[0.15, 0.1, 0.3], weights=[0.3, 0.25, 0.45], **SMALL)
+    arrays, rows = record_marginals(means=[-1.0, 0.4, 1.5], stds=[0.15, 0.1, 0.3], weights=[0.3, 0.25, 0.45], **SMALL)
     return arrays, pd.DataFrame(rows)
 
 
@@ -273,11 +273,11 @@ def test_same_seed_gives_the_same_numbers_with_any_number_of_threads(restored_th
     results = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        results.append(trace_marginals(means=[-1.0, 1.0], stds=[0.2, 0.3], weights=[0.5, 0.5], seed=4, **settings))
+        results.append(record_marginals(means=[-1.0, 1.0], stds=[0.2, 0.3], weights=[0.5, 0.5], seed=4, **settings))
     (first, rows), (second, other_rows) = results
     assert rows == other_rows
     assert all(np.array_equal(first[name], second[name]) for name in first)
-    other, _ = trace_marginals(means=[-1.0, 1.0], stds=[0.2, 0.3], weights=[0.5, 0.5], seed=5, **settings)
+    other, _ = record_marginals(means=[-1.0, 1.0], stds=[0.2, 0.3], weights=[0.5, 0.5], seed=5, **settings)
     assert not np.array_equal(other["sde_paths"], first["sde_paths"])
     assert np.array_equal(other["density"], first["density"])
 

@@ -1,4 +1,4 @@
-"""Methods beside each other: a perfect model passes, others fail as they should, and costs are what was spent."""
+"""Methods side by side: a perfect model passes, faulty ones fail, and costs are what was spent."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def fresh(n: int, seed: int) -> np.ndarray:
 
 
 def shifted(n: int, seed: int) -> np.ndarray:
-    """The same, a fifth of a standard deviation beside."""
+    """The same, shifted by a fifth of a standard deviation."""
     return fresh(n, seed) + np.array([0.2, 0.0])
 
 

@@ -1,4 +1,4 @@
-"""Published values beside ours: every row, nothing blank, nothing compared that is not the same thing."""
+"""Published values next to ours: every row, no blank cell, and only equal quantities compared."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from inflationary_flows.plotting.toys import draw_rows
 
 
 def snapshots(dimension: int, n: int = 60, frames: int = 3) -> dict[str, np.ndarray]:
-    """What `trace_flow` returns, of random points."""
+    """What `record_trajectory` returns, of random points."""
     generator = np.random.default_rng(dimension)
     points = {
         name: generator.uniform(-1, 1, (n, dimension))

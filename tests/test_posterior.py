@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inflationary_flows.artifacts.chains import load_chain, save_chain
 from inflationary_flows.artifacts.evidence import load_evidence, save_evidence
-from inflationary_flows.artifacts.linearised import load_linearised, save_linearised
+from inflationary_flows.artifacts.laplace import load_laplace, save_laplace
 from inflationary_flows.artifacts.observations import ObservedMixture, load_observations, save_observations
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.datasets import load_dataset, save_dataset
@@ -23,8 +23,8 @@ from inflationary_flows.inference.collapsed import CollapsedPosterior, Component
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.diagnostics import posterior_dataset
 from inflationary_flows.inference.joint import JointPosterior
+from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
-from inflationary_flows.inference.linearised import linearise
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
@@ -231,9 +231,9 @@ class TestGradientsOfLogDensities:
     def test_of_the_joint_posterior_are_its_slopes(self, coordinates, checkpointed):
         decoder = Decoder(mixture_flow(PRP)[0], solver="heun", steps=4, checkpointed=checkpointed)
         made = observe(decoder, PAIR, 2, 0.5, seed=1)
-        linearised = linearise(decoder, made.x, 0.5)
-        posterior = JointPosterior(decoder, PAIR, made.x, 0.5, linearised, coordinates)
-        theta = posterior.at(PAIR.weights, linearised.mode + 0.1)
+        laplace = fit_laplace(decoder, made.x, 0.5)
+        posterior = JointPosterior(decoder, PAIR, made.x, 0.5, laplace, coordinates)
+        theta = posterior.at(PAIR.weights, laplace.mode + 0.1)
         leaf = theta.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(posterior(leaf), leaf)
         torch.testing.assert_close(gradient, slopes(posterior, theta), rtol=1e-5, atol=1e-5)
@@ -275,18 +275,18 @@ class TestFiles:
             assert loaded.noise_std == 0.4
             assert torch.equal(loaded.latent_std, self.observed.latent_std)
 
-    def test_linearised_posteriors_return_as_they_were(self, tmp_path, flow_file):
-        path = tmp_path / "linearised.safetensors"
-        linearised = linearise(self.decoder, self.observed.observations.x, 0.4, iterations=1)
-        save_linearised(path, linearised, flow_file)
-        for field, values in vars(load_linearised(path, flow_file)).items():
-            assert torch.equal(getattr(linearised, field), values)
+    def test_laplace_approximations_return_as_they_were(self, tmp_path, flow_file):
+        path = tmp_path / "laplace.safetensors"
+        laplace = fit_laplace(self.decoder, self.observed.observations.x, 0.4, iterations=1)
+        save_laplace(path, laplace, flow_file)
+        for field, values in vars(load_laplace(path, flow_file)).items():
+            assert torch.equal(getattr(laplace, field), values)
 
     def test_files_of_another_flow_are_refused(self, tmp_path, flow_file, other_flow_file):
-        observations, whitening = tmp_path / "observations.safetensors", tmp_path / "linearised.safetensors"
+        observations, whitening = tmp_path / "observations.safetensors", tmp_path / "laplace.safetensors"
         save_observations(observations, self.observed, flow_file)
-        save_linearised(whitening, linearise(self.decoder, self.observed.observations.x, 0.4, iterations=1), flow_file)
-        for load, path in ((load_observations, observations), (load_linearised, whitening)):
+        save_laplace(whitening, fit_laplace(self.decoder, self.observed.observations.x, 0.4, iterations=1), flow_file)
+        for load, path in ((load_observations, observations), (load_laplace, whitening)):
             with pytest.raises(
                 ArtifactError, match=r"made with the flow .*other_flow.*(\n|.)*must belong together"
             ) as no:

@@ -19,7 +19,7 @@ DELAY = 0.1
 
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, float], None]:
-    """The method that the rules put in the place of Snakemake's own, which has to be there to be called."""
+    """The method with which the rules replace Snakemake's own."""
     monkeypatch.setattr(JobScheduler, "_schedule_reevalutation", JobScheduler._schedule_reevalutation)
     own = JobScheduler._schedule_reevalutation
     path = REPOSITORY / "rules/executor.smk"

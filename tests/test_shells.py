@@ -1,4 +1,4 @@
-"""Shells carry their topology: what is inside is told by winding numbers, also where a shell is folded."""
+"""Shells keep their topology: winding numbers decide what is inside, also where a shell is folded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.spatial import Delaunay
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.experiments.shell_retention.measure import STAGES, measure_coverage
+from inflationary_flows.experiments.shell_retention.measure import STAGES, measure_retention
 from inflationary_flows.metrics.shells import Shell, icosahedron, sphere, subdivided, winding_number
 from oracles import PRP, PRR, GaussianCase, mixture_flow
 
@@ -99,14 +99,14 @@ class TestCoverage:
     @pytest.mark.parametrize("settings", [PRP, PRR], ids=["PRP", "PRR"])
     def test_an_exact_flow_of_gaussian_data_preserves_every_count_exactly(self, settings: dict) -> None:
         flow = GaussianCase(settings).flow
-        rows, _ = measure_coverage(flow, latents=2000, radii=[0.5, 1.5, 3.0], vertices=100, seed=0, steps=16)
+        rows, _ = measure_retention(flow, latents=2000, radii=[0.5, 1.5, 3.0], vertices=100, seed=0, steps=16)
         for radius in (0.5, 1.5, 3.0):
             counts = {row["percent_inside"] for row in rows if row["radius"] == radius}
             assert len(counts) == 1
 
     def test_before_generation_the_share_is_that_of_the_chi_distribution(self) -> None:
         flow, _ = mixture_flow(PRP)
-        rows, _ = measure_coverage(flow, latents=5000, radii=[0.5, 1.0, 2.0], vertices=500, seed=0, steps=4)
+        rows, _ = measure_retention(flow, latents=5000, radii=[0.5, 1.0, 2.0], vertices=500, seed=0, steps=4)
         for row in rows:
             if row["stage"] == "before":
                 share = stats.chi2.cdf(row["radius"] ** 2, 2)
@@ -116,7 +116,7 @@ class TestCoverage:
         flow, _ = mixture_flow(PRP)
 
         def change(vertices: int) -> float:
-            rows, _ = measure_coverage(flow, latents=3000, radii=[1.0, 2.0], vertices=vertices, seed=0, steps=24)
+            rows, _ = measure_retention(flow, latents=3000, radii=[1.0, 2.0], vertices=vertices, seed=0, steps=24)
             at = {(row["radius"], row["stage"]): row["percent_inside"] for row in rows}
             return float(np.mean([abs(at[radius, "generated"] - at[radius, "before"]) for radius in (1.0, 2.0)]))
 
@@ -126,7 +126,7 @@ class TestCoverage:
 
     def test_what_is_drawn_has_every_stage(self) -> None:
         flow, _ = mixture_flow(PRP)
-        rows, drawn = measure_coverage(flow, latents=50, radii=[1.0, 2.0], vertices=20, seed=0, steps=40)
+        rows, drawn = measure_retention(flow, latents=50, radii=[1.0, 2.0], vertices=20, seed=0, steps=40)
         assert len(rows) == 2 * len(STAGES)
         for stage in STAGES:
             assert drawn[f"{stage}_points"].shape == (50, 2)

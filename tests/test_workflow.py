@@ -205,7 +205,7 @@ def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
 
 @pytest.mark.slow
 def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
-    # The second run finds the own table elsewhere, beside the Snakefile. It draws random numbers of every kind; that
+    # The second run finds the own table elsewhere, next to the Snakefile. It draws random numbers of every kind; that
     # all else agrees is tested on a cluster.
     chosen = [
         "metrics/own_table/flow_quality.csv",

@@ -2,10 +2,10 @@
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.evidence import save_evidence
-from inflationary_flows.artifacts.linearised import load_linearised
+from inflationary_flows.artifacts.laplace import load_laplace
 from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.files.tables import write_rows
-from inflationary_flows.inference.collapsed import evidence_quality, integrate_latents
+from inflationary_flows.inference.collapsed import estimate_evidence, evidence_quality
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
@@ -14,12 +14,12 @@ with job(snakemake):
     params, n = snakemake.params, snakemake.params.observations
     flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)
-    evidence = integrate_latents(
+    evidence = estimate_evidence(
         Decoder(flow, solver=params.solver, steps=params.steps),
         observed.mixture,
         observed.observations.x[:n],
         observed.noise_std,
-        load_linearised(snakemake.input.laplace, snakemake.input.flow).first(n),
+        load_laplace(snakemake.input.laplace, snakemake.input.flow).first(n),
         particles=params.particles,
         seed=params.seed,
     )

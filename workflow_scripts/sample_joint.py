@@ -2,7 +2,7 @@
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.chains import save_chain
-from inflationary_flows.artifacts.linearised import load_linearised
+from inflationary_flows.artifacts.laplace import load_laplace
 from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.joint import JointPosterior
@@ -21,7 +21,7 @@ with job(snakemake):
         observed.mixture,
         observed.observations.x[:n],
         observed.noise_std,
-        load_linearised(snakemake.input.laplace, snakemake.input.flow).first(n),
+        load_laplace(snakemake.input.laplace, snakemake.input.flow).first(n),
         params.coordinates,
     )
     seed = derive_seed("joint chain", params.seed, wildcards.chain)

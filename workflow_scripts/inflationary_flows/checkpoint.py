@@ -1,7 +1,7 @@
-"""Checkpoints of long computations: kept from time to time, and when a computation is to stop.
+"""Checkpoints of long computations: saved at intervals, and when a computation has to stop.
 
-A computation that is killed goes on from its checkpoint, to the same bits. A checkpoint belongs to a run that is
-named by a digest of all that determines its result; where and how it is kept is the store's business.
+A killed computation resumes from its checkpoint with bitwise identical results. A checkpoint belongs to a run, which is
+named by a digest of all that determines its result; a store keeps it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class StateStore(Protocol):
-    """Keeps one state: replaced as a whole or not at all."""
+    """Keeps one state: replaced atomically."""
 
     def read(self) -> tuple[Mapping[str, np.ndarray], dict[str, Any]] | None:
         """Arrays and metadata of the last state that is whole, or None."""
@@ -35,7 +35,7 @@ class StateStore(Protocol):
 
     @property
     def name(self) -> str:
-        """Where the state is, for messages."""
+        """Name of the state in messages."""
 
 
 class Nowhere:
@@ -47,10 +47,10 @@ class Nowhere:
         """There is no state."""
 
     def write(self, tensors: Mapping[str, Any], metadata: dict[str, Any]) -> None:
-        """Forgets it."""
+        """Does nothing."""
 
     def part(self, name: str) -> Nowhere:
-        """As forgetful."""
+        """The same null store."""
         return self
 
 
@@ -75,10 +75,10 @@ class Checkpoint:
     """The checkpoint of one run.
 
     Arguments:
-        store: Where it is kept.
+        store: Store of the checkpoint.
         digest: Name of the run (see `run_digest`).
         seconds: Time between two saves; changes no result.
-        stop: Tells why the computation is to stop now, or None; asked after every step.
+        stop: Returns why the computation has to stop now, or None; called after every step.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Checkpoint:
         return cls(Nowhere(), "", seconds=math.inf)
 
     def part(self, name: str) -> Checkpoint:
-        """The checkpoint of a part of the run, kept beside those of others."""
+        """The checkpoint of a part of the run, stored next to those of the other parts."""
         return Checkpoint(self.store.part(name), self.digest, seconds=self.seconds, stop=self.stop)
 
     def resume(self) -> tuple[Mapping[str, np.ndarray], dict[str, Any]] | None:
@@ -120,12 +120,12 @@ class Checkpoint:
         return time.monotonic() - self._saved >= self.seconds
 
     def save(self, tensors: Mapping[str, Any], **metadata: Any) -> None:
-        """Keeps what there is now."""
+        """Saves the present state."""
         self.store.write(tensors, {"digest": self.digest, **metadata})
         self._saved = time.monotonic()
 
     def interrupted(self, what: str, done: int, total: int, reason: str | None) -> Interrupted:
-        """The error that ends a computation which is to be resumed, after what is done was saved."""
+        """The error that ends a computation that can be resumed, raised after saving."""
         return Interrupted(
             what,
             f"to get to the end, {total}",
@@ -141,7 +141,7 @@ def in_batches(
     checkpoint: Checkpoint,
     what: str,
 ) -> dict[str, np.ndarray]:
-    """Computes rows 0 ... total - 1 batch by batch, going on from what an interrupted job kept.
+    """Computes rows 0 ... total - 1 in batches, resuming from the rows that an interrupted job saved.
 
     Batches begin at the same rows in every attempt, so that the result does not depend on interruptions.
 
@@ -149,8 +149,8 @@ def in_batches(
         compute: Named arrays for the rows from the first number up to the second.
         total: Number of rows.
         batch_size: Rows computed at once.
-        checkpoint: Where rows are kept meanwhile.
-        what: What rows are, for the log.
+        checkpoint: Checkpoint of the finished rows.
+        what: Name of the rows in the log.
 
     Returns:
         The arrays of all rows.

@@ -50,15 +50,15 @@ class ArtifactError(InflationaryFlowsError):
 
 
 class TrainingError(InflationaryFlowsError):
-    """Training cannot start, go on or be resumed."""
+    """Training cannot start, continue or resume."""
 
 
 class CheckpointError(InflationaryFlowsError):
-    """What a long job kept belongs to another run, or another job writes it."""
+    """The checkpoint belongs to another run, or another job writes it."""
 
 
 class Interrupted(InflationaryFlowsError):
-    """A long job was asked to stop before its end; what it did is kept, and it can be resumed."""
+    """A long job was stopped before its end; it can be resumed from its checkpoint."""
 
 
 class InferenceError(InflationaryFlowsError):
@@ -66,6 +66,6 @@ class InferenceError(InflationaryFlowsError):
 
 
 def shorten(value: Any, limit: int = 60) -> str:
-    """Writes a value as it should stand in a message: its `repr`, cut to `limit` characters."""
+    """A value for a message: its `repr`, cut to `limit` characters."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."

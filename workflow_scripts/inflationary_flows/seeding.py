@@ -1,7 +1,7 @@
 """Independent, reproducible seeds for every random draw of the workflow.
 
 A draw is named by what it is for (a purpose, the seed of the config, a step, ...), never by what was drawn before
-it.  Hence the order of jobs, the size of batches or an interruption cannot change a number.
+it.  Therefore the order of jobs, the batch size or an interruption cannot change a number.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def derive_seed(*parts: str | int) -> int:
     """Hashes a named draw to a seed.
 
     Arguments:
-        parts: What the draw is for, for example `("batch", seed, step)`.
+        parts: Name of the draw, for example `("batch", seed, step)`.
 
     Returns:
         An integer in [0, 2**63), the same on every machine.

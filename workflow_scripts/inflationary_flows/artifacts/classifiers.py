@@ -17,13 +17,13 @@ _CLASSIFIER = "digits_classifier"
 
 
 def save_classifier(path: str | os.PathLike[str], network: DigitsClassifier, provenance: Mapping[str, Any]) -> None:
-    """Writes a trained classifier of digits; `provenance` is whatever else to note."""
+    """Writes a trained classifier of digits; `provenance` is recorded with it."""
     metadata = {"kind": _CLASSIFIER, "network": network.settings, "provenance": dict(provenance)}
     save_tensors(path, network.state_dict(), metadata)
 
 
 def load_classifier(path: str | os.PathLike[str]) -> DigitsClassifier:
-    """Reads what `save_classifier` wrote; ArtifactError if the file is no such one."""
+    """Reads what `save_classifier` wrote; ArtifactError if the file is of another kind."""
     arrays, metadata = load_tensors(path, _CLASSIFIER)
     try:
         network = DigitsClassifier(**metadata["network"])

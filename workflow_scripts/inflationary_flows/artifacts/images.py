@@ -12,7 +12,7 @@ from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 
 _IMAGES = "images"
-_REMAKE = "delete the file and run the workflow again: it makes the file anew"
+_REMAKE = "delete the file and run the workflow again"
 # What all parts of one set have in common.
 _COMMON = ("dataset", "schedule", "seed", "sample_seed", "levels")
 

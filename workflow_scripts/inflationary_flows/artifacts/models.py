@@ -25,8 +25,8 @@ def save_model(path: str | os.PathLike[str], kind: str, model: Model, provenance
     Arguments:
         path: File.
         kind: Its method: a module of `baselines.methods`.
-        model: What the method's `fit` gave.
-        provenance: What else to note: seed, digest of the training run, ...
+        model: What the method's `fit` returned.
+        provenance: Recorded with it: seed, digest of the training run, ...
 
     Raises:
         ConfigError: if there is no such method.
@@ -43,7 +43,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         path: File of `save_model`, or the folder that holds `model.safetensors`.
 
     Raises:
-        ArtifactError: if the file is missing, truncated, altered, or not a model of a method that there is.
+        ArtifactError: if the file is missing, truncated, altered, or not a model of a known method.
     """
     file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
     arrays, metadata = load_tensors(file)

@@ -1,7 +1,7 @@
 """Trained networks as files: safetensors with a description in JSON, no pickle.
 
-A file holds what training made: weights, how schedule and architecture were set, and which eigenbasis it belongs to,
-whose matrix is large for images and has a file of its own.
+A file holds the weights, the settings of schedule and architecture, and the fingerprint of the eigenbasis. The
+eigenbasis has a file of its own, because its matrix is large for images.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def save_network(
         denoiser: Network, schedule and eigenbasis.
         schedule_settings: Arguments of `make_schedule`.
         network_settings: Arguments of `build_network`.
-        provenance: What else to note: seed, digest of the training run, ...
+        provenance: Recorded with it: seed, digest of the training run, ...
     """
     tensors = {f"network.{k}": v for k, v in denoiser.network.state_dict().items()}
     metadata = {

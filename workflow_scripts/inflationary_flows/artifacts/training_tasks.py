@@ -1,4 +1,4 @@
-"""What methods are given, read from the files and params of a job."""
+"""Training tasks, read from the files and params of a job."""
 
 from __future__ import annotations
 

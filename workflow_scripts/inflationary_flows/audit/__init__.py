@@ -1,1 +1,1 @@
-"""Reads the sidecars of a folder of results: checks every file, follows numbers to data and seeds, hands all on."""
+"""Reads the sidecars of a folder of results: checks every file, traces numbers to data and seeds, bundles a run."""

@@ -1,9 +1,8 @@
 """A finished run in one file: results, provenance, sources and configuration as a zipped RO-Crate.
 
 Equal results and sources give equal bytes on every machine.  Names are sorted, times and permissions fixed, and the
-description (`audit/crate.py`) knows no clock.  Nothing is compressed: versions of zlib differ in what they write, and
-most of a run are numbers that hardly shrink.  Unzipped anywhere, it is what `python -m inflationary_flows.audit
-results/` checks.
+description (`audit/crate.py`) holds no time.  Nothing is compressed: versions of zlib write different bytes, and most
+numbers hardly compress. `python -m inflationary_flows.audit results/` checks the unzipped bundle.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from inflationary_flows.audit.vocabulary import METADATA, RESULTS
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import atomic_write
 
-# What it takes to run the workflow again, below the folder of the Snakefile.
+# What is needed to run the workflow again, below the folder of the Snakefile.
 SOURCES = (
     "CITATION.cff",
     "LICENSE",
@@ -50,7 +49,7 @@ def write_bundle(path: Path, results: Path, sources: Path) -> None:
     """Writes a run as one zip file.
 
     Arguments:
-        path: Where to write; replaced atomically.
+        path: Output file, replaced atomically.
         results: Folder of the results, with sidecars.
         sources: Folder of the Snakefile that made them.
 
@@ -78,8 +77,8 @@ def write_bundle(path: Path, results: Path, sources: Path) -> None:
 def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[str, Path]:
     """Finds the files of a bundle.
 
-    Progress and other hidden files are left out, and so are logs and benchmarks of rules that made none of the
-    artifacts: a bundle must not differ because it was audited or bundled before.
+    Hidden files, such as checkpoints, are excluded, and so are logs and benchmarks of rules that made none of the
+    artifacts: audits and earlier bundles must not change a bundle.
 
     Arguments:
         ledger: Sidecars of the results.
@@ -116,7 +115,7 @@ def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[s
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder, but for hidden ones and caches of Python."""
+    """All files below a folder, except hidden ones and caches of Python."""
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         skipped = any(part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info") for part in parts)

@@ -1,11 +1,11 @@
-"""Checks a folder of results against its sidecars: every file is rehashed, every input followed to where it came from.
+"""Checks a folder of results against its sidecars: every file is rehashed, every input traced to its origin.
 
 Kinds of findings:
 
     missing     a sidecar or another artifact speaks of a file that is not there
     changed     a file is not what its job wrote
     swapped     two files have each other's content
-    orphaned    a file that nothing says the origin of
+    orphaned    a file of unknown origin
     sidecar     a sidecar was altered, damaged, or belongs elsewhere
     stale       an artifact was made from an input, or by a source, that has changed since
     untraced    a number that is not in the tables that it claims to come from (`origins`)
@@ -26,9 +26,9 @@ from inflationary_flows.files.files import sha256_of
 from inflationary_flows.runtime.digest import source_digest
 from inflationary_flows.runtime.provenance import PROVENANCE
 
-# What stands beside artifacts: text for people, written by Snakemake or by hand.
+# Files next to artifacts that are not artifacts: text for people.
 NO_ARTIFACTS = frozenset({PROVENANCE, "logs", "README.md"})
-# Snakemake itself writes times of jobs here; tables of times beside them are artifacts.
+# Snakemake itself writes times of jobs here; tables of times next to them are artifacts.
 BENCHMARKS = "benchmarks"
 _TIMES = (".tsv", ".jsonl")
 # Hashing is bound by reading.
@@ -42,7 +42,7 @@ class Finding:
     Attributes:
         kind: As above.
         path: Below the results.
-        detail: What was expected, and what was found.
+        detail: Expected and found content.
     """
 
     kind: str
@@ -56,13 +56,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found.
+    """Result of an audit.
 
     Attributes:
-        findings: What is wrong, by path.
+        findings: Faults, sorted by path.
         ledger: The sidecars that were checked.
         bytes: Size of all that was hashed.
-        notes: What is worth knowing and not wrong.
+        notes: Remarks that are no findings.
     """
 
     findings: list[Finding]
@@ -86,9 +86,9 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
 
     Arguments:
         results: The folder.
-        scripts: Folder of the rules' scripts and of the library, if their digests are to be compared with those that
-            the artifacts were made by.
-        ignore: Artifacts to leave out, because they are about to be written anew.
+        scripts: Folder of the rules' scripts and of the library, if their digests are to be compared with those
+            recorded in the sidecars.
+        ignore: Artifacts to skip, because they are about to be rewritten.
 
     Returns:
         All findings; none if every file is what its job wrote, from inputs that are still there.
@@ -121,7 +121,7 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
 
 
 def _files(results: Path) -> Iterator[tuple[str, Path]]:
-    """Files that ought to have a sidecar."""
+    """Files that need a sidecar."""
     for path in sorted(results.rglob("*")):
         relative = path.relative_to(results)
         hidden = any(part.startswith(".") for part in relative.parts)

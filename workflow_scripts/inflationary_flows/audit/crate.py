@@ -1,8 +1,8 @@
-"""A finished run as a Workflow Run RO-Crate: who made which file from what, in words that other tools read.
+"""A finished run as a Workflow Run RO-Crate: who made which file from what, in a vocabulary that other tools read.
 
 The profile is Provenance Run Crate 0.5.  Every rule is a tool and a step of the workflow, every job a `CreateAction`
-with the files and values that it read and the files that it wrote.  All of it comes from sidecars and sources: no
-clock, no random identifier, and the same sidecars give the same description.
+with the files and values that it read and the files that it wrote.  The description is made from sidecars and sources
+alone, without times or random identifiers.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def describe_run(ledger: Ledger, members: Mapping[str, Path]) -> dict[str, Any]:
 
     Arguments:
         ledger: Sidecars of the run, none of them damaged.
-        members: Files of the crate by their path in it; artifacts lie below `results/`, sources beside it.
+        members: Files of the crate by their path in it; artifacts lie below `results/`, sources next to it.
 
     Returns:
         The JSON-LD of `ro-crate-metadata.json`: the same for the same sidecars and sources.
@@ -105,7 +105,7 @@ class _Description:
         return content
 
     def _add(self, identifier: str, kind: str | list[str], **properties: Any) -> Entity:
-        """An entity beside the files, new or known already."""
+        """An entity that is no file, new or known already."""
         if identifier not in self.entities:
             given = {"@type": kind, **{name: value for name, value in properties.items() if value is not None}}
             self.entities[identifier] = self.crate.add(ContextEntity(self.crate, identifier, properties=given))

@@ -1,4 +1,4 @@
-"""Jobs of a run, put together from the sidecars of what they wrote."""
+"""Jobs of a run, reconstructed from the sidecars of their artifacts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inflationary_flows.audit.sidecars import Input, Ledger, Sidecar
 
 @dataclass(frozen=True)
 class Job:
-    """One job: all that its artifacts say of it.
+    """One job, as its artifacts describe it.
 
     Attributes:
         sidecars: Of its artifacts, in alphabetical order; at least one.
@@ -72,7 +72,7 @@ class Job:
 
     @property
     def commit(self) -> str | None:
-        """The git commit of its sources, marked if they differed from it."""
+        """The git commit of its sources, marked if they had uncommitted changes."""
         source = self.sidecars[0].source
         return f"{source['commit']}-dirty" if source["commit"] and source["dirty"] else source["commit"]
 

@@ -1,8 +1,8 @@
-"""Where single numbers come from: rows of merged tables, and our side of the comparison with the paper.
+"""Origins of single numbers: rows of merged tables, and our side of the comparison with the paper.
 
-Sidecars tell whether a file is what its job wrote.  Here numbers themselves are followed: a row of a merged table has
-to stand in one of the small tables, and a number beside a published one has to be the mean of the draws of the flow
-that it names.
+Sidecars show whether a file is what its job wrote. This module checks single numbers: a row of a merged table has to be
+in one of the small tables, and a number next to a published one has to be the mean over the draws of the flow that it
+names.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def untraced_numbers(ledger: Ledger, wrong: Set[str]) -> Iterator[tuple[str, str
 
     Arguments:
         ledger: All sidecars.
-        wrong: Artifacts of which it is known already that something is wrong; what they say is not followed.
+        wrong: Artifacts with findings already; their numbers are not checked.
 
     Returns:
         Pairs of the table's path and what is wrong with one row of it.

@@ -32,13 +32,13 @@ class Input:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """Where one artifact comes from.
+    """Provenance of one artifact.
 
     Attributes:
         artifact: Its path below the results.
         sha256, size: Of its content.
         rule, wildcards, params, seeds: The job that wrote it.
-        inputs: What the job read.
+        inputs: Files that the job read.
         source: Digests by path below `workflow_scripts`, the script's first (`library`), and of the lock file (`lock`);
             git `commit`, whether it was `dirty`.
         software: Version of Python (`python`), versions of `packages`.
@@ -72,7 +72,7 @@ class Sidecar:
 
     @property
     def job(self) -> tuple[str, str, datetime]:
-        """What tells the job apart from all others: artifacts of one job share it."""
+        """Identity of the job: artifacts of one job share it."""
         return self.rule, json.dumps(self.wildcards, sort_keys=True), self.started
 
 
@@ -82,7 +82,7 @@ def read_sidecar(path: Path, artifact: str) -> Sidecar:
     Raises:
         ArtifactError: if it is missing, altered, or that of another artifact.
     """
-    hint = "delete the artifact and run the workflow again: it makes both anew."
+    hint = "delete the artifact and run the workflow again."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         sealed, found = content["seal"], seal(content)
@@ -130,7 +130,7 @@ class Ledger:
         """Reads the sidecars below a folder of results.
 
         Raises:
-            ArtifactError: if it has none at all.
+            ArtifactError: if it has none.
         """
         folder, ledger = results / PROVENANCE, cls(results)
         for path in sorted(folder.rglob(f"*{_SUFFIX}")):

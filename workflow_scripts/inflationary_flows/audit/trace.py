@@ -1,4 +1,4 @@
-"""The chain of an artifact back to data and seeds, as a tree."""
+"""The origin of an artifact in data and seeds, as a tree."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def find_results(path: Path) -> Path:
 def trace(path: Path) -> Iterator[str]:
     """Follows a file back to data and seeds.
 
-    Each line names a file, the job that wrote it, its seeds and the beginning of its sha256, and says so where the file
-    is no longer what was written or read.  What came up before is not followed again.
+    Each line names a file, the job that wrote it, its seeds and the beginning of its sha256, and marks a file that has
+    changed since it was written or read. Files that were shown before are not followed again.
 
     Arguments:
         path: A file below a folder of results.
@@ -88,5 +88,5 @@ class _Tree:
         elif sha256_of(path) != sidecar.sha256:
             state = "  CHANGED"
         elif used != sidecar.sha256:
-            state = f"  MADE ANEW (was {used[:_SHORT]})"
+            state = f"  REMADE (was {used[:_SHORT]})"
         return f"{sidecar.artifact}  {made}  sha256 {sidecar.sha256[:_SHORT]}{state}"

@@ -1,1 +1,1 @@
-"""Injective flows beside our own: what they share, how their hyper-parameters are searched, and a module a method."""
+"""Baselines: injective flows, their training and the search of their hyper-parameters, one module per method."""

@@ -3,10 +3,10 @@ r"""The chart of an injective flow, and the density of its latents.
     x = g(z) = h(z_1 ... z_d, 0 ... 0),      h invertible on R^D
     z = the first d coordinates of h^-1(x),  which is g^-1 on the manifold, and elsewhere a projection onto it
 
-(Brehmer and Cranmer, 2020).  h is a row of couplings between fixed linear maps.  With perceptrons the couplings act in
-whitened eigen coordinates; with convolutions on pixels, and zero-padded latents are rotated there by the eigenvectors.
-Couplings begin near the identity, so that the chart begins near the projection onto d principal components, the best
-linear one.
+(Brehmer and Cranmer, 2020).  h is a sequence of couplings between fixed linear maps.  With perceptrons the couplings
+act in whitened eigen coordinates; with convolutions on pixels, and zero-padded latents are rotated there by the
+eigenvectors. Couplings begin near the identity, so that the chart begins near the projection onto d principal
+components, the best linear one.
 
 Points are standardised, (x - mean) / scale, and by perceptrons rotated into the eigenbasis: both keep distances and
 volumes of standardised data.
@@ -41,7 +41,7 @@ _LATENT_SHARE = 2
 
 
 class InjectiveNetwork(nn.Module):
-    """All that an injective flow learns: the chart, and the density of latents.
+    """The trained part of an injective flow: the chart and the density of latents.
 
     Arguments:
         basis: Eigenbasis of the data.
@@ -151,7 +151,7 @@ def build_network(
     basis: Eigenbasis, kept_dims: int, chart: Mapping[str, Any], image: tuple[int, int, int] | None, seed: int
 ) -> InjectiveNetwork:
     """Builds a network with seeded initial weights, in float32; arguments as of `InjectiveNetwork`."""
-    # Initialisers draw from torch's global stream: borrow it, and give it back as it was.
+    # Initialisers draw from torch's global stream, whose state is restored afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("injective weights", seed))
         return InjectiveNetwork(basis, kept_dims, chart, image)

@@ -24,7 +24,7 @@ _WORDS = {"int": "an integer", "float": "a number", "bool": "true or false", "st
 
 
 def method_names() -> list[str]:
-    """Kinds of methods, sorted: names of the modules in the folders of `methods`, but those that begin with `_`."""
+    """Kinds of methods, sorted: names of the modules in the folders of `methods`, except those that begin with `_`."""
     return sorted(_files())
 
 

@@ -2,9 +2,9 @@ r"""An injective flow: latents of d dimensions to a manifold in D, with a densit
 
     generate   latents -> data:  x = g(z)
     inflate    data -> latents:  the latent of a point's projection onto the manifold
-    log_prob   log p(z) - 1/2 log det J^T J: of points on the manifold, per unit of its d-dimensional volume
+    log_prob   log p(z) - 1/2 log det J^T J: density of points on the manifold, per unit of its d-dimensional volume
 
-There is no way back to a point that is not on the manifold: what `inflate` leaves out is lost.
+A point off the manifold cannot be recovered: `inflate` keeps its projection alone.
 """
 
 from __future__ import annotations

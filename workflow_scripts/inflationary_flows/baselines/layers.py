@@ -2,11 +2,11 @@ r"""Invertible layers of injective flows, from zuko, in sizes that spend a given
 
 A layer transforms one half of the coordinates by functions of one variable, affine or rational-quadratic splines,
 whose parameters a network reads from the other half (couplings: Dinh et al., 2017; splines: Durkan et al., 2019).
-Which half that is follows from the number of the layer alone, so that a saved model is built again.  Networks begin
+The half depends on the layer's number alone, so that a saved model can be rebuilt.  Networks begin
 with small random outputs, so that every map begins near the identity; at the identity itself the projection of
 symmetric data onto a straight line is a saddle that training does not leave.
 
-zuko composes and inverts the layers; ours is only the convolutional network for images, because zuko has perceptrons.
+zuko composes and inverts the layers. Only the convolutional network for images is written here, because zuko has none.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class ConvolutionalCoupling(LazyTransform):
 
 
 class Invertible(nn.Module):
-    """Layers in a row.
+    """A sequence of layers.
 
     Arguments:
         layers: Lazy transforms of zuko.
@@ -202,7 +202,7 @@ def fitted_width(build: Callable[[int], nn.Module], parameters: int) -> int:
     """
 
     def count(width: int) -> int:
-        # Initialisers draw from torch's global stream: borrow it, and give it back as it was.
+        # Initialisers draw from torch's global stream, whose state is restored afterwards.
         with torch.random.fork_rng(devices=[]):
             return count_parameters(build(width))
 

@@ -1,4 +1,4 @@
-"""What a method is given, and what it has to offer to be compared: interfaces, nothing else."""
+"""Interfaces of the compared methods: their training task, their model, their module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inflationary_flows.mathematics.prior import CompressedPrior
 
 @dataclass(frozen=True, eq=False)
 class TrainingTask:
-    """Data, the number of dimensions to keep, and what all methods may spend.
+    """Data, the number of dimensions to keep, and the budget of all methods.
 
     Attributes:
         train, validation: Data, shape (n, D), data units.
@@ -24,7 +24,7 @@ class TrainingTask:
         network: Arguments of `build_network`: the number of parameters of this score network is every method's.
         training: Fields of `TrainingSettings`, which inflationary flows are trained with.
         solver: Fields of `SolverSettings`, by which they are integrated.
-        compressed_prior: How they draw compressed latents.
+        compressed_prior: Their prior of compressed latents.
         budget: Batches, layers and accuracies of injective flows, as `baselines.budgets.<name>` of the configuration.
         image: Channels, height and width, if rows are images.
     """
@@ -74,13 +74,13 @@ class Model(Protocol):
         """New points, shape (n, D)."""
 
     def sample_numbered(self, first: int, count: int, seed: int) -> np.ndarray:
-        """The points number first ... first + count - 1 of a seed: the same in any split into parts."""
+        """The points number first ... first + count - 1 of a seed: independent of how they are batched."""
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """What d numbers tell of each point, shape (n, D)."""
+        """Reconstructions of points from d latents, shape (n, D)."""
 
     def round_trip(self, x: np.ndarray) -> np.ndarray:
-        """Points after the way through all latents that there are, shape (n, D)."""
+        """Reconstructions of points from all latents, shape (n, D)."""
 
     def to(self, device: str) -> Model:
         """The same model with its network on another device."""
@@ -105,7 +105,7 @@ class Method(Protocol):
         checkpoint: Checkpoint,
         device: str = "cpu",
     ) -> tuple[Model, list[dict[str, Any]]]:
-        """Trains a model, or goes on where an interrupted run stopped.
+        """Trains a model, or resumes an interrupted run.
 
         Returns:
             The model, and the rows of its training curve.

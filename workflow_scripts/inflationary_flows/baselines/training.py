@@ -1,8 +1,8 @@
-r"""Trains the network of an injective flow, whatever its loss.
+r"""Trains the network of an injective flow with any loss.
 
 Adam with linear warm-up and cosine decay, and an exponential moving average of the weights, as for inflationary flows.
-Batch and probes of a step derive from seed and step alone, hence a run that is killed and resumed ends with the same
-network to the last bit.  Phases follow each other: each begins from averaged weights, with a warm-up of its own.
+Batch and probes of a step depend on seed and step alone, so that a resumed run ends with a bitwise identical network.
+Each phase begins from averaged weights, with a warm-up of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Phase:
     """Steps with one loss.
 
     Attributes:
-        name: What they are called in the training curve.
+        name: Name in the training curve.
         steps: Optimiser steps.
         loss: Mean loss of a batch of points, shape (n, D), coordinates of the chart, with a source of probes.
     """
@@ -68,7 +68,7 @@ def chart_points(network: InjectiveNetwork, basis: Eigenbasis, x: Rows) -> Tenso
 
 
 def _settings_of(phase: Phase, budget: Mapping[str, Any], learning_rate: float) -> TrainingSettings:
-    """How a phase is optimised."""
+    """Optimiser settings of a phase."""
     return TrainingSettings(
         steps=phase.steps,
         batch_size=budget["batch_size"],
@@ -98,7 +98,7 @@ def make_network(task: TrainingTask, seed: int) -> tuple[InjectiveNetwork, dict[
 
 @torch.no_grad()
 def _measure(network: InjectiveNetwork, points: Tensor) -> dict[str, float]:
-    """What training curves show of held-out points."""
+    """Validation metrics of the training curve."""
     z, squared = reconstruction(network, points)
     return {
         "validation_loss": float(squared.mean() / points.shape[1]),
@@ -115,15 +115,15 @@ def fit_injective(
     checkpoint: Checkpoint,
     device: str = "cpu",
 ) -> tuple[InjectiveFlow, list[dict[str, Any]]]:
-    """Trains an injective flow, or goes on where an interrupted run of the same digest stopped.
+    """Trains an injective flow, or resumes an interrupted run of the same digest.
 
     Arguments:
         task: Data and budget.
         phases: Losses, one after the other.
         learning_rate: Peak rate.
         seed: Seed of initial weights, batches and probes.
-        checkpoint: Where the state is kept meanwhile, and why to stop early.
-        device: Where the network runs.
+        checkpoint: Where the state is kept, and when to stop early.
+        device: Device of the network.
 
     Returns:
         The flow with averaged weights, and the rows of the training curve: validation_loss is the squared distance of

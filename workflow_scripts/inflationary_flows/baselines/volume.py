@@ -1,4 +1,4 @@
-r"""How a map of fewer into more dimensions stretches: products with its Jacobian, and the volume of its image.
+r"""Volume change of a map into more dimensions: products with its Jacobian, and its log determinant.
 
 For x = g(z), z in R^d, x in R^D, with J = dg/dz and the metric tensor G = J^T J, a density on the latents becomes
 
@@ -78,7 +78,7 @@ def conjugate_gradients(
     Arguments:
         product: v to G v, both of shape (n, d).
         target: Right-hand sides e, shape (n, d).
-        iterations: Most products; d of them are exact but for rounding.
+        iterations: Most products; d of them are exact up to rounding.
         tolerance: Largest norm of a residual, relative to its target's, at which to stop.
 
     Returns:
@@ -106,7 +106,7 @@ def conjugate_gradients(
 def log_volume_surrogate(
     local: LocalMap, probes: int, generator: torch.Generator, *, iterations: int, tolerance: float
 ) -> Tensor:
-    """A number a row whose gradient is an unbiased estimate of that of 1/2 log det G; its value means nothing.
+    """A surrogate whose gradient is an unbiased estimate of that of 1/2 log det G; its value has no meaning.
 
     Arguments:
         local: The map, with differentiable products.

@@ -1,8 +1,8 @@
-"""Reads archives that come from elsewhere, without trusting them.
+"""Reads untrusted archives.
 
 Nothing is ever extracted to the disk: members are read into memory one by one, within limits on what is declared and on
 what is found. A name that points outside of the archive, a link, an encrypted member or an implausible compression ends
-the reading, also of members that nobody asked for: such an archive is not what it should be.
+the reading, also in members that are not wanted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may hold at most.
+    """Size limits of an archive.
 
     Attributes:
         member: Bytes of one member.
@@ -75,7 +75,7 @@ def tar_members(path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
                 _require_size(path, member.name, member.size, limits.member)
                 content = archive.extractfile(member)
                 yield member.name, b"" if content is None else content.read()
-        # What follows the last member carries the checksum of all: a cut there must not go unseen.
+        # What follows the last member carries the checksum of all: a cut there must be detected.
         while counted.read(_CHUNK):
             pass
 
@@ -85,7 +85,7 @@ class ZipFiles:
 
     Attributes:
         path: The archive.
-        names: Names of its files, sorted; folders left out.
+        names: Names of its files, sorted, without folders.
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
@@ -150,7 +150,7 @@ def _checked_members(path: Path, archive: zipfile.ZipFile, limits: Limits) -> di
 
 
 class _Counted:
-    """A stream of unpacked bytes that ends with an error beyond a limit, whatever headers declare."""
+    """A stream of unpacked bytes that raises beyond a limit, independent of what headers declare."""
 
     def __init__(self, stream: gzip.GzipFile, limit: int, path: Path) -> None:
         self._stream, self._left, self._path = stream, limit, path
@@ -191,7 +191,7 @@ def _bomb(path: Path, got: str) -> DataError:
 
 @contextmanager
 def _explained(path: Path, kind: str) -> Iterator[None]:
-    """Turns what readers of archives raise into one message."""
+    """Turns the errors of archive readers into one message."""
     try:
         yield
     except _BROKEN as problem:
@@ -200,5 +200,5 @@ def _explained(path: Path, kind: str) -> Iterator[None]:
             str(path),
             f"a whole {kind} archive",
             f"one that cannot be read ({shorten(reason, 90)})",
-            "the file is truncated, damaged or of another kind: get it anew.",
+            "the file is truncated, damaged or of another kind: download it again.",
         ) from problem

@@ -1,6 +1,6 @@
-"""Checksums by which files from elsewhere are known: `sha256:...`, `md5:...`, or `record` where there is none.
+"""Checksums of external files: `sha256:...`, `md5:...`, or `record` where there is none.
 
-md5 is what some publishers give; it tells a broken file from a whole one, not a forged one from a true one.
+Some publishers give md5 only; it detects damage, not forgery.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def is_checksum(text: str) -> bool:
 
 
 def require_checksum(where: str, checksum: str, found: dict[str, str], hint: str) -> None:
-    """Raises `DataError`, naming both, if a file's digests are not what they should be.
+    """Raises `DataError`, naming both, if a file's digests differ from the expected one.
 
     Arguments:
         where: The file, or where it comes from.
-        checksum: What was asked for.
+        checksum: Expected checksum.
         found: Digests of the file by algorithm.
         hint: What to do about it.
     """
@@ -45,5 +45,5 @@ def verify_file(path: str | os.PathLike[str], checksum: str) -> None:
         return
     with open(Path(path), "rb") as file:
         found = {algorithm: hashlib.file_digest(file, algorithm).hexdigest()}
-    hint = "the file is incomplete or another one: get it anew, or correct `checksum`."
+    hint = "the file is incomplete or another one: download it again, or correct `checksum`."
     require_checksum(str(path), checksum, found, hint)

@@ -1,8 +1,8 @@
 """CIFAR-10 in its authors' archive for Python: five batches to train on and one to test.
 
 Each batch is a pickle of a dictionary with `data`, uint8 of shape (n, 3072) in planes of red, green and blue, and
-`labels`. A pickle can run any code, so that this one is never given to numpy: the few things that an array's pickle
-names are replaced by stand-ins that only note down what they get.
+`labels`. A pickle can run any code, so that numpy never loads it: the few names in an array's pickle are replaced by
+stand-ins that only record their arguments.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _read_batch(where: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
     if values is None or values.ndim != 2 or values.shape[1] != _IMAGE.dimension or len(values) == 0:
         shape = shorten(type(data).__name__) if values is None else f"shape {values.shape}"
         raise DataError(
-            where, f"uint8 data of shape (n, {_IMAGE.dimension})", shape, "the archive is not CIFAR-10: get it anew."
+            where, f"uint8 data of shape (n, {_IMAGE.dimension})", shape, "not CIFAR-10: download it again."
         )
     if not (
         isinstance(labels, list)
@@ -88,7 +88,7 @@ def _read_batch(where: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
             where,
             f"{len(values)} labels from 0 to {_CLASSES - 1}",
             f"{len(labels)} others" if isinstance(labels, list) else shorten(type(labels).__name__),
-            "the archive is not CIFAR-10: get it anew.",
+            "not CIFAR-10: download it again.",
         )
     return values, np.array(labels, dtype=np.float64)
 
@@ -108,7 +108,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands in for numpy.ndarray: notes down shape and bytes."""
+    """Stands in for numpy.ndarray: records shape and bytes."""
 
     def __init__(self, *_: Any) -> None:
         self.state: Any = None
@@ -185,5 +185,5 @@ def _unpickle(where: str, content: bytes) -> Any:
             where,
             "a pickle of arrays and numbers",
             f"bytes that are not ({shorten(str(problem) or type(problem).__name__)})",
-            "the archive is damaged: get it anew.",
+            "the archive is damaged: download it again.",
         ) from problem

@@ -1,6 +1,7 @@
 """Fetches files that the configuration names by address, so that no later job needs a network.
 
-A file is hashed as it arrives under a temporary name, and gets its own name only if it is whole and is the right one.
+A file is hashed as it arrives under a temporary name, and gets its own name only once it is whole and its checksum
+right.
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ def fetch(
 
     Arguments:
         url: Address: https, http or file.
-        path: Where to write; replaced only by a whole, right file.
-        checksum: What the file must hash to, or `record`.
-        logger: Told how far the transfer is.
+        path: Output file, replaced only by a whole file with the right checksum.
+        checksum: Expected checksum, or `record`.
+        logger: Receives the progress.
         first_wait: Seconds before the second try; the third waits four times as long.
         timeout: Seconds without a byte after which a try ends.
 
@@ -86,7 +87,7 @@ def fetch(
                     url,
                     f"a transfer that succeeds within {_TRIES} tries",
                     str(problem),
-                    "check the address and the network; a file fetched by hand can be named by `path`.",
+                    "check the address and the network; a file that you fetched yourself can be named by `path`.",
                 ) from problem
             wait = first_wait * 4 ** (attempt - 1)
             logger.info("%s: %s; next try in %g s", url, problem, wait)

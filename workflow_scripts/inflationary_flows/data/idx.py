@@ -47,7 +47,7 @@ def read_idx(paths: Sequence[Path], resolution: int) -> ImageSource:
 
 
 def _official(paths: Sequence[Path]) -> dict[str, Path]:
-    """Files by official name: those given, those of a folder, or one file of images whatever its name."""
+    """Files by official name: those given, those of a folder, or one file of images with any name."""
     if len(paths) == 1 and not paths[0].is_dir():
         return {TRAIN_IMAGES: paths[0]}
     if len(paths) == 1:
@@ -97,7 +97,7 @@ def _read_array(path: Path, dimensions: int) -> np.ndarray:
             str(path),
             "a whole idx file, gzipped or not",
             f"one that cannot be read ({shorten(str(problem), 90)})",
-            "the file is missing, truncated or damaged: get it anew.",
+            "the file is missing, truncated or damaged: download it again.",
         ) from problem
 
 
@@ -114,13 +114,13 @@ def _parse(path: Path, file: IO[bytes] | gzip.GzipFile, dimensions: int) -> np.n
     header = file.read(4 * dimensions)
     shape = tuple(int(size) for size in np.frombuffer(header.ljust(4 * dimensions, b"\xff"), ">u4"))
     size = math.prod(shape)
-    # One byte more than declared, so that neither a cut nor an overflow goes unseen, and no bomb is unpacked.
+    # One byte more than declared, so that both a cut and an overflow are detected, and no bomb is unpacked.
     content = file.read(size + 1) if size <= _MOST_BYTES else b""
     if len(content) != size or size == 0:
         raise DataError(
             str(path),
             f"{' x '.join(map(str, shape))} bytes after the header, at least 1 and at most {_MOST_BYTES}",
             f"{'more' if len(content) > size else 'fewer'}",
-            "the file is truncated or damaged: get it anew.",
+            "the file is truncated or damaged: download it again.",
         )
     return np.frombuffer(content, np.uint8).reshape(shape)

@@ -1,4 +1,4 @@
-"""What every reader of a set of images gives."""
+"""The result of every reader of images."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ImageSource:
         parts: Grey levels (n, D), uint8, and a label of each (n,), float64, by part: `train`, then `test` and
             `validation` where the source sets them aside.
         image: Format of all of them.
-        where: What messages call the source.
-        record: How they came about: checksums, counts, filters.
+        where: Name of the source in messages.
+        record: Provenance: checksums, counts, filters.
     """
 
     parts: dict[str, tuple[np.ndarray, np.ndarray]]

@@ -1,10 +1,10 @@
 r"""Patches of four photographs that come with scikit-image: natural colour images without a download.
 
 The side of a patch is log-uniform between 64 pixels and what its region holds, s = 64 (S / 64)^u with u uniform, so
-that structure of all scales is seen; the place is uniform.  Patches overlap, hence training, validation and test
-patches come from regions of the photographs that do not: the left, a band beside it, the right.  The right is as wide
-as it is because narrow bands hold little but background: of a band of 15 % the patches have a participation ratio
-below 3, of the left one near 9.
+that structure of all scales is seen; the place is uniform.  Patches overlap, so that training, validation and test
+patches come from disjoint regions of the photographs: the left, a middle band, the right. The right is wide because
+narrow bands hold little but background: patches of a band of 15 % have a participation ratio below 3, those of the left
+one near 9.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Region:
 
 
 def regions(width: int, height: int) -> dict[str, Region]:
-    """The regions of a photograph by split: left, a band beside it, what is right of that."""
+    """The regions of a photograph by split: the left, a middle band, the right."""
     left = round(_LEFT * width)
     edges = (0, left, left + max(LEAST_SIDE, round(_BAND * width)), width)
     return {split: Region(edges[i], edges[i + 1], height) for i, split in enumerate(_SPLITS)}

@@ -1,8 +1,8 @@
 """PNG and JPEG files, in a folder or a zip archive, as images of one size.
 
-Each picture is cut to the square in its middle and resized by a filter that the configuration names: the filter
-changes every measure of image quality, hence it is recorded. Transparency is dropped, not composited, and orientation
-notes in a file's metadata are not followed.
+Each picture is cut to the square in its middle and resized by a filter that the configuration names: the filter changes
+every measure of image quality and is therefore recorded. Transparency is dropped, not composited, and orientation notes
+in a file's metadata are not followed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def read_afhqv2(path: Path, resolution: int, resize: str) -> ImageSource:
         missing = [part for part, members in groups.items() if not members]
         if missing:
             raise DataError(
-                str(path), "pictures in train/ and test/", f"none in {missing[0]}/", "get the archive anew."
+                str(path), "pictures in train/ and test/", f"none in {missing[0]}/", "download the archive again."
             )
         image = ImageFormat(3, resolution, resolution)
         parts = {part: _read_all(str(path), members, files.read, image, resize) for part, members in groups.items()}
@@ -193,7 +193,7 @@ def _pictures(where: str, names: Sequence[str]) -> list[str]:
 
 
 def _without_top(names: Sequence[str], inner: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """Names without a folder that holds all others, unless it is one of `inner`, beside the whole names."""
+    """Names below a folder that holds all others, unless it is one of `inner`; with the whole names."""
     tops = {name.partition("/")[0] for name in names}
     strip = len(tops) == 1 and all("/" in name for name in names) and not tops & set(inner)
     return [(name.partition("/")[2] if strip else name, name) for name in names]

@@ -2,8 +2,8 @@ r"""Images as points: 8-bit grey levels on the disk, numbers in [-1, 1] in the m
 
     x = 2 v / levels - 1,   v = floor(clip((x + 1) levels / 2 + 1/2, 0, levels))
 
-A point is an image flattened channel by channel, row by row (C, H, W).  Grey levels are a byte each where numbers take
-eight, hence they are what is stored, and rows become numbers only as they are asked for.
+A point is an image flattened channel by channel, row by row (C, H, W).  Grey levels are stored, because they take a
+byte where float64 takes eight; rows become float64 when they are indexed.
 """
 
 from __future__ import annotations

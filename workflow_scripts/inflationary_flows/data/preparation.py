@@ -1,4 +1,4 @@
-"""Splits of a data set: toys drawn anew for each, finite sets shuffled once and cut.
+"""Splits of a data set: toys are drawn independently for each, finite sets shuffled once and cut.
 
 Toys are drawn from streams of random numbers of their own, so that the size of one split does not change another.
 Images whose source sets a test part aside keep it, unless `fractions` ask for a cut of everything.
@@ -106,7 +106,7 @@ def _cut_table(table: Table, fractions: Mapping[str, float], seed: int) -> dict[
 
 
 def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Part]:
-    """Splits of images: those the source has, its own test part kept, or a cut of everything."""
+    """Splits of images: the source's own test part, or a cut of all images."""
     if set(source.parts) == set(SPLITS):
         return dict(source.parts)
     seed = int(dataset["seed"])

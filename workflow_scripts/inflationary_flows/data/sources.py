@@ -1,4 +1,4 @@
-"""Tables of real numbers of the user's own.
+"""The user's own tables of real numbers.
 
 A table is checked when it is read: every entry a finite number, no constant column. Messages count
 rows from 1 (for csv without the header line) and name columns.
@@ -70,7 +70,7 @@ def read_points(path: str | os.PathLike[str], dimension: int) -> np.ndarray:
     """Reads points of the user's own, any number of them.
 
     Arguments:
-        path: csv, npz or parquet, a point in each row; the suffix tells which.
+        path: csv, npz or parquet, a point in each row; the suffix decides.
         dimension: Number of coordinates D that the points must have.
 
     Returns:
@@ -134,7 +134,7 @@ def _existing(dataset: Mapping[str, Any]) -> Path:
     path = Path(dataset["path"])
     require_file(path)
     if path.stat().st_size == 0:
-        raise DataError(str(path), "a table", "an empty file", "write the table anew.")
+        raise DataError(str(path), "a table", "an empty file", "write the table again.")
     return path
 
 

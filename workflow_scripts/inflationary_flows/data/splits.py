@@ -30,7 +30,7 @@ class Splits:
         train_labels, validation_labels, test_labels: A number per point for colouring, shape (n,).
         scale: What the eigenbasis divides each coordinate by, shape (D,): the training split's
             standard deviation for tables to be standardised, ones otherwise.
-        provenance: Where the points come from: kind, settings, sizes, checksums, versions.
+        provenance: Origin of the points: kind, settings, sizes, checksums, versions.
         image: Format of the images; None for toys and tables.
     """
 
@@ -50,7 +50,7 @@ class Splits:
         return self.train.shape[1]
 
     def save(self, tensors: str | os.PathLike[str], description: str | os.PathLike[str]) -> None:
-        """Writes the points as safetensors and how they came about as JSON."""
+        """Writes the points as safetensors and their provenance as JSON."""
         metadata = {"kind": "splits", "provenance": self.provenance}
         if self.image is not None:
             metadata["image"] = self.image.describe()
@@ -64,7 +64,7 @@ class Splits:
 
 
 def load_splits(path: str | os.PathLike[str]) -> Splits:
-    """Reads what `Splits.save` wrote; `ArtifactError` if missing, altered or no splits."""
+    """Reads what `Splits.save` wrote; `ArtifactError` if the file is missing, altered or holds no splits."""
     tensors, metadata = map_tensors(path, kind="splits")
     expected = {*SPLITS, *(f"{split}_labels" for split in SPLITS), "scale"}
     if set(tensors) != expected:
@@ -72,7 +72,7 @@ def load_splits(path: str | os.PathLike[str]) -> Splits:
             str(path),
             f"the tensors {', '.join(sorted(expected))}",
             ", ".join(sorted(tensors)) or "none",
-            "delete the file and run the workflow again: it makes the file anew.",
+            "delete the file and run the workflow again.",
         )
     if "image" not in metadata:
         # The caller's own, writable: only images are large.

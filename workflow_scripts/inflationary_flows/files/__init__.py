@@ -1,1 +1,1 @@
-"""Raw files: written whole or not at all, checksummed, never pickled."""
+"""Raw files: written atomically, checksummed, never pickled."""

@@ -1,4 +1,4 @@
-"""Many images on one sheet, pixel by pixel, to see at a glance what a flow makes."""
+"""Contact sheets: many images of a flow in one picture, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def contact_sheet(images: np.ndarray, levels: int, *, columns: int = 16, rows: i
     Arguments:
         images: Grey levels, shape (n, C, H, W), uint8.
         levels: The highest one.
-        columns, rows: Most images beside and below each other.
+        columns, rows: Largest numbers of columns and rows.
 
     Returns:
         The sheet, shape (height, width, 3), uint8.

@@ -40,5 +40,5 @@ def load_dataset(path: str | os.PathLike[str], group: str = "posterior") -> xr.D
             str(path),
             f"a netCDF file with a group {group!r}",
             shorten(str(problem)),
-            "delete the file and run the workflow again: it makes the file anew",
+            "delete the file and run the workflow again",
         ) from problem

@@ -1,4 +1,4 @@
-"""Writing single files as a whole or not at all, and what they hash to.
+"""Atomic writing of files, and their sha256.
 
 Every file first gets a temporary name in its own directory, is flushed to the disk, and is then
 renamed: a job that dies leaves either the whole file or none.
@@ -18,8 +18,8 @@ from typing import Any
 from inflationary_flows.errors import ArtifactError, shorten
 
 # What to do about a file that is not what it should be.
-REMAKE = "delete the file and run the workflow again: it makes the file anew."
-# Told of every file that is finished and about to get its name: runtime/provenance.py.
+REMAKE = "delete the file and run the workflow again."
+# Called with every finished file before it gets its name: runtime/provenance.py.
 _WITNESSES: list[Callable[[Path, Path], None]] = []
 
 

@@ -60,9 +60,9 @@ def save_tensors(
     """Writes tensors and JSON metadata as one safetensors file; equal input gives equal bytes.
 
     Arguments:
-        path: Where to write; replaced atomically.
+        path: Output file, replaced atomically.
         tensors: numpy arrays or torch tensors by name.
-        metadata: Anything JSON can hold. A `kind` in it lets `load_tensors` tell this sort of file
+        metadata: Anything JSON can hold. A `kind` in it lets `load_tensors` distinguish this sort of file
             from others.
     """
     arrays = {name: _as_array(tensors[name]) for name in sorted(tensors)}

@@ -1,1 +1,1 @@
-"""Bayesian inference through a flow: uncertainty carried to latents, posteriors, and samplers of them."""
+"""Bayesian inference through a flow: posteriors and their samplers."""

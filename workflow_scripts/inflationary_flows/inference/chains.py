@@ -1,4 +1,4 @@
-"""What a sampler leaves behind."""
+"""Draws and statistics of a sampler."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ Given the weights the latents are independent, and enter only through n x K numb
     log p(w | x) = log Dirichlet(w; 1) + sum_i log sum_k w_k L_ik .
 
 Each L_ik is estimated once by importance sampling with the flow: particles come from a multivariate t around the
-linearised posterior of the observation, wider than a Gaussian where the flow bends.  Observations whose
-Pareto-k says that the particles miss the posterior get more of them, from a proposal fitted to the ones there are.
-The sampler of the weights then evaluates no flow at all.
+Laplace approximation of the observation, wider than a Gaussian where the flow bends.  Observations with a large
+Pareto-k get more particles, from a proposal fitted to the particles so far. The sampler of the weights evaluates no
+flow.
 
 Cost: n times `particles` integrations without gradients, once; each draw of the weights a sum over n x K numbers.
 """
@@ -26,13 +26,13 @@ from torch import Tensor
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.joint import gaussian_log_likelihood
+from inflationary_flows.inference.laplace import LaplaceApproximation
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
-from inflationary_flows.inference.linearised import LinearisedPosterior
 from inflationary_flows.seeding import derive_seed
 
-# Degrees of freedom of the proposal: tails heavy enough to bound the weights, few particles lost to them.
+# Degrees of freedom of the proposal: tails heavy enough to bound the weights, with few particles in them.
 _FREEDOM = 5.0
-# Share of the linearised covariance that a proposal keeps, whatever its particles say.
+# Share of the Laplace covariance that is added to a proposal's covariance.
 _FLOOR = 0.25
 # Above this the variance of importance weights cannot be trusted (Vehtari et al., 2024).
 PARETO_K_LIMIT = 0.7
@@ -40,7 +40,7 @@ PARETO_K_LIMIT = 0.7
 
 @dataclass(frozen=True)
 class ComponentEvidence:
-    """How likely each observation is under each component.
+    """Evidence of each component for each observation.
 
     Attributes:
         log_evidence: log L_ik, shape (n, K).
@@ -56,7 +56,7 @@ class ComponentEvidence:
 
 
 def evidence_quality(evidence: ComponentEvidence) -> list[dict[str, Any]]:
-    """Summarises how well an evidence is known: one row of quantiles over observations.
+    """Summarises the quality of an evidence estimate in one row of quantiles over observations.
 
     Returns:
         Rows of n, particles (mean), ess_fraction_median, ess_fraction_q01, pareto_k_median, pareto_k_q99, pareto_k_max,
@@ -77,12 +77,12 @@ def evidence_quality(evidence: ComponentEvidence) -> list[dict[str, Any]]:
 
 
 @torch.no_grad()
-def integrate_latents(
+def estimate_evidence(
     decoder: Decoder,
     mixture: LatentMixture,
     x_obs: Tensor,
     noise_std: float,
-    linearised: LinearisedPosterior,
+    laplace: LaplaceApproximation,
     *,
     particles: int,
     seed: int,
@@ -95,7 +95,7 @@ def integrate_latents(
         mixture: Components; the proposal is judged under equal weights.
         x_obs: Observations, shape (n, D), data units.
         noise_std: Their noise sigma, data units.
-        linearised: Centres and scales of the proposals.
+        laplace: Centres and scales of the proposals.
         particles: Particles of an observation in the first round; each further round has four times as many, for the
             observations that need them.
         seed: Seed of the particles; an observation's particles do not depend on the other observations.
@@ -104,7 +104,7 @@ def integrate_latents(
     Raises:
         InferenceError: if fewer than 16 particles are asked for.
     """
-    # Jobs that only read evidence need not wait for it.
+    # Lazy import: jobs that only read evidence do not need it.
     from arviz import psislw
 
     if particles < 16:
@@ -112,7 +112,7 @@ def integrate_latents(
     n = len(x_obs)
     log_evidence = torch.empty(n, mixture.components, dtype=torch.float64)
     ess, pareto_k, spent = np.zeros(n), np.full(n, np.inf), np.zeros(n, dtype=np.int64)
-    centre, factor = linearised.mode.clone(), linearised.factor.clone()
+    centre, factor = laplace.mode.clone(), laplace.factor.clone()
     todo = np.arange(n)
     for attempt in range(rounds):
         m = particles * 4**attempt
@@ -129,7 +129,7 @@ def integrate_latents(
             ess[chunk] = (1 / share.square().sum(1) / m).numpy()
             pareto_k[chunk] = np.nan_to_num(psislw(whole.numpy())[1], nan=np.inf)
             spent[chunk] += m
-            centre[chunk], factor[chunk] = _refit(y, share, linearised.factor[chunk])
+            centre[chunk], factor[chunk] = _refit(y, share, laplace.factor[chunk])
         todo = todo[(pareto_k[todo] > PARETO_K_LIMIT) | (ess[todo] * m < particles / 4)]
         if not len(todo):
             break
@@ -156,11 +156,11 @@ def _draw(
 
 
 def _refit(y: Tensor, share: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted means, and triangular factors of the weighted covariances, widened towards the linearised ones."""
+    """Weighted means, and triangular factors of the weighted covariances widened by the Laplace approximation's."""
     mean = torch.einsum("nm,nmi->ni", share, y)
     offset = y - mean[:, None]
     covariance = torch.einsum("nm,nmi,nmj->nij", share, offset, offset)
-    # Where one particle has all the weight, the particles know no covariance: the proposal must not shrink onto it.
+    # If one particle has all the weight, the weighted covariance vanishes: the proposal must not collapse.
     return mean, torch.linalg.cholesky(1.5 * covariance + _FLOOR * factor @ factor.mT)
 
 

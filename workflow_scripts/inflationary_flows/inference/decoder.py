@@ -3,7 +3,7 @@ r"""The flow as a differentiable function from whitened latents to data, for sam
     x = f(y):   y(T) = y  ->  pfODE backwards  ->  y(t_min)  ->  x = mean + scale W sqrt(xi + gamma(t_min)) y(t_min)
 
 in the whitened latents y = z / latent_std, whose prior is N(0, I).  Gradients pass through the solver's steps
-(discretise, then differentiate): they are those of the numbers that the sampler sees, to rounding.
+(discretise, then differentiate): they are exact derivatives of the computed map, up to rounding.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Decoder:
     Arguments:
         flow: Flow; its network's weights are taken as constants.
         solver, steps: Integration other than the flow's own.
-        checkpointed: Whether network evaluations are repeated in the backward pass instead of being remembered:
-            memory per step then falls from the network's hidden layers to two points, for a third more time.
+        checkpointed: Whether to use gradient checkpointing: a step stores two points instead of the network's hidden
+            layers, for a third more time.
 
     Raises:
-        DataError: for `dopri5`, whose steps follow the batch, so that one latent would move another's density.
+        DataError: for `dopri5`, whose steps depend on the whole batch: one latent would change another's density.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Decoder:
 
 
 class _Checkpointed(Denoiser):
-    """A denoiser that forgets its hidden layers and computes them again when gradients are asked for."""
+    """A denoiser with gradient checkpointing."""
 
     def __init__(self, inner: Denoiser) -> None:
         super().__init__(inner.schedule)

@@ -2,7 +2,7 @@ r"""The posterior of a clean point given a noisy observation, with the flow as p
 
     x_obs = x + N(0, sigma^2 I),    x = f(y),    y ~ N(0, I)
 
-By NUTS in latents that the linearised posterior whitens; in few dimensions `weighting` is cheaper.
+It is sampled by NUTS in latents whitened by the Laplace approximation; in few dimensions `weighting` is cheaper.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.joint import gaussian_log_likelihood
-from inflationary_flows.inference.linearised import linearise
+from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.seeding import derive_seed
 
@@ -74,7 +74,7 @@ def sample_clean_posterior(
         raise InferenceError("noise_std", "a number > 0", f"{noise_std:g}", "give the standard deviation of the noise")
     if chains < 2:
         raise InferenceError("chains", "at least 2", str(chains), "one chain cannot show that it has converged")
-    whitening = linearise(decoder, observed[None], noise_std)
+    whitening = fit_laplace(decoder, observed[None], noise_std)
 
     def log_density(eta: Tensor) -> Tensor:
         y = whitening.to_latents(eta[None])

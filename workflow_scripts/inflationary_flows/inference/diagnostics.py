@@ -17,7 +17,7 @@ from inflationary_flows.errors import InferenceError
 
 _STATISTICS = ("diverging", "energy", "tree_depth", "acceptance")
 
-# What to do about a quantity that fails, by the beginning of its name.
+# Hint for a failed quantity, by the beginning of its name.
 _REMEDIES = {
     "rhat": "run longer chains (draws, warmup), or look at the traces for one that is stuck",
     "ess": "raise draws, or chains",
@@ -43,7 +43,7 @@ def posterior_dataset(chains: Sequence[Mapping[str, np.ndarray]]) -> xr.Dataset:
         raise InferenceError("chains", "at least 2", str(len(chains)), "one chain cannot show that it has converged")
     lengths = {len(chain["weights"]) for chain in chains}
     if len(lengths) > 1:
-        raise InferenceError("chains", "the same number of draws", str(sorted(lengths)), "run all of them anew")
+        raise InferenceError("chains", "the same number of draws", str(sorted(lengths)), "run all of them again")
 
     def stacked(name: str) -> np.ndarray:
         return np.stack([chain[name] for chain in chains])
@@ -58,7 +58,7 @@ def posterior_dataset(chains: Sequence[Mapping[str, np.ndarray]]) -> xr.Dataset:
 
 
 def diagnose(posterior: xr.Dataset, gate: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Measures what the gate looks at, and what helps to understand a failure.
+    """Computes the gate's diagnostics, and others that explain a failure.
 
     Arguments:
         posterior: From `posterior_dataset`.

@@ -6,17 +6,17 @@ The sampler moves in theta = (v, eta), where v are stick-breaking coordinates of
 latent of observation i in one of three systems of coordinates:
 
     latent      y_i = eta_i, as in the paper: scales differ between observations, trajectories are long
-    whitened    y_i = mode_i + factor_i eta_i with the linearised posterior: scales are equal near the mode
+    whitened    y_i = mode_i + factor_i eta_i with the Laplace approximation: scales are equal near the mode
     data        f(y_i) = centre_i + data_factor_i eta_i, the same for the clean point
 
-Where a flow carries neighbours apart (between the circles), f is so steep that the likelihood is a wall in y, and the
-step of a trajectory has to follow the steepest wall.  In data coordinates the likelihood is exactly Gaussian and the
-wall is gone, for the price of the density's change of volume, log |det d f^-1 / dx|, and its gradient.
+Where a flow separates neighbours (between the circles), f is so steep that the likelihood is a wall in y, and the
+steepest wall limits the step size. In data coordinates the likelihood is exactly Gaussian. The price is the change of
+volume, log |det d f^-1 / dx|, and its gradient.
 
-A flow that reduces dimensions cuts the data open somewhere, and at the seam neighbours part within a hair's breadth:
-the prior density jumps there, and its gradient is a spike that no step can follow.  The force on each observation is
-therefore limited in length.  That leaves the sampler exact: leapfrog steps preserve volume and can be reversed under
-any force that depends on position alone, and trajectories are weighed by true energies.
+A flow that reduces dimensions cuts the data open: at the seam the prior density jumps, and its gradient is a spike that
+no step size resolves. The force on each observation is therefore clipped to a maximal length. The sampler stays exact:
+leapfrog steps with any force that depends on position alone are reversible and preserve volume, and trajectories are
+weighted by true energies.
 
 Cost: a gradient takes one integration of all n points, with D tangents in data coordinates, and its backward pass.
 """
@@ -32,8 +32,8 @@ from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.laplace import LaplaceApproximation
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
-from inflationary_flows.inference.linearised import LinearisedPosterior
 from inflationary_flows.seeding import derive_seed
 
 # Whitened forces are of order one, and a few times that in the tails of a posterior.
@@ -50,12 +50,12 @@ class JointPosterior:
         mixture: Components of the prior; its weights are unknown here and not used.
         x_obs: Observations, shape (n, D), data units.
         noise_std: Their noise sigma, data units.
-        linearised: Linearised posteriors of these observations: where chains start, and the whitening. In `latent`
-            coordinates there need not be any, for chains that are given a start.
-        coordinates: What eta stands for.
+        laplace: Laplace approximations of these observations: where chains start, and the whitening. Optional in
+            `latent` coordinates for chains with a given start.
+        coordinates: Coordinates eta of the latents.
 
     Raises:
-        InferenceError: if mixture, observations and linearised posteriors do not belong together.
+        InferenceError: if mixture, observations and Laplace approximations do not belong together.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class JointPosterior:
         mixture: LatentMixture,
         x_obs: Tensor,
         noise_std: float,
-        linearised: LinearisedPosterior | None,
+        laplace: LaplaceApproximation | None,
         coordinates: LatentCoordinates = "data",
     ) -> None:
         if x_obs.ndim != 2 or x_obs.shape[1] != decoder.dimension or mixture.dimension != decoder.dimension:
@@ -74,29 +74,29 @@ class JointPosterior:
                 f"shape {tuple(x_obs.shape)} and dimension {mixture.dimension}",
                 "take observations and mixture of the flow's own data set",
             )
-        if linearised is None:
+        if laplace is None:
             if coordinates != "latent":
                 raise InferenceError(
-                    "linearised posterior", f"one, for {coordinates} coordinates", "none", "linearise the observations"
+                    "Laplace approximation", f"one, for {coordinates} coordinates", "none", "use fit_laplace"
                 )
-        elif len(linearised) != len(x_obs):
+        elif len(laplace) != len(x_obs):
             raise InferenceError(
-                "linearised posterior", f"{len(x_obs)} observations", str(len(linearised)), "linearise them anew"
+                "Laplace approximation", f"{len(x_obs)} observations", str(len(laplace)), "fit it to these observations"
             )
         self.decoder = decoder
         self.mixture = mixture
         self.x_obs = x_obs.double()
         self.noise_std = noise_std
-        self._linearised = linearised
+        self._laplace = laplace
         self.coordinates = coordinates
         self.simplex = Simplex(mixture.components)
 
     @property
-    def linearised(self) -> LinearisedPosterior:
-        """Where chains start, and the whitening; InferenceError if there is none."""
-        if self._linearised is None:
-            raise InferenceError("linearised posterior", "one, to start from", "none", "linearise the observations")
-        return self._linearised
+    def laplace(self) -> LaplaceApproximation:
+        """The Laplace approximation; InferenceError if there is none."""
+        if self._laplace is None:
+            raise InferenceError("Laplace approximation", "one, to start from", "none", "use fit_laplace")
+        return self._laplace
 
     @property
     def size(self) -> int:
@@ -117,10 +117,10 @@ class JointPosterior:
     def _points(self, eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Latents y, clean points f(y), and log |det dy / d eta| up to a constant, for eta of shape (n, D)."""
         if self.coordinates == "data":
-            x = self.linearised.to_data(eta)
+            x = self.laplace.to_data(eta)
             y, jacobian = self.decoder.encode_with_jacobian(x)
             return y, x, torch.linalg.slogdet(jacobian).logabsdet
-        y = eta if self.coordinates == "latent" else self.linearised.to_latents(eta)
+        y = eta if self.coordinates == "latent" else self.laplace.to_latents(eta)
         return y, self.decoder(y), y.new_zeros(len(y))
 
     @torch.no_grad()
@@ -130,33 +130,33 @@ class JointPosterior:
         weights = self.simplex.weights(theta[:, : self.mixture.components - 1])
         eta = theta[:, self.mixture.components - 1 :].unflatten(1, self.x_obs.shape)
         if self.coordinates == "data":
-            y = self.decoder.encode(self.linearised.to_data(eta).flatten(0, 1)).view_as(eta)
+            y = self.decoder.encode(self.laplace.to_data(eta).flatten(0, 1)).view_as(eta)
         else:
-            y = eta if self.coordinates == "latent" else self.linearised.to_latents(eta)
+            y = eta if self.coordinates == "latent" else self.laplace.to_latents(eta)
         return weights.numpy(), y.numpy()
 
     def start(self, seed: int) -> Tensor:
-        """An over-dispersed first position: weights from their prior, latents from the linearised posterior."""
+        """An over-dispersed first position: weights from their prior, latents from the Laplace approximation."""
         generator = torch.Generator().manual_seed(derive_seed("start", seed))
         exponentials = torch.empty(self.mixture.components, dtype=torch.float64).exponential_(generator=generator)
         eta = torch.randn(self.x_obs.shape, generator=generator, dtype=torch.float64)
         if self.coordinates == "latent":
-            eta = self.linearised.to_latents(eta)
+            eta = self.laplace.to_latents(eta)
         return torch.cat([self.simplex.coordinates(exponentials / exponentials.sum()), eta.flatten()])
 
     def at(self, weights: Tensor, y: Tensor) -> Tensor:
         """theta of given weights, shape (K,), and whitened latents, shape (n, D)."""
         eta = y
         if self.coordinates == "whitened":
-            eta = _solve(self.linearised.factor, y - self.linearised.mode)
+            eta = _solve(self.laplace.factor, y - self.laplace.mode)
         elif self.coordinates == "data":
             with torch.no_grad():
-                eta = _solve(self.linearised.data_factor, self.decoder(y) - self.linearised.centre)
+                eta = _solve(self.laplace.data_factor, self.decoder(y) - self.laplace.centre)
         return torch.cat([self.simplex.coordinates(weights), eta.flatten()])
 
 
 def _limited(force: Tensor) -> Tensor:
-    """Forces, shape (n, D), of at most a fixed length each."""
+    """Clips each force, shape (n, D), to a maximal length."""
     return force * (_MOST_FORCE / force.norm(dim=1, keepdim=True).clamp(min=_MOST_FORCE))
 
 

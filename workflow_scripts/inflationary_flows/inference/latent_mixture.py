@@ -58,7 +58,7 @@ class LatentMixture:
 
     @classmethod
     def of(cls, weights: list[float], means: list[list[float]], stds: list[list[float]]) -> LatentMixture:
-        """Makes a mixture of plain lists."""
+        """Makes a mixture from plain lists."""
         return cls(*(torch.tensor(values, dtype=torch.float64) for values in (weights, means, stds)))
 
     @property
@@ -99,7 +99,7 @@ class Observations:
         y: Whitened latents, shape (n, D).
         component: Their components, shape (n,).
         clean: f(y), shape (n, D), data units.
-        x: What is observed, shape (n, D), data units.
+        x: Noisy observations, shape (n, D), data units.
     """
 
     y: Tensor

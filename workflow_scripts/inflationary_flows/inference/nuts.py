@@ -1,7 +1,7 @@
 """One chain of the No-U-Turn sampler (Hoffman and Gelman, 2014), run by Pyro on a log density of ours.
 
-Pyro builds the trees and adapts step size and mass matrix; this module hands it a density over one vector, fixes its
-random numbers, and keeps for every draw what convergence diagnostics need.
+Pyro builds the trees and adapts step size and mass matrix; this module passes it a density over one vector, seeds it,
+and records the sampler statistics of every draw.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def run_nuts(
             if index < warmup:
                 continue
             done = index - warmup + 1
-            # Pyro keeps the running mean alone; it starts anew after warm-up.
+            # Pyro keeps the running mean alone; it is reset after warm-up.
             mean = kernel.mean_acceptance
             acceptance = mean * done - mean_before * (done - 1)
             mean_before = mean

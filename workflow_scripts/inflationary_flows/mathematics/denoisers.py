@@ -28,7 +28,7 @@ _CHUNK_ELEMENTS = 2**22
 
 
 class Denoiser(ABC):
-    """A denoiser of one schedule; a subclass gives either `raw` or `__call__` and gets the other for free."""
+    """A denoiser of one schedule; a subclass defines `raw`, or `__call__` as well where that is exact."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -45,7 +45,7 @@ class Denoiser(ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where points are best kept: exact denoisers work on the CPU, in float64."""
+        """Best device of points: exact denoisers run on the CPU, in float64."""
         return torch.device("cpu")
 
     def raw_with_jacobian(self, y: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
@@ -111,7 +111,7 @@ def weighted_mean(points: Tensor, means: Tensor, precision: Tensor, log_weights:
             if log_weights is not None:
                 logits = logits + log_weights[start : start + per_chunk]
             new_top = torch.maximum(top, logits.max(1, keepdim=True).values)
-            # exp(-80) changes nothing beside the largest weight, and denormal numbers cost six times the time.
+            # exp(-80) is negligible relative to the largest weight, and denormal numbers cost six times the time.
             weights = torch.exp((logits - new_top).clamp(min=-80.0))
             decay = torch.exp(top - new_top)
             total = total * decay + weights.sum(1, keepdim=True)
@@ -144,7 +144,7 @@ class MixtureDenoiser(Denoiser):
         self.covariance = None if covariance is None else covariance.double()
 
     def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
-        """F = (D - c_skip u) / c_out, and zero where there is no noise to tell from data."""
+        """F = (D - c_skip u) / c_out, and zero where there is no noise."""
         schedule = self.schedule
         u = y.double() * schedule.total_std(t)
         c_out = schedule.c_out(t)
@@ -166,7 +166,7 @@ class MixtureDenoiser(Denoiser):
         return (mean + correction).to(u.dtype)
 
 
-# Integration asks for the same few times again and again.
+# Integration uses the same few times repeatedly.
 @lru_cache(maxsize=8192)
 def _clock(schedule: Schedule, t: float) -> Tensor:
     return schedule.clock(t)
@@ -175,8 +175,8 @@ def _clock(schedule: Schedule, t: float) -> Tensor:
 class NetworkDenoiser(Denoiser):
     """A trained network as F, in the eigenbasis or in the space of the data.
 
-    Along null directions of the data there is noise alone: F is zero there, and the network is not shown them.  Among
-    Fourier features of many such coordinates it would learn nothing.
+    Null directions of the data hold noise alone: F is zero there, and the network gets zeros. Otherwise the Fourier
+    features of many such coordinates would hide the data.
 
     Arguments:
         schedule: Kernel.
@@ -196,18 +196,18 @@ class NetworkDenoiser(Denoiser):
 
     @property
     def device(self) -> torch.device:
-        """Where the network runs."""
+        """Device of the network."""
         return next(self.network.parameters()).device
 
     def raw(self, y: Tensor, t: float | Tensor, labels: Tensor | None = None) -> Tensor:
         """One evaluation of the network, in its own precision and on its own device.
 
-        In `ambient` space y is rotated once into the network and the output once out of it; all else is diagonal.
+        In `ambient` space y is rotated before the network and its output afterwards; all else is diagonal.
 
         Arguments:
             y: Whitened points, shape (n, D), eigenbasis.
             t: Time, scalar or (n,).
-            labels: What else the network is conditioned on, shape (n, L), if it is.
+            labels: Further conditions of the network, shape (n, L), if it has any.
 
         Returns:
             F, shape (n, D), in the eigenbasis, in the precision of y.
@@ -240,7 +240,7 @@ class NetworkDenoiser(Denoiser):
             return super().raw_with_jacobian(y, t)
         shown = self._only_spanned(y).to(next(self.network.parameters()))
         values, jacobian = with_jacobian(shown, self._clock(t, len(y)))
-        # Neither rows nor columns of null directions: F is zero there, and depends on none of them.
+        # Zero rows and columns for null directions: F is zero there and does not depend on them.
         jacobian = self._only_spanned(self._only_spanned(jacobian).mT).mT
         return self._only_spanned(values).to(y), jacobian.to(y)
 

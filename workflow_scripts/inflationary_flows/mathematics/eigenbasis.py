@@ -2,8 +2,8 @@ r"""The eigenbasis of the data covariance, in which kernels and coordinates are 
 
     Sigma_0 = W diag(xi) W^T,   xi_1 >= ... >= xi_D,   u = W^T ((x - mean) / scale)
 
-Source: de Albuquerque and Pearson (2024), section on the general pfODE.  The mean is subtracted, and `scale` carries
-a table's per-coordinate units, so that everybody outside speaks in the units of the data.
+Source: de Albuquerque and Pearson (2024), section on the general pfODE.  The mean is subtracted, and `scale` holds a
+table's per-coordinate units, so that all callers use data units.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ROWS = 4096
 
 
 class Rows(Protocol):
-    """Points whose rows can be had by slices: arrays, tensors, images kept as grey levels."""
+    """Points that are indexed by rows: arrays, tensors, images stored as grey levels."""
 
     @property
     def shape(self) -> Any: ...
@@ -91,7 +91,7 @@ class Eigenbasis:
         mean, covariance = _moments(x, units)
         eigenvalues, vectors = torch.linalg.eigh(covariance)
         eigenvalues, vectors = eigenvalues.flip(0).clamp(min=0.0), vectors.flip(1)
-        # eigh leaves each sign to the LAPACK at hand; a rule makes runs and machines agree.
+        # The signs of eigh depend on LAPACK; a rule makes runs and machines agree.
         largest = vectors.abs().argmax(0)
         sign = torch.sign(vectors[largest, torch.arange(len(largest))])
         return cls(mean, units, vectors * sign, eigenvalues)

@@ -45,7 +45,7 @@ EULER_SCALED, HEUN_SCALED = "euler_scaled", "heun_scaled"
 SCALED: dict[str, FixedStepSolver] = {EULER_SCALED: EULER, HEUN_SCALED: HEUN_THEN_EULER}
 ADAPTIVE = "dopri5"
 SOLVERS = (*FIXED_STEP, ADAPTIVE, *SCALED)
-# Every solver but the adaptive one, in whatever coordinates.
+# Every fixed-step solver, in whitened or scaled coordinates.
 _METHODS = {**FIXED_STEP, **SCALED}
 # Numbers of a batch: 4,096 points of the digits, 85 of colour images.
 _BATCH_NUMBERS = 2**18
@@ -53,7 +53,7 @@ _BATCH_NUMBERS = 2**18
 
 @dataclass(frozen=True)
 class SolverSettings:
-    """How the pfODE is integrated.
+    """Settings of the pfODE's integration.
 
     Attributes:
         method: One of `SOLVERS`.
@@ -75,8 +75,8 @@ class Flow:
         denoiser: Denoiser of the schedule, trained or exact.
         basis: Eigenbasis of the data.
         solver: Default integration; every method takes others.
-        compressed_prior: What latents of `sample` have on compressed directions: `gaussian` the exact variances,
-            `empirical` rows drawn from `compressed_latents`, `zero` nothing.
+        compressed_prior: Compressed directions of latents in `sample`: `gaussian` with the exact variances, `empirical`
+            rows of `compressed_latents`, or `zero`.
         compressed_latents: Compressed coordinates of inflated training data, shape (m, D - d), in latent units.
         batch_size: Points carried at once; results do not depend on it. The default keeps a small network in cache, and
             carries fewer points of many coordinates.
@@ -133,10 +133,10 @@ class Flow:
     def settings(
         self, solver: str | None = None, steps: int | None = None, tolerance: float | None = None
     ) -> SolverSettings:
-        """The default integration with some of it replaced.
+        """The default integration with some settings replaced.
 
         Raises:
-            DataError: if there is no such solver, or not at least one step.
+            DataError: if the solver is unknown or there is no step.
         """
         chosen = replace(
             self.solver,
@@ -318,7 +318,7 @@ class Flow:
     def noised_latents(self, x: Points, seed: int) -> Points:
         """Latents from the true p_T: data plus kernel noise at T, scaled, shape (n, D).
 
-        What the flow makes of them shows its own error, without the gap between p_T and the prior.
+        Points generated from them show the flow's own error, without the gap between p_T and the prior.
         """
         schedule = self.schedule
         u = self.basis.to_eigen(checked(x, self.dimension, "x"))
@@ -328,7 +328,7 @@ class Flow:
         return like(y * schedule.latent_std, x)
 
     def noised_data(self, x: Points, seed: int) -> Points:
-        """Data plus kernel noise at t_min, data units, shape (n, D): the law that the flow starts from."""
+        """Data plus kernel noise at t_min, data units, shape (n, D): the distribution that the flow starts from."""
         schedule = self.schedule
         u = self.basis.to_eigen(checked(x, self.dimension, "x"))
         noise = standard_normal(len(u), self.dimension, derive_seed("first noise", seed))

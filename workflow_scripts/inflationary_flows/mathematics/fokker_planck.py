@@ -4,14 +4,14 @@ In scaled coordinates the density q of x = A(t) u obeys
 
     dq/dt = -dJ/dx,      J = a x q - d dq/dx,      a = d log A / dt,   d = A^2 gammadot / 2
 
-Cells hold masses; what leaves one through a face enters its neighbour, and nothing passes the outer faces, so that the
-mass is kept to rounding.  The flux through a face is that of Chang and Cooper (1970), which is also Scharfetter and
+Cells hold masses. The flux out of a cell enters its neighbour and vanishes at the outer faces, so that the mass is
+conserved up to rounding.  The flux through a face is that of Chang and Cooper (1970), which is also Scharfetter and
 Gummel's (1969),
 
     J = (d / h) (B(-w) q_left - B(w) q_right),      w = a x h / d,      B(z) = z / (exp z - 1)
 
-which is centred where diffusion prevails, leaves the Gaussian of equilibrium at rest, and is of second order in the
-width h.  Time is stepped by the implicit midpoint rule (Crank and Nicolson), of second order too.
+which is centred where diffusion dominates, preserves the Gaussian equilibrium, and is of second order in the width h.
+Time steps use the implicit midpoint rule (Crank and Nicolson), also of second order.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def step_masses(masses: np.ndarray, right: np.ndarray, left: np.ndarray, step: f
     change = np.zeros_like(masses)
     change[:-1] -= flux
     change[1:] += flux
-    # The increment instead of the new masses: its columns add up to nought to rounding, so that mass is kept.
+    # The increment instead of the new masses: its columns sum to zero up to rounding, so that mass is conserved.
     return masses + solve_banded((1, 1), bands, step * change)
 
 
@@ -101,7 +101,7 @@ def solve_fokker_planck(
 
     Arguments:
         schedule: Kernel and scale, of one dimension.
-        cells: Cells in scaled coordinates; their outer faces let nothing pass.
+        cells: Cells in scaled coordinates; no flux through the outer faces.
         masses: Masses at the first time, shape (J,).
         times: Times to read off, ascending.
         steps: Equal steps between two of these times.

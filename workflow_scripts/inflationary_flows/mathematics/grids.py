@@ -21,7 +21,7 @@ from inflationary_flows.mathematics.schedules import Schedule
 
 @dataclass(frozen=True)
 class GridSettings:
-    """How a grid is laid out.
+    """Settings of a time grid.
 
     Attributes:
         kind: `uniform`, `sinh` or `time`.

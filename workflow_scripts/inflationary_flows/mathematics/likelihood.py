@@ -5,8 +5,8 @@ r"""The change of volume along the flow.
 with the divergence either exact, one gradient per coordinate, or estimated with Hutchinson's probes e as
 mean_e e^T (dv/dy) e.  Source: instantaneous change of variables (Chen et al., 2018; Grathwohl et al., 2019).
 
-In few dimensions the whole matrix M = dy(s)/dy(0) can be carried along, dM/ds = (dv/dy) M.  A solver's steps then
-give the exact derivative of the map that these steps define, whatever their error.
+In few dimensions the whole matrix M = dy(s)/dy(0) is integrated as well, dM/ds = (dv/dy) M. The solver's steps then
+give the exact derivative of the discrete map.
 """
 
 from __future__ import annotations

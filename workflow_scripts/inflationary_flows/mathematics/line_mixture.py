@@ -3,12 +3,12 @@ r"""A Gaussian mixture on the line, whose marginals under a schedule are mixture
     p_0 = sum_k w_k N(m_k, s_k^2)
     p_t = sum_k w_k N(m_k, s_k^2 + gamma(t)),   in scaled coordinates   sum_k w_k N(A m_k, A^2 (s_k^2 + gamma(t)))
 
-In one dimension everything is known: the denoiser, also for components of unequal width,
+In one dimension the denoiser is known, also for components of unequal width,
 
     D(u, t) = sum_k r_k(u) (m_k gamma + s_k^2 u) / (s_k^2 + gamma)   with r_k the share of component k at u,
 
-and, since points on a line cannot pass each other, so are the curves of the pfODE: each carries its quantile,
-F_t(u(t)) = F_0(u(0)).
+and so are the curves of the pfODE: points on a line cannot cross, so that each keeps its quantile, F_t(u(t)) =
+F_0(u(0)).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.seeding import derive_seed
 
-# Halvings of an interval, after which float64 has no number left between its ends.
+# Bisections of an interval down to float64 resolution.
 _BISECTIONS = 60
 # Points of the integral over the line in `expected_distance`, and what may lie beyond them.
 _POINTS, _BEYOND = 20_001, 1e-4
@@ -175,6 +175,6 @@ class LineMixtureDenoiser(Denoiser):
         shares = torch.softmax(logits, -1)
         excess = self.variances - schedule.eigenvalues
         towards = (self.means * total_std + excess * whitened) / variances
-        # What is left of 1 / c_out once gamma / total_std has been taken out of D - c_skip u.
+        # What remains of 1 / c_out after gamma / total_std is factored out of D - c_skip u.
         factor = (gamma / schedule.eigenvalues).sqrt()
         return (factor * (shares * towards).sum(-1, keepdim=True)).to(y.dtype)

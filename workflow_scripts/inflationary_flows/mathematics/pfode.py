@@ -6,8 +6,8 @@ With u the eigen coordinates, D the denoiser and r_i = gammadot_i / gamma_i the 
     scaled     x = A(t) u:                  dx/dt = A du/dt + (d log A / dt) x
     whitened   y_i = u_i / sqrt(xi_i + gamma_i):   dy_i/dt = -F_i(y, t) r_i / (4 cosh(log(gamma_i / xi_i) / 2))
 
-In whitened coordinates the linear parts cancel and dy = -F dtau: no division by small numbers, nothing large even
-where gamma reaches exp(60), and late times cost nothing.  All three describe the same curves.
+In whitened coordinates the linear parts cancel and dy = -F dtau: no division by small numbers, and no large numbers
+even where gamma reaches exp(60).  All three describe the same curves.
 
 Source: general pfODE of de Albuquerque and Pearson (2024) with the preconditioned denoiser inserted.
 """
@@ -28,7 +28,7 @@ Coordinates = Literal["unscaled", "scaled", "whitened"]
 
 
 def coordinate_factor(schedule: Schedule, coordinates: Coordinates, t: float | Tensor) -> Tensor:
-    """What whitened coordinates are multiplied by to give others, at t of shape (...), shape (..., D)."""
+    """Factor from whitened to other coordinates at t of shape (...), shape (..., D)."""
     if coordinates == "whitened":
         return torch.ones_like(schedule.total_std(t))
     if coordinates == "unscaled":
@@ -42,8 +42,8 @@ def convert(points: Tensor, schedule: Schedule, t: float, source: Coordinates, t
     return points * factor.to(points)
 
 
-# Every batch, and every gradient that a sampler asks for, visits the same places on the grid; for a few points these
-# small numbers would take as long as the network.
+# Cached: every batch and every gradient visits the same places on the grid, and for a few points these numbers would
+# take as long as the network.
 @lru_cache(maxsize=8192)
 def _whitened_speed(schedule: Schedule, settings: GridSettings, s: float) -> tuple[float, Tensor]:
     """Time at s, and -d tau/ds, shape (D,)."""

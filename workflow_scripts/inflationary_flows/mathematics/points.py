@@ -1,4 +1,4 @@
-"""Points as callers hand them over: checked, copied, and given back in the container they came in."""
+"""Points of callers: checked, copied, and returned in the caller's kind of container."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def standard_normal(n: int, dimension: int, seed: int) -> Tensor:
 def numbered_normal(first: int, count: int, dimension: int, *purpose: str | int) -> Tensor:
     """Standard normal rows number first ... first + count - 1, shape (count, D), float64.
 
-    Each has a stream of its own, named by the purpose and its number: any split into parts gives the same rows.
+    Each has its own stream, named by purpose and number: results do not depend on how rows are batched.
     """
     rows = [standard_normal(1, dimension, derive_seed(*purpose, number)) for number in range(first, first + count)]
     return torch.cat(rows) if rows else torch.empty(0, dimension, dtype=torch.float64)

@@ -19,12 +19,12 @@ CompressedPrior = Literal["gaussian", "empirical", "zero"]
 
 @dataclass(frozen=True, eq=False)
 class LatentPrior:
-    """What latents are drawn from.
+    """The distribution of latents.
 
     Attributes:
         schedule: Kernel, whose latent variances are exact.
-        kind: What compressed directions get: `gaussian` the exact variances, `empirical` rows drawn from
-            `compressed_latents`, `zero` nothing.
+        kind: Compressed directions: `gaussian` with the exact variances, `empirical` rows of `compressed_latents`, or
+            `zero`.
         compressed_latents: Compressed coordinates of inflated training data, shape (m, D - d), latent units.
     """
 
@@ -45,7 +45,7 @@ class LatentPrior:
     def sample_numbered(self, first: int, count: int, seed: int) -> Tensor:
         """Draws the latents number `first` ... `first + count - 1` of a seed, shape (count, D), float64.
 
-        Each has a stream of its own: any split into parts gives the same latents.
+        Each has its own stream: results do not depend on how latents are batched.
 
         Raises:
             DataError: if `empirical` is asked for without inflated training data.

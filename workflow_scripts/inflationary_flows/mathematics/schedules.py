@@ -1,4 +1,4 @@
-r"""Noise schedules: how fast each eigen-direction is inflated, and how coordinates are rescaled meanwhile.
+r"""Noise schedules: how fast each eigen-direction is inflated, and how coordinates are rescaled.
 
 The marginal at time t is p_t = p_0 * N(0, diag gamma_i(t)) in the eigenbasis of the data, with total variance
 xi_i + gamma_i(t), seen in scaled coordinates A(t) u.  Two families of kernels, with exponents e_i per direction:
@@ -9,8 +9,8 @@ xi_i + gamma_i(t), seen in scaled coordinates A(t) u.  Two families of kernels, 
 where * is the fastest direction.  Equal exponents preserve the participation ratio (PRP; exactly so under
 `proportional`); larger ones on the d kept directions reduce it to that of the kept spectrum (PRR).
 
-`proportional` are the equations of de Albuquerque and Pearson (2024); `floor` is what their published numbers come
-from.  Everything is computed from log gamma, in float64, so that kernels near exp(60) lose nothing.
+`proportional` follows the equations of de Albuquerque and Pearson (2024), `floor` their published numbers. Everything
+is computed from log gamma, in float64, so that kernels near exp(60) lose no precision.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from inflationary_flows.mathematics.eigenbasis import participation_ratio
 Kernel = Literal["proportional", "floor"]
 Gap = Literal["orig", "constant"]
 
-# Directions without data variance take part with this share of the largest eigenvalue: their whitened coordinate
-# stays finite, their target is zero, and nothing in the loss or the flow divides by nought.
+# Directions without data variance get this share of the largest eigenvalue: their whitened coordinate stays finite,
+# their target is zero, and neither loss nor flow divides by zero.
 NULL_VARIANCE = 1e-12
 
 
@@ -164,7 +164,7 @@ class Schedule:
 
     @property
     def signal_left(self) -> float:
-        """xi_max / gamma_*(T): what is left of the data in the fastest direction at the end."""
+        """xi_max / gamma_*(T): the signal left in the fastest direction at the end."""
         end = self.log_gamma(self.t_max)[self._fastest()]
         return float(torch.exp(self.eigenvalues.max().log() - end))
 
@@ -209,10 +209,10 @@ def _exponents(dimension: int, kernel: Kernel, kept: int, gap: Gap, inflation_ga
     """Rates e_i in units of rho: 1 for PRP; for PRR 2 on the kept directions and less on the rest."""
     if kept == dimension:
         return torch.ones(dimension, dtype=torch.float64)
-    # g = +1 on the kept directions, and e = 1 + g, in the authors' code and hence in both families here.
+    # g = +1 on the kept directions, and e = 1 + g, in the authors' code and therefore in both families here.
     rest = 1 - (kept / (dimension - kept) if gap == "orig" else inflation_gap)
     if kernel == "proportional" and gap == "orig":
-        # A kernel proportional to the data cannot narrow: the family starts at C = 0.
+        # A kernel proportional to the data cannot shrink: the family starts at C = 0.
         rest = max(rest, 0.0)
     exponents = torch.full((dimension,), rest, dtype=torch.float64)
     exponents[:kept] = 2.0
@@ -246,9 +246,9 @@ def make_schedule(
         gamma0: Kernel variance of `floor` at t = 0.
         t_min: First time; 0 for `floor`; for `proportional` by default where gamma_* / xi_* = gamma0.
         t_max: Last time T.
-        signal_left: Alternatively, T is where xi_max / gamma_*(T) has fallen to this.
-        least_variance: Smallest variance that a direction is given, such as that of the rounding of images: where data
-            hardly vary, a rare value would otherwise be a whitened one without bounds.
+        signal_left: Alternative to t_max: the value of xi_max / gamma_*(T).
+        least_variance: Smallest variance that a direction is given, such as that of the rounding of images: otherwise
+            whitening is unbounded where data hardly vary.
 
     Raises:
         ScheduleError: if the settings do not fit each other or the data.

@@ -52,7 +52,7 @@ def euler_maruyama(
 
     Arguments:
         schedule: Kernel and scale.
-        points: Where paths are at the first time, shape (n, D), scaled coordinates of the eigenbasis.
+        points: Points at the first time, shape (n, D), scaled coordinates of the eigenbasis.
         times: Times to read off, ascending.
         steps: Equal steps between two of these times.
         seed: Seed of the noise; fewer paths are the first ones of more.

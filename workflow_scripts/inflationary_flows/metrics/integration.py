@@ -1,4 +1,4 @@
-"""Data to latents and latents to data with given solver settings, counting network evaluations."""
+"""Inflation and generation with given solver settings, with the number of network evaluations."""
 
 from __future__ import annotations
 

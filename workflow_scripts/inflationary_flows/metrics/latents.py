@@ -1,4 +1,4 @@
-r"""How close latents are to their Gaussian, and how well neighbourhoods survive the way.
+r"""Gaussianity of latents, and preservation of neighbourhoods.
 
 Whitened latents divide z by the exact latent standard deviation, so that their mean is 0 and their
 covariance 1 in every direction.  Gaussianity is Mardia's: with d kept directions and y
@@ -79,7 +79,7 @@ def measure_latents(whitened: np.ndarray, kept_dims: int) -> list[dict[str, Any]
 
 
 def measure_neighbourhoods(data: np.ndarray, latents: np.ndarray, neighbours: int) -> list[dict[str, Any]]:
-    """Whether neighbours in latent space were neighbours in data space, and the other way round.
+    """Whether neighbours in latent space are neighbours in data space, and vice versa.
 
     Arguments:
         data, latents: Corresponding points, shape (n, D) each, as the flow gives them (latents not

@@ -53,7 +53,7 @@ def frechet_distance(
 
     Arguments:
         mean_1, mean_2: Means, shape (d,).
-        covariance_1, covariance_2: Covariances, shape (d, d), symmetric and not negative but for rounding.
+        covariance_1, covariance_2: Covariances, shape (d, d), symmetric and positive semidefinite up to rounding.
 
     Returns:
         The squared distance, in squared units of the features; never negative.
@@ -68,7 +68,7 @@ def frechet_distance(
     product = _root(s1).T @ _root(s2)
     overlap = float(np.linalg.svd(product, compute_uv=False).sum()) if product.size else 0.0
     difference = m1 - m2
-    # Rounding may leave a tiny negative number.
+    # Rounding may give a tiny negative number.
     return max(0.0, float(difference @ difference + np.trace(s1) + np.trace(s2) - 2 * overlap))
 
 

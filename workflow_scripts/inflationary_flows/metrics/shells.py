@@ -1,7 +1,7 @@
 r"""Shells of latents that carry their own topology: closed polygons in two dimensions, triangle meshes in three.
 
-Only the vertices of a shell move with the flow; what is inside is told by the winding number, so that a folded shell
-has no inside where its folds cancel, and no shape has to be fitted to the moved points.
+Only the vertices of a shell move with the flow. The winding number decides what is inside: a folded shell has no inside
+where its folds cancel, and no shape is fitted to the moved points.
 
     w(p) = (1 / 2 pi) sum of the signed angles that the edges subtend at p            (polygon)
     w(p) = (1 / 4 pi) sum of the signed solid angles that the triangles subtend at p  (mesh; Jacobson et al., 2013)
@@ -98,9 +98,9 @@ def subdivided(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, n
 
 
 def winding_number(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """How often a closed polygon, shape (m, 2), winds around points, shape (n, 2): integers, shape (n,).
+    """Winding numbers of a closed polygon, shape (m, 2), around points, shape (n, 2): integers, shape (n,).
 
-    Counted by signed crossings of the ray to the right of each point, hence exact.
+    The count of signed crossings of the ray to the right of each point is exact.
     """
     x, y = polygon.T
     x_next, y_next = np.roll(x, -1), np.roll(y, -1)

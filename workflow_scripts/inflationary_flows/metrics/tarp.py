@@ -8,13 +8,13 @@ For a random reference r the posterior mass closer to r than the truth,
 is uniform on [0, 1] over replicates if and only if posteriors are calibrated (for all references).  The expected
 coverage at level a is P(q < a); the nominal value is a.
 
-Two choices lower the noise without changing what is tested.  Posterior masses are weighted sums over one pool of
-prior samples, not counts of draws from it.  And every replicate looks at several references, whose indicators are
-averaged; errors and test take replicates, not references, as independent units.
+Two choices lower the noise of the test.  Posterior masses are weighted sums over one pool of
+prior samples, not counts of draws from it.  Every replicate averages the indicators of several references; errors and
+test take replicates, not references, as independent units.
 
-References around the observation average over all directions, and so do the faults of a prior: a Gaussian in place of
-two circles, of the right mean and covariance, would pass.  The test therefore looks at one more reference, the centre
-of the data, which tells inwards from outwards.
+References around the observation average over all directions, which hides faults of a prior: a Gaussian with the mean
+and covariance of two circles would pass.  The test therefore looks at one more reference, the centre of the data, which
+distinguishes inwards from outwards.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from inflationary_flows.seeding import derive_seed
 _OUTLIERS = 0.01
 # Observations weighed at once: a row of weights over the pool each.
 _ROWS = 100
-# Samples that together weigh less than this are left out of a posterior.
+# Total weight of the samples that a posterior neglects.
 _NEGLIGIBLE = 1e-9
 # Combinations of indicators with less variance are the same in all replicates.
 _CONSTANT = 1e-12
@@ -103,7 +103,7 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
 
     Arguments:
         pool: Samples of the prior, shape (m, D), data units.
-        replicates: What was observed.
+        replicates: Observations.
         minimum_ess: Smallest effective sample size that all but one posterior in a hundred must have. The odd outlier
             in sparse tails changes no coverage.
 
@@ -117,7 +117,7 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
         posterior = weigh_pool(pool, replicates.observed[rows], replicates.noise_std, minimum_ess=0)
         ess[rows] = posterior.ess
         for row, weights in enumerate(posterior.weights, first):
-            # What has no weight need not be compared: most of the pool, for a small noise.
+            # Samples without weight are skipped: most of the pool, for a small noise.
             near = weights > _NEGLIGIBLE / len(pool)
             points, mass = pool[near], weights[near] / weights[near].sum()
             reference = np.concatenate([replicates.references[row], replicates.centre[None]])
@@ -207,8 +207,8 @@ def _nominal_p_value(closer: np.ndarray, central: np.ndarray, levels: np.ndarray
     n, count = indicators.shape
     deviation = indicators.mean(0) - np.tile(levels, 2)
     variances, directions = np.linalg.eigh(np.cov(indicators.T))
-    # Masses of collapsed posteriors are 0 or 1, so that indicators of all levels agree in every replicate.  That their
-    # differences do not vary shows no error of their means: the nominal variance does.
+    # Masses of collapsed posteriors are 0 or 1, so that indicators of all levels agree in every replicate.  Their
+    # differences then have no variance, so that the nominal variance replaces it.
     nominal = np.kron(np.eye(2), np.minimum.outer(levels, levels) - np.outer(levels, levels))
     expected = np.einsum("ik,ij,jk->k", directions, nominal, directions)
     variances = np.where(variances > _CONSTANT, variances, expected)

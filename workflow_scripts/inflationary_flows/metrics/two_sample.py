@@ -1,13 +1,13 @@
-r"""Two-sample statistics: how far apart two point sets are, and two fresh sets of one law.
+r"""Two-sample statistics: distances of two point sets, and of two independent sets of one distribution.
 
     energy distance      2 E|X - Y| - E|X - X'| - E|Y - Y'|              (Szekely and Rizzo, 2013)
     sliced Wasserstein   (E_theta W_2^2(theta.X, theta.Y))^1/2           (Bonneel et al., 2015)
     C2ST                 held-out accuracy of a classifier, X or Y       (Lopez-Paz and Oquab, 2017)
 
-The first is estimated without bias (no point is compared with itself), hence may be slightly
-negative.  Its null distribution comes from random halves of one pool of 2n points: with signs s =
-+1 on one half and -1 on the other, every sum of distances within and between the halves follows
-from s' D s and the total of D, so that one pass over the distance matrix serves all splits at once.
+The estimate of the energy distance is unbiased (no point is compared with itself) and may be slightly negative.  Its
+null distribution comes from random halves of one pool of 2n points: with signs s = +1 on one half and -1 on the other,
+every sum of distances within and between the halves follows from s' D s and the total of D, so that one pass over the
+distance matrix serves all splits at once.
 
 Distances are taken coordinate by coordinate in float64: matrix products would lose half of the
 digits exactly where two good sets differ.
@@ -120,7 +120,7 @@ def _make_classifier(n: int, dimension: int, state: int) -> Pipeline:
     """A small network on the coordinates and on random Fourier features of several scales.
 
     The features see fine structure (a noise of .10 instead of .08 across a ring) that a network of
-    this size and budget, fed with coordinates alone, misses altogether.
+    this size and budget, fed with coordinates alone, misses.
     """
     features = [
         RBFSampler(gamma=gamma / dimension, n_components=64, random_state=(state + index) % 2**32)
@@ -141,7 +141,7 @@ def _make_classifier(n: int, dimension: int, state: int) -> Pipeline:
 
 
 def c2st_accuracy(x: np.ndarray, y: np.ndarray, *, seed: int = 0, folds: int = 3) -> float:
-    """Held-out accuracy of a small network that tells two sets apart; one half if it cannot.
+    """Held-out accuracy of a small network that classifies two sets; one half by chance.
 
     Arguments:
         x, y: Shapes (n, D) and (m, D); the larger set is cut so that chance is one half.
@@ -159,7 +159,7 @@ def c2st_accuracy(x: np.ndarray, y: np.ndarray, *, seed: int = 0, folds: int = 3
     split = StratifiedKFold(min(folds, n), shuffle=True, random_state=state)
     classifier = _make_classifier(n, x.shape[1], state)
     with warnings.catch_warnings():
-        # The number of epochs is chosen; that the loss could fall further is no news.
+        # The number of epochs is fixed, so that the convergence warning is irrelevant.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return float(np.mean(cross_val_score(classifier, points, origin, cv=split)))
 

@@ -25,13 +25,13 @@ def build_network(settings: dict[str, Any], dimension: int, seed: int) -> nn.Mod
     """
     options = {k: v for k, v in settings.items() if k not in ("kind", "space")}
     kind = settings["kind"]
-    # Initialisers draw from torch's global stream: borrow it, and give it back as it was.
+    # Initialisers draw from torch's global stream, whose state is restored afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if kind == "mlp":
             return ResidualMLP(dimension, **options)
         if kind == "unet":
-            # diffusers takes seconds to import; toys never need it.
+            # Lazy import: diffusers takes seconds to import, and toys do not need it.
             from inflationary_flows.networks.unet import ImageUNet
 
             return ImageUNet(**options)

@@ -1,4 +1,4 @@
-r"""What networks cost, in closed form: parameters, operations and memory, and hours at a sustained speed.
+r"""Costs of networks in closed form: parameters, operations and memory, and hours at a sustained speed.
 
 Layers add up.  With k the width of a kernel, h w the positions of a map and c channels,
 
@@ -8,9 +8,9 @@ Layers add up.  With k the width of a kernel, h w the positions of a map and c c
 
 A training step costs three forward passes: one forwards, and one backwards for each of the two factors of a product.
 Norms and activation functions count as parameters and as memory, not as operations; the rotations into the
-eigenbasis, 2 D^2 a pass, are left out (0.4 % of the paper's U-Net).
+eigenbasis, 2 D^2 a pass, are neglected (0.4 % of the paper's U-Net).
 
-Nothing here needs the networks themselves, so that a plan of a run is made before anything is installed or trained.
+Nothing here imports the networks, so that a run can be planned before anything is installed or trained.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from inflationary_flows.networks.presets import PRESETS
 
-# Backpropagation through a product costs two products more.
+# Backpropagation through a product costs two more products.
 _PASSES_OF_A_STEP = 3
 # Weights, gradients, the two moments of Adam and the averaged weights.
 _COPIES_IN_TRAINING = 5
@@ -106,7 +106,7 @@ def unet_cost(
         layers: Residual blocks per resolution on the way down; one more on the way up.
         attention: Resolutions, pixels of a side, whose blocks attend; with any, so does the middle.
         patch: Side p of the squares of pixels that are folded into channels before the first layer.
-        labels: Numbers that condition the network beside the clock.
+        labels: Numbers that condition the network besides the clock.
 
     Returns:
         The cost for one image.
@@ -135,7 +135,7 @@ def unet_cost(
         width = channels[level]
         below, above = channels[min(level + 1, len(channels) - 1)], channels[max(level - 1, 0)]
         for layer in range(layers + 1):
-            # Each block also gets what the block of the same place left on the way down.
+            # Each block also gets the skip connection of its counterpart on the way down.
             inputs = (below if layer == 0 else width) + (above if layer == layers else width)
             cost += _block(inputs, width, embedding, sides[level], attention)
         if level > 0:
@@ -155,7 +155,7 @@ def mlp_cost(
     """Cost of a `ResidualMLP`; the arguments are its own.
 
     Returns:
-        The cost for one point at a time of its own, as in training.  During integration all points share one time,
+        The cost for one point with its own time, as in training.  During integration all points share one time,
         which saves up to a third.
     """
     features = dimension + 2 * frequencies
@@ -177,7 +177,7 @@ def network_cost(
         dimension: Number of coordinates D.
         image: Channels, height and width of the images whose pixels the coordinates are; by default those that the
             network names itself, else grey and square ones.
-        labels: Numbers that condition the network, if it does not say so itself.
+        labels: Numbers that condition the network, if the configuration does not say so.
 
     Returns:
         The cost for one example.
@@ -197,7 +197,7 @@ def network_cost(
 def evaluations_of(method: str, steps: int) -> int:
     """Network evaluations of one direction of a flow, by a solver with a fixed number of steps.
 
-    An adaptive solver chooses its own; what it may need is taken for ten evaluations a configured step.
+    An adaptive solver chooses its own number; ten evaluations per configured step are assumed.
     """
     if method.startswith("adams_bashforth"):
         # Runge-Kutta's first step, then two that are corrected.
@@ -246,7 +246,7 @@ def training_memory_gb(cost: Cost, batch_size: int, *, bytes_per_activation: int
 def generation_memory_gb(cost: Cost, batch_size: int, *, bytes_per_activation: int = 4) -> float:
     """Memory of an integration on one device, in units of 10^9 bytes; arguments as of `training_memory_gb`.
 
-    Without a backward pass only the maps that wait for the way up are kept, about a tenth of the activations.
+    Without a backward pass only the skip connections are stored, about a tenth of the activations.
     """
     kept = bytes_per_activation * batch_size * cost.activations / 10
     return (4 * cost.parameters + kept) / _BYTES_PER_GB

@@ -1,7 +1,7 @@
 r"""Features that networks see of time and of coordinates.
 
-Time enters by low frequencies of the clock alone: neighbouring integration times look alike to the network, so that
-its output is smooth along a curve and high-order solvers keep their order.
+Time enters by low frequencies of the clock alone: neighbouring integration times have similar features, so that the
+output is smooth along a curve and high-order solvers keep their order.
 """
 
 from __future__ import annotations

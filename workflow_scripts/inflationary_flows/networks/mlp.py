@@ -38,7 +38,7 @@ def _silu_with_tangents(h: Tensor, dh: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class ResidualMLP(nn.Module):
-    """Fourier features of the coordinates, residual blocks that are shifted by a smooth embedding of time.
+    """Fourier features of the coordinates, and residual blocks shifted by a smooth embedding of time.
 
     Arguments:
         dimension: Number of coordinates D.
@@ -70,7 +70,7 @@ class ResidualMLP(nn.Module):
 
     def forward(self, y: Tensor, clock: Tensor) -> Tensor:
         """Whitened points (n, D) and clock positions (n,) to outputs (n, D)."""
-        # During integration all rows share one time: embed it once, and let it broadcast.
+        # During integration all rows share one time: embed it once and broadcast.
         shared = clock.stride(0) == 0 and len(clock) > 0
         time = self.time(self.clock(clock[:1] if shared else clock))
         h = self.first(self.features(y))
@@ -81,8 +81,8 @@ class ResidualMLP(nn.Module):
     def with_jacobian(self, y: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs, shape (n, D), and their derivatives J_ij = dF_i / dy_j, shape (n, D, D).
 
-        Tangents of all D inputs are carried forwards through the layers beside the values, as plain tensors, so that
-        the result can be differentiated once more, and costs little for few points.
+        Forward mode: tangents of all D inputs pass through the layers with the values, as plain tensors, so that the
+        result can be differentiated again.
         """
         h, dh = self.features.with_tangents(y)
         h, dh = self.first(h), dh @ self.first.weight.T

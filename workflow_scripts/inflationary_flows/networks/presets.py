@@ -1,4 +1,4 @@
-"""Named sizes of the image network, as plain values: configurations fill in what they leave out from here."""
+"""Named sizes of the image network, as plain values: defaults of the configuration."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ PAPER = "ddpmpp"
 
 PRESETS: dict[str, dict[str, Any]] = {
     PAPER: {"channels": [256, 256, 256], "layers": 4, "attention": [16], "dropout": 0.13, "patch": 1},
-    # For a CPU: half the resolution with four times the channels costs a quarter, and loses nothing of the image.
+    # For a CPU: half the resolution with four times the channels costs a quarter and loses no pixels.
     "small_32": {"channels": [32, 64, 128], "layers": 1, "attention": [], "dropout": 0.0, "patch": 2},
     "small_28": {"channels": [32, 64], "layers": 1, "attention": [], "dropout": 0.0, "patch": 2},
     "small_8": {"channels": [32, 64], "layers": 1, "attention": [], "dropout": 0.0, "patch": 1},
 }
 
-# Numbers that tell a network how an example was augmented.
+# Number of labels that describe the augmentation of an example.
 AUGMENTATION_LABELS = 9

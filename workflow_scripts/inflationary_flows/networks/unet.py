@@ -13,7 +13,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from inflationary_flows.errors import ConfigError
 
 # The clock in units of diffusers' sinusoidal embedding, whose fastest feature turns one radian per unit: a schedule
-# spans half a dozen radians of it, so that neighbouring integration times look alike.
+# spans about six radians, so that neighbouring integration times have similar features.
 _CLOCK_UNITS = 8.0
 # Groups of the group normalisation, for wide networks and for narrow ones.
 _GROUPS, _FEW_GROUPS, _WIDE = 32, 8, 128
@@ -29,8 +29,8 @@ class ImageUNet(nn.Module):
         attention: Resolutions (pixels a side, after `patch`) with self-attention.
         dropout: Dropout probability while training.
         patch: Side of the patches of pixels that are folded into channels before the first layer.
-        labels: Numbers that condition the network beside the clock, such as those of an augmentation; 0 for none.
-        channels_last: Memory layout in which convolutions run: a matter of speed alone.
+        labels: Numbers that condition the network besides the clock, such as those of an augmentation; 0 for none.
+        channels_last: Memory layout in which convolutions run; affects speed only.
 
     Raises:
         ConfigError: if the image cannot be cut into patches, or halved as often as asked.

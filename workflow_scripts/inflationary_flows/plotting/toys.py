@@ -193,7 +193,7 @@ def draw_rows(snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     generated from the empirical prior of its compressed directions stand on the right.
 
     Arguments:
-        snapshots: For each row title what `trace_flow` returns; the same number of frames in all.
+        snapshots: For each row title what `record_trajectory` returns; the same number of frames in all.
 
     Returns:
         The figure, two columns wide.

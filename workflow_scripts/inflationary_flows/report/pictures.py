@@ -62,7 +62,7 @@ class Picture:
                 width, height = image.size
                 dots = float(image.info.get("dpi", (0, 0))[0])
         except UnidentifiedImageError:
-            hint = "delete the file and run the workflow again: it makes the file anew."
+            hint = "delete the file and run the workflow again."
             raise ArtifactError(str(results / path), "a picture", "something else", hint) from None
         digest = hashlib.sha256(content).hexdigest()
         return cls(path, digest, width, height, dots, KINDS[Path(path).suffix], content)

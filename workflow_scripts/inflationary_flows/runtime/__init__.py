@@ -1,1 +1,1 @@
-"""What a job needs while it runs: log, locks, saved states, interruptions, devices, provenance, digests of source."""
+"""Services of a running job: log, locks, saved states, interruptions, devices, provenance, digests of source."""

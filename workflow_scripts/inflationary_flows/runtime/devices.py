@@ -1,4 +1,4 @@
-"""Where the networks of a job run."""
+"""Devices of a job's networks."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Snakemake notices an edit of a rule's script, but not of the modules that the script imports.  The
 digest covers both: the script and every module of this package that it reaches through its imports,
-module by module.  So an edit of a plot redraws figures and retrains nothing, and an edit of the
-denoiser retrains always.  Comments, docstrings and layout do not count.
+module by module.  So an edit of a plot redraws figures without retraining, and an edit of the denoiser always retrains.
+Comments, docstrings and layout do not count.
 
 Modules that decide about formats and messages (`FORMAT_ONLY`) do not count, nor does what they
 import: a script imports what it computes with.  A package whose submodule is imported counts with
@@ -22,7 +22,7 @@ from typing import Any
 
 PACKAGE = "inflationary_flows"
 FORMAT_ONLY = frozenset({"config", "errors", "files", "runtime"})
-# Every start of the workflow reads all files: expressions, most of what they consist of, are passed by.
+# Every start of the workflow reads all files: expressions, most of their content, are skipped.
 HOLDERS = (ast.mod, ast.stmt, ast.excepthandler, ast.match_case)
 MAYBE_NAMED = re.compile(rf"""["'](?:{PACKAGE})?\.\w""".encode())
 
@@ -141,7 +141,7 @@ def _providers(source: str, name: str, root: Path) -> Iterator[str]:
     if path.name != "__init__.py":
         yield source
         return
-    # A package that hands the name on counts as the module that defines it; else it counts whole.
+    # A package that re-exports the name counts as the module that defines it; else it counts whole.
     for node in _read(path)[0]:
         if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == name for alias in node.names):
             origin = _absolute(node, source)
@@ -197,7 +197,7 @@ def _file_of(module: str, root: Path) -> Path:
 
 
 class _Stripper(ast.NodeTransformer):
-    """Removes docstrings, and for packages passed through also what they merely re-export."""
+    """Removes docstrings, and for packages passed through also what they re-export."""
 
     def __init__(self, drop_exports: bool) -> None:
         self.drop_exports = drop_exports

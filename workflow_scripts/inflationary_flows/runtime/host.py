@@ -1,4 +1,4 @@
-"""Where a job runs: machine, process, and what the scheduler gave to it."""
+"""The host of a job: machine, process, and the scheduler's allocation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def node() -> str:
 
 
 def gpus() -> str | None:
-    """Numbers of the GPUs that this process may use, if it is told any."""
+    """Numbers of the GPUs that this process may use, if they are set."""
     return os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
@@ -36,7 +36,7 @@ def describe() -> str:
 
 
 def identify() -> dict[str, Any]:
-    """What tells this process from all others, on any machine that sees the same files."""
+    """Identity of this process, unique over all machines that share the files."""
     return {
         "job": scheduler_job(),
         "node": node(),
@@ -47,10 +47,10 @@ def identify() -> dict[str, Any]:
 
 
 def has_ended(identity: dict[str, Any]) -> bool:
-    """Whether a process is known to have ended; False as well where that cannot be known from here.
+    """Whether a process is known to have ended; False if that cannot be known from here.
 
     Arguments:
-        identity: What `identify` said in that process.
+        identity: Result of `identify` in that process.
     """
     if any(identity.get(key) != value for key, value in _kernel().items()):
         return False
@@ -88,7 +88,7 @@ def _kernel() -> dict[str, str]:
 
 
 def _started(process: int) -> str:
-    """When a process started, in ticks since boot: its number may be given anew, this pair not."""
+    """When a process started, in ticks since boot: a process number may be reused, this pair not."""
     # The name in parentheses may hold spaces; a process whose parent has not noticed its end is a zombie.
     fields = _read(f"/proc/{process}/stat").rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 and fields[0] not in "ZX" else ""

@@ -8,14 +8,14 @@ from types import FrameType, TracebackType
 
 # What schedulers send before they kill, and what Ctrl-C sends.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Time to save and to end before the limit: this share of what there was, but no more than so many seconds.
+# Time to save and to end before the limit: this share of the time limit, up to so many seconds.
 _MARGIN_SHARE, _MARGIN_SECONDS = 0.1, 120.0
 
 
 class Interruption:
-    """Notes requests to stop while a block runs, instead of dying of them at once.
+    """Records requests to stop while a block runs, instead of ending at once.
 
-    A second signal ends the process as usual, and one that the process ignores it goes on ignoring.
+    A second signal ends the process as usual. Ignored signals stay ignored.
 
     Arguments:
         seconds_left: Seconds until the scheduler ends this job, if there is a limit.
@@ -29,7 +29,7 @@ class Interruption:
             self._deadline = time.monotonic() + seconds_left - margin
 
     def __enter__(self) -> Interruption:
-        """Signals are noted from now on."""
+        """Records signals from now on."""
         self._handlers = {
             number: signal.signal(number, self._note)
             for number in _SIGNALS
@@ -40,11 +40,11 @@ class Interruption:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Signals do what they did before."""
+        """Restores the former handlers."""
         self._restore()
 
     def reason(self) -> str | None:
-        """Why to stop now, in words; None to go on."""
+        """The reason to stop now; None to go on."""
         if self._signal is not None:
             return self._signal
         if self._deadline is not None and time.monotonic() >= self._deadline:

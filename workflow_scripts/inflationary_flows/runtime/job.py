@@ -1,7 +1,7 @@
-"""What every job of the workflow needs around its few lines of work.
+"""The frame of every job of the workflow.
 
-A log file, a fixed number of threads, deterministic algorithms, a record of what is written, and for mistakes of the
-user one message instead of a traceback.
+It sets up a log file, a fixed number of threads, deterministic algorithms and a record of written files. A mistake of
+the user gives one message instead of a traceback.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 class Script(Protocol):
-    """What a workflow manager tells the script of a job."""
+    """What a workflow manager passes to the script of a job."""
 
     rule: str
     log: Sequence[str]
@@ -90,7 +90,7 @@ def _require_sidecars(recorder: Recorder, outputs: Sequence[str]) -> None:
     silent = [path for path in outputs if Path(path).exists() and Path(path) not in recorder.written]
     # Where several processes share a job, one of them writes.
     if silent and not _is_one_of_several():
-        raise RuntimeError(f"{', '.join(silent)}: not written by atomic_write, hence without provenance")
+        raise RuntimeError(f"{', '.join(silent)}: not written by atomic_write, so that they have no provenance")
 
 
 def limit_threads(threads: int) -> None:
@@ -111,7 +111,7 @@ def _is_one_of_several() -> bool:
 
 def _handlers(log: Path) -> list[logging.Handler]:
     log.parent.mkdir(parents=True, exist_ok=True)
-    # Processes that share a job share its log: the first adds to what their parent began, the others are silent.
+    # Processes that share a job share its log: the first appends to their parent's log, the others are silent.
     rank = os.environ.get("RANK") if _is_one_of_several() else None
     file: logging.Handler = logging.NullHandler()
     if rank in (None, "0"):

@@ -1,10 +1,10 @@
-"""One writer for each run: a lock on the folder that its checkpoint is kept in.
+"""One writer per run: a lock on the folder of its checkpoint.
 
 Jobs that share a file system but nothing else (other nodes, other drivers of the workflow, orphans of one that was
-killed) agree by files alone.  A lock is a file `lock-000001.json` that is created exclusively and says who wrote it;
-its owner rewrites it every few seconds.  Who finds a lock that is no longer rewritten, or whose process is known to
-have ended, creates the next number: of several that try, one succeeds.  The lock with the highest number counts, so
-that an owner that had only been held up finds out and stops.
+killed) coordinate by files alone.  A lock is a file `lock-000001.json` that is created exclusively and says who wrote
+it; its owner rewrites it every few seconds.  A job that finds a lock that is no longer rewritten, or whose process has
+ended, creates the next number: only one of several jobs succeeds. The lock with the highest number counts, so that a
+delayed former owner notices it and stops.
 """
 
 from __future__ import annotations
@@ -62,18 +62,18 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Gives the folder back."""
+        """Releases the folder."""
         self._ended.set()
         self._thread.join()
         if self._path is not None and _read(self._path) == self._content:
             self._path.unlink(missing_ok=True)
 
     def lost(self) -> str | None:
-        """Who has taken the folder away meanwhile, as a reason to stop; noticed within one beat."""
+        """Who has taken over the folder, as a reason to stop; noticed within one beat."""
         return self._lost
 
     def check(self) -> None:
-        """Makes sure, on the file system, that the folder is still this job's.
+        """Checks on the file system that the folder is still this job's.
 
         Raises:
             CheckpointError: if another job has taken it.
@@ -94,7 +94,7 @@ class Lock:
             if newest is not None:
                 owner = _read(newest)
                 if owner is None:
-                    # Given back between the two looks.
+                    # Released between the two checks.
                     continue
                 if not self._void(newest, owner, first_seen):
                     time.sleep(min(1.0, self.beat / 4))
@@ -177,7 +177,7 @@ def _read(path: Path) -> bytes | None:
 
 def _written(path: Path) -> float | None:
     try:
-        # Opened, because network file systems ask the server again then.
+        # Opening makes network file systems ask the server again.
         with open(path, "rb"):
             return path.stat().st_mtime
     except FileNotFoundError:
@@ -185,7 +185,7 @@ def _written(path: Path) -> float | None:
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    """Who wrote a lock; nothing is known of one that is still being written."""
+    """Who wrote a lock; unknown while it is still being written."""
     try:
         return dict(json.loads(content))
     except ValueError:

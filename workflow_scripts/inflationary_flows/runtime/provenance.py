@@ -1,8 +1,8 @@
-"""Where each artifact comes from: a sidecar for every file that a job writes below `results`.
+"""Provenance of artifacts: a sidecar for every file that a job writes below `results`.
 
 The sidecar of `results/{path}` is `results/provenance/{path}.json`.  `atomic_write` shows each finished file to the
 job's `Recorder` just before it renames it, so that a file that exists has its sidecar.  A sidecar names no user, no
-machine and no absolute path: it is made to be handed on.
+machine and no absolute path: it can be shared.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def is_recorded(artifact: str) -> bool:
 
 
 def seal(content: Mapping[str, Any]) -> str:
-    """Returns the sha256 of a sidecar's content without its own `seal`: an edited sidecar is known by it."""
+    """Returns the sha256 of a sidecar's content without its own `seal`: it reveals edits."""
     bare = {key: value for key, value in content.items() if key != "seal"}
     return hashlib.sha256(json.dumps(bare, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -131,20 +131,20 @@ class Recorder:
         self.written.append(path)
 
     def forget(self, *artifacts: str | os.PathLike[str]) -> None:
-        """Removes the sidecars of artifacts that are no longer there, or never came to be."""
+        """Removes the sidecars of artifacts that do not exist."""
         for path in map(Path, artifacts):
             artifact = self._artifact(path)
             if artifact is not None:
                 sidecar_of(artifact).unlink(missing_ok=True)
 
     def _artifact(self, path: Path) -> PurePosixPath | None:
-        """Path of an artifact below the results; None for what is none."""
+        """Path of an artifact below the results; None for other files."""
         relative = PurePosixPath(os.path.relpath(path, RESULTS))
         outside = relative.is_absolute() or any(part.startswith(".") for part in relative.parts)
         return None if outside or relative.parts[0] == PROVENANCE else relative
 
     def _portable(self, text: str) -> str:
-        """A path as others may see it: below the working directory or the workflow's, else the name alone."""
+        """A portable path: below the working directory or the workflow's, else the name alone."""
         if not text.startswith(("/", "..", "~", "file:")):
             return text
         path = Path(text.removeprefix("file://")).resolve()
@@ -166,7 +166,7 @@ class Recorder:
         return str(value)
 
 
-# Of the jobs that run in this process, the innermost last.
+# Recorders of the jobs that run in this process, the innermost last.
 _RECORDERS: list[Recorder] = []
 
 
@@ -204,8 +204,8 @@ def find_seeds(value: Any, name: str) -> dict[str, int | list[int]]:
 
 
 def git_state(repository: Path) -> dict[str, Any]:
-    """Commit of a repository, and whether tracked files differ from it; None for both where git does not know."""
-    # Many jobs ask at once: none of them shall lock the index.
+    """Commit of a repository, and whether tracked files differ from it; None for both without git."""
+    # Many jobs ask at once: none of them may lock the index.
     command = ["git", "--no-optional-locks", "-C", str(repository)]
     command += ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:

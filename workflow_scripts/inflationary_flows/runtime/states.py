@@ -1,4 +1,4 @@
-"""Where long jobs keep their checkpoints: files outside of what the workflow declares, in a folder of each run.
+"""Checkpoints of long jobs: files that the workflow does not declare, in a folder per run.
 
 The folder is named by the digest of the run.  It holds the last state, the one before, and the lock of the job that
 writes them.
@@ -30,11 +30,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StateFile:
-    """The last state and the one before, each replaced atomically: a damaged one costs little.
+    """The last two states, each replaced atomically: a damaged one costs little.
 
     Attributes:
         path: File of the last state.
-        lock: What keeps other writers out; None for a reader, and where there can be no others.
+        lock: Excludes other writers; None for a reader.
     """
 
     path: Path
@@ -61,7 +61,7 @@ class StateFile:
                     return load_tensors(path, _KIND)
             except ArtifactError as problem:
                 if not path.exists():
-                    # Its writer is about to replace it: the one before is whole.
+                    # Its writer is about to replace it: the previous one is whole.
                     continue
                 aside = path.with_name(f"{path.name}.damaged")
                 logger.warning("%s\nIt is put aside as %s; the job goes on from an earlier state.", problem, aside.name)
@@ -94,7 +94,7 @@ def keep_checkpoint(
     """Keeps the checkpoint of a run while a block runs, as its only writer, and stops the run when its time is over.
 
     Arguments:
-        folder: Where the folders of runs are.
+        folder: Parent of the runs' folders.
         digest: Name of the run.
         seconds: Time between two saves.
         writes: Whether this process is the one that writes; others of the same job only read.
@@ -130,7 +130,7 @@ def keep_carried(
     Arguments:
         files: Files that decide what the job makes, by name: the flow, and where images come from.
         folder, seconds: As of `keep_checkpoint`.
-        decisive: All else that decides it, as plain values.
+        decisive: All other settings that decide it, as plain values.
 
     Raises:
         CheckpointError: if another job makes the same.

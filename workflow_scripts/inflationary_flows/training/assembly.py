@@ -22,21 +22,21 @@ def assemble(
     held: int = COMPRESSED_LATENTS,
     device: str = "cpu",
 ) -> Flow:
-    """Joins a denoiser and a solver to a flow that holds inflated training data, where it compresses directions.
+    """Assembles a flow from a denoiser and a solver; with compressed directions it holds inflated training data.
 
     Arguments:
         denoiser: Trained denoiser.
         train: Training data, shape (n, D), data units; None for a flow that is not sampled from.
-        solver: How the flow is integrated.
-        compressed_prior: How compressed latents are drawn.
+        solver: Default integration.
+        compressed_prior: Prior of compressed latents.
         held: Most points whose latents it holds.
-        device: Where the network runs.
+        device: Device of the network.
     """
     flow = Flow(denoiser, denoiser.basis, solver=solver, compressed_prior=compressed_prior).to(device)
     kept = flow.schedule.kept_dims
     if train is not None and kept < flow.dimension:
         wanted = min(held, COMPRESSED_NUMBERS // (flow.dimension - kept))
-        # The seed is part of the flow, not of a user's draw: it only smooths the data by the first kernel.
+        # The seed is part of the flow: this noise only smooths the data by the first kernel.
         noised = flow.noised_data(torch.from_numpy(train[:wanted]), seed=0)
         flow.compressed_latents = flow.inflate(noised)[:, kept:].clone()
     return flow

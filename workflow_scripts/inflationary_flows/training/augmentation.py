@@ -1,8 +1,8 @@
-r"""Geometric augmentation of images, on which the network is conditioned so that it does not leak into samples.
+r"""Geometric augmentation of images; the network is conditioned on it, so that it does not leak into samples.
 
 Every second example is mirrored left to right, and each undergoes each of five random maps with a given probability:
-upside-down flip, isotropic scaling, rotation, anisotropic scaling, translation.  What was done to it is told to the
-network as nine numbers, which are all zero for an image left alone: asking for zeros asks for the data themselves.
+upside-down flip, isotropic scaling, rotation, anisotropic scaling, translation.  Nine labels describe the augmentation
+to the network. They are zero for an original image: with zeros the network generates the data themselves.
 
 Source: Karras, Aittala, Aila and Laine (2022), appendix F.2, after Jun et al. (2020), without their filter against
 aliasing; images are resampled bilinearly by kornia.
@@ -24,11 +24,11 @@ def augment(images: Tensor, probability: float, generator: torch.Generator) -> t
 
     Arguments:
         images: Shape (n, C, H, W), any device.
-        probability: Chance of each map but the mirror's.
+        probability: Probability of each map except mirroring.
         generator: Source of randomness, on the CPU.
 
     Returns:
-        Images of the same shape, and what was done to each, shape (n, 9), float32 on the CPU.
+        Images of the same shape, and labels, shape (n, 9), float32 on the CPU.
     """
     n, _, height, width = images.shape
     chosen = torch.rand(n, 5, generator=generator) < probability
@@ -59,7 +59,7 @@ def augment(images: Tensor, probability: float, generator: torch.Generator) -> t
     from kornia.geometry.transform import warp_affine
 
     affine = torch.cat([matrix, offset[:, :, None]], 2)[rows].to(images)
-    # Bilinear, so that values stay between those of the image; what comes into view mirrors what was there.
+    # Bilinear, so that values stay in the image's range; the border is reflected.
     moved = warp_affine(result[rows], affine, (height, width), padding_mode="reflection", align_corners=True)
     return result.index_copy(0, rows.to(images.device), moved), labels
 

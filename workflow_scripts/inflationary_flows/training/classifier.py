@@ -1,7 +1,7 @@
 """Fits the classifier of digits whose features measure generated digits.
 
-Cross entropy by Adam with a cosine decay. Initial weights and the batch of a step derive from seed and step alone:
-the same data and seed give the same weights to the last bit.
+Cross entropy by Adam with a cosine decay. Initial weights and batches depend on seed and step alone: the same data and
+seed give bitwise identical weights.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from inflationary_flows.seeding import derive_seed
 
 @dataclass(frozen=True)
 class ClassifierSettings:
-    """What determines a trained classifier besides data and seed.
+    """Hyper-parameters of the classifier.
 
     Attributes:
         steps: Optimiser steps.
         batch_size: Digits a step.
-        learning_rate: First rate of Adam, decayed along a cosine to nought.
+        learning_rate: First rate of Adam, decayed along a cosine to zero.
         weight_decay: Decoupled weight decay.
         channels, features: Sizes of the network (see `DigitsClassifier`).
     """
@@ -56,7 +56,7 @@ def fit_classifier(
         DataError: if the digits are not of 8x8 pixels, or a label is not a whole number from 0.
     """
     x, classes = as_digits(points), as_classes(labels)
-    # Initialisers draw from torch's global stream: borrow it, and give it back as it was.
+    # Initialisers draw from torch's global stream, whose state is restored afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("classifier weights", seed))
         network = DigitsClassifier(settings.channels, settings.features, int(classes.max()) + 1)
@@ -104,6 +104,6 @@ def as_classes(labels: np.ndarray) -> Tensor:
             "labels of digits",
             "whole numbers from 0",
             f"values from {values.min():g} to {values.max():g}",
-            "make the data set anew",
+            "make the data set again",
         )
     return torch.from_numpy(values.astype(np.int64))

@@ -1,7 +1,8 @@
-"""How the network of a training run is evaluated: precision, compilation, and the processes that share a batch.
+"""Evaluation of the network in training: precision, compilation, and the processes that share a batch.
 
 A batch is cut into equal parts, numbered through all processes; a process takes its own, one after the other, and
-gradients are averaged.  What a part contains depends on its number alone, so one process and several do the same sums.
+gradients are averaged.  The rows of a part depend on its number alone, so that one process and several compute the same
+sums.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Processes:
 
     Attributes:
         rank: Number of this one, from 0.
-        size: How many there are.
+        size: Their number.
     """
 
     rank: int = 0
@@ -96,7 +97,7 @@ def run_in_processes(count: int) -> int:
     import subprocess
 
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    # A function, not SIG_IGN, which the others would inherit.
+    # A function, because child processes would inherit SIG_IGN.
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         return subprocess.run([*command, *sys.argv], check=False).returncode
@@ -113,7 +114,7 @@ class Compute:
         precision: Precision of the network's layers; weights, rotations and losses stay in float32.
         tf32: Whether the network's matrix products and convolutions may use TF32.
         compiled: Whether to compile the network.
-        processes: Who shares a batch.
+        processes: Processes that share a batch.
     """
 
     def __init__(
@@ -195,7 +196,7 @@ class MixedPrecision(nn.Module):
         self.tf32 = tf32
 
     def forward(self, y: Tensor, *further: Tensor) -> Tensor:
-        """Points (n, D) and what else the network takes, to outputs (n, D)."""
+        """Points (n, D) and further inputs of the network to outputs (n, D)."""
         with autocast(y.device, self.dtype), tensor_cores(self.tf32):
             return self.evaluate(y, *further).to(y)
 

@@ -1,4 +1,4 @@
-"""A trained denoiser as tensors and plain values, and back; files are another matter."""
+"""A trained denoiser as tensors and plain values, and back; independent of files."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Examples(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of examples."""
 
     @abstractmethod
     def draw(self, numbers: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -46,11 +46,10 @@ class Examples(ABC):
 
         Arguments:
             numbers: Shape (n,), on the CPU.
-            generator: Source of what happens to them at random.
+            generator: Source of random augmentation.
 
         Returns:
-            Whitened rows w, shape (n, D), float32, where the network runs; and what the network is told of their
-            augmentation, shape (n, L), if anything.
+            Whitened rows w, shape (n, D), float32, network's device; labels of their augmentation, (n, L), or None.
         """
 
 
@@ -67,7 +66,7 @@ class KeptExamples(Examples):
         self.mirrored = mirrored
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of examples."""
         return len(self.w)
 
     def draw(self, numbers: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -85,9 +84,9 @@ class StreamedExamples(Examples):
     Arguments:
         x: Images as rows, shape (n, D), [-1, 1].
         image: Channels, height and width.
-        basis, schedule: What whitens.
+        basis, schedule: Whitening of the data.
         flip, probability: As `flip` and `augment` of the training settings.
-        device: Where the network runs.
+        device: Device of the network.
     """
 
     def __init__(
@@ -109,7 +108,7 @@ class StreamedExamples(Examples):
         self.whitener = (basis.vectors / schedule.eigenvalues.sqrt()).float().to(device)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of examples."""
         return len(self.x)
 
     def draw(self, numbers: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -137,10 +136,10 @@ def make_examples(
 
     Arguments:
         x: Data, shape (n, D), data units.
-        basis, schedule: What whitens.
+        basis, schedule: Whitening of the data.
         settings: `flip` and `augment` are for images.
         image: Channels, height and width, if rows are images.
-        device: Where the network runs.
+        device: Device of the network.
     """
     size = 4 * len(x) * basis.dimension * (2 if settings.flip else 1)
     if image is not None and (settings.augment > 0 or size > KEPT_BYTES):

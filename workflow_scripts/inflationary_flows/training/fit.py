@@ -1,8 +1,8 @@
 r"""Fits the denoiser of one schedule to a data set.
 
 Minimises E_t E |F(y, t) - F*|^2 over clock positions t, with Adam, linear warm-up and cosine decay, and keeps an
-exponential moving average of the weights.  Batch, times and noise of a step derive from seed and step alone, hence a
-run that is killed and resumed ends with the same network to the last bit.
+exponential moving average of the weights.  Batch, times and noise of a step depend on seed and step alone, so that a
+resumed run ends with a bitwise identical network.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from inflationary_flows.training.validation import Monitor
 
 logger = logging.getLogger(__name__)
 
-# The target has variance 1, so that an untrained network has a loss of about 1; this far above it is lost.
+# The target has variance 1, so that an untrained network has a loss of about 1; far above it training has diverged.
 DIVERGED = 1e3
 
 
 def learning_rate_factor(step: int, settings: TrainingSettings) -> float:
-    """Linear warm-up, then a cosine to nought, as a share of the peak rate."""
+    """Linear warm-up, then a cosine decay to zero, as a share of the peak rate."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     checkpoint = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
@@ -67,9 +67,9 @@ class Batch:
 
     Attributes:
         y: Noisy whitened points, shape (n, D).
-        target: What the network regresses, shape (n, D).
+        target: Regression targets, shape (n, D).
         clock: Positions on the clock, shape (n,), float64, on the CPU.
-        labels: What the network is told beside, shape (n, L), or none.
+        labels: Conditions of the network, shape (n, L), or none.
     """
 
     y: Tensor
@@ -85,7 +85,7 @@ def draw_batch(examples: Examples, schedule: Schedule, settings: TrainingSetting
         examples: Training data.
         schedule: Kernel.
         settings: Size and targets.
-        seed, step: What all its randomness derives from.
+        seed, step: Source of all its randomness.
     """
     generator = torch.Generator().manual_seed(derive_seed("training step", seed, step))
     size = settings.batch_size
@@ -169,7 +169,7 @@ def fit(
     device: str = "cpu",
     processes: Processes | None = None,
 ) -> tuple[NetworkDenoiser, list[dict[str, Any]]]:
-    """Trains a network, or goes on where an interrupted run of the same digest stopped.
+    """Trains a network, or resumes an interrupted run of the same digest.
 
     Arguments:
         train, validation: Data, shape (n, D), data units.
@@ -178,10 +178,10 @@ def fit(
         network_settings: `kind`, `space` and sizes, as in the configuration.
         settings: Hyper-parameters of the optimisation.
         seed: Seed of initial weights, batches, times and noise.
-        checkpoint: Where the state is kept meanwhile, and why to stop early.
+        checkpoint: Where the state is kept, and when to stop early.
         exact: Exact denoiser to measure the excess error against, where it is known.
-        device: Where the network runs.
-        processes: Who shares the batches; all get the same network, the first one keeps the state.
+        device: Device of the network.
+        processes: Processes that share the batches; all get the same network, the first one saves the state.
 
     Returns:
         The denoiser with averaged weights, and the rows of the training curve.
@@ -211,7 +211,7 @@ def fit(
         processes=processes,
     )
     state = TrainingState(network, copy.deepcopy(network), optimiser, compute.scaler)
-    # The first process mends what it finds; the others read after it, and nobody writes before all of them have.
+    # The first process repairs the state, the others read it afterwards, and none writes before all have read.
     with compute.processes.first_before_others():
         resumed = state.resume(checkpoint)
     if resumed:
@@ -267,11 +267,11 @@ def fit(
 
 
 class Batches:
-    """Draws batches by their steps, on a GPU the next one while the present one is worked on.
+    """Draws batches by step; on a GPU the next one is prefetched.
 
     Arguments:
         draw: The batch of a step.
-        device: Where the network runs.
+        device: Device of the network.
     """
 
     def __init__(self, draw: Callable[[int], Batch], device: str) -> None:
@@ -289,7 +289,7 @@ class Batches:
             self.ahead.shutdown(cancel_futures=True)
 
     def take(self, step: int, steps: int) -> Batch:
-        """The batch of a step; of the following one, if there is one, drawing begins."""
+        """The batch of a step; starts drawing the next one, if any."""
         if self.ahead is None:
             return self.draw(step)
         batch = self.next.result() if self.next is not None else self.draw(step)

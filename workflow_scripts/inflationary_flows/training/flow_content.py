@@ -1,4 +1,4 @@
-"""A trained flow as tensors and plain values, and back; files are another matter."""
+"""A trained flow as tensors and plain values, and back; independent of files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def flow_content(flow: Flow, metadata: Mapping[str, Any]) -> tuple[dict[str, Any
 
     Arguments:
         flow: A flow whose denoiser is a trained network.
-        metadata: `schedule` and `network` as of `denoiser_from`, and whatever else to note.
+        metadata: `schedule` and `network` as of `denoiser_from`, and further entries.
 
     Raises:
         TypeError: if the denoiser is not a network.

@@ -10,12 +10,12 @@ from inflationary_flows.training.compute import Precision
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What determines a trained network besides data, schedule, architecture and seed.
+    """Hyper-parameters of training.
 
     Attributes:
         steps: Optimiser steps.
         batch_size: Examples a step.
-        learning_rate: Peak rate of Adam, reached after the warm-up, decayed along a cosine to nought.
+        learning_rate: Peak rate of Adam, reached after the warm-up, decayed along a cosine to zero.
         warmup_steps: Steps of linear warm-up.
         ema_half_life: Half-life of the averaged weights, in examples.
         targets: `sample` regresses the one clean example, `posterior_mean` the self-normalised posterior mean over a

@@ -42,7 +42,7 @@ class TrainingState:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keeps the state."""
-        # As text: among metadata the entries of a row would be sorted, and the curve would tell who was interrupted.
+        # As text: metadata would sort the entries of a row, so that a resumed run would write another curve.
         history = json.dumps(self.history)
         checkpoint.save(self._tensors(), step=self.step, history=history, scaler=self.scaler.state_dict())
 

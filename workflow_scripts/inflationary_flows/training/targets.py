@@ -34,7 +34,7 @@ def noisy_pair(w: Tensor, angle: Tensor, generator: torch.Generator) -> tuple[Te
     """
     noise = torch.randn(w.shape, generator=generator, dtype=w.dtype).to(w.device)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    # A direction without noise has nothing to denoise: F = 0 there, not minus a noise that nobody sees.
+    # A direction without noise has nothing to denoise: F = 0 there.
     target = torch.where(angle > 0, sin * w - cos * noise, 0.0)
     return cos * w + sin * noise, target
 
@@ -66,9 +66,9 @@ def flow_weights(schedule: Schedule, t: Tensor) -> Tensor:
     """Weights of squared errors by how far the flow moves along each direction, shape (n, D).
 
     An error of F moves a point by |d tau_i / dt|.  Where the spectrum is wide, only the directions whose variance is
-    near that of the kernel move at a time: the others would fill the loss with noise that no flow ever sees.  The
-    average is 1 over directions and the whole clock, not at each time: late times, when few directions are left to
-    move, would otherwise be all about these few.  A floor of a tenth keeps every direction learned at all times.
+    near that of the kernel move at a time: the others would add noise to the loss that does not affect the flow. The
+    average over directions and the whole clock is 1, not at each time: otherwise the few directions that move at late
+    times would dominate these. The floor of 0.1 trains every direction at all times.
 
     Arguments:
         schedule: Kernel.
@@ -83,7 +83,7 @@ def _speed(schedule: Schedule, t: Tensor) -> Tensor:
     return 1 / torch.cosh(schedule.log_noise_ratio(t) / 2)
 
 
-# The same number at every step of a training.
+# Cached: the same number at every step.
 @lru_cache(maxsize=8)
 def _mean_speed(schedule: Schedule) -> float:
     """Average over directions and the clock."""

@@ -1,4 +1,4 @@
-r"""What is measured during training: validation loss, and the error against the exact denoiser where it is known.
+r"""Metrics of training: validation loss, and the error against the exact denoiser where it is known.
 
 The excess denoising error is E |F(y, t) - F_exact(y, t)|^2 / D, the part of the loss that a perfect network would not
 have, in the units of the target (variance 1).
@@ -27,7 +27,7 @@ EXCESS_TIMES = 16
 def validation_loss(denoiser: NetworkDenoiser, w: Tensor, seed: int, size: int = 4096) -> float:
     """Mean squared error of the network against plain targets on held-out data.
 
-    Points and noise are the same every time: changes of the loss are the network's.
+    Points and noise are the same every time, so that only the network changes the loss.
 
     Arguments:
         denoiser: Network and schedule.

@@ -1,1 +1,1 @@
-"""A module a method: its `Settings`, and how it is fitted, packed and unpacked; found by file name."""
+"""One module per method, found by file name: its `Settings`, `fit`, `pack` and `unpack`."""

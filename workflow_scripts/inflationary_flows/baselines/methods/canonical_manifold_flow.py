@@ -2,7 +2,7 @@ r"""Canonical manifold flow: a rectangular flow with a sparse metric tensor (Flo
 
     min E[ -log p(z) + 1/2 log det G + w |x - g(z)|^2 + s sum_{i != j} |G_ij| ],   G = J^T J
 
-What the last term favours is a chart whose coordinate lines cross at right angles.
+The last term favours a chart with orthogonal coordinate lines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Our own method, as one among those that are compared.
+"""Inflationary flows as one of the compared methods.
 
-The latents of an inflationary flow are as many as the coordinates; a reducing schedule makes all but d of them small.
-What d numbers tell of a point is what the flow generates from its kept latents, with the compressed ones at their mean.
+An inflationary flow has as many latents as coordinates; a reducing schedule makes all but d of them small. The
+reconstruction from d latents is generated with the compressed latents at their mean.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.flow_content import flow_content, flow_from, solver_settings
 from inflationary_flows.training.settings import TrainingSettings
 
-# A tenth of what flows hold otherwise: to inflate them takes part of the time of a short training.
+# A tenth of the usual number: inflating them takes a good part of a short training.
 _COMPRESSED_LATENTS = 2_000
 
 
@@ -43,7 +43,7 @@ class InflationaryModel:
 
     Arguments:
         flow: The flow.
-        described: Arguments of `make_schedule` and `build_network`, to be written beside it.
+        described: Arguments of `make_schedule` and `build_network`, to be saved with it.
     """
 
     def __init__(self, flow: Flow, described: Mapping[str, Any]) -> None:

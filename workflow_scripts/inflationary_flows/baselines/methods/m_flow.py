@@ -1,9 +1,9 @@
 r"""M-Flow: first the manifold, then the density on it (Brehmer and Cranmer, 2020).
 
     reconstruction phase   min E |x - g(g^-1(x))|^2              over the chart g
-    likelihood phase       max E log p(z),  z = g^-1(x)          over the density of latents; the chart stays
+    likelihood phase       max E log p(z),  z = g^-1(x)          over the density of latents; the chart is fixed
 
-The volume of the chart is the same for all densities of its latents: nobody needs it in training.
+Training needs no volume of the chart: it is the same for all densities of latents.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def reconstruction_loss(network: InjectiveNetwork, points: Tensor, _: torch.Gene
 
 
 def likelihood_loss(network: InjectiveNetwork, points: Tensor, _: torch.Generator) -> Tensor:
-    """Mean negative log density of latents of a chart that stays."""
+    """Mean negative log density of latents of a fixed chart."""
     with torch.no_grad():
         z = network.encode(points)
     return -network.latent_log_prob(z).mean()

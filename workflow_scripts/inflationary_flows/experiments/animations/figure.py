@@ -49,7 +49,7 @@ def draw_animation(material: Material) -> list[np.ndarray]:
     direction.
 
     Arguments:
-        material: Array `animation` of the param `flows`, which `trace_points` or `trace_images` returned, k frames each
+        material: Array `animation` of the param `flows`, from `record_points` or `record_images`, k frames each
             way. The param `points` says how many points are drawn, the first ones; of images all are.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Whether posteriors of a clean point are calibrated whose prior is a model of any method (TARP, see `tarp`).
+"""Calibration of posteriors of a clean point with a model of any method as prior (TARP, see `tarp`).
 
-Posteriors rest on samples of the model.  One that puts none near an observation has a posterior of a single sample:
-that is what is measured, not an error, and the effective sample size stands beside the coverage.
+Posteriors are weighted samples of the model. A model without samples near an observation gives a posterior of one
+sample. This is a result, not an error: the table lists the effective sample size next to the coverage.
 """
 
 from __future__ import annotations

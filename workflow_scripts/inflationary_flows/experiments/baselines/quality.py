@@ -34,7 +34,7 @@ def standardise_varying(points: np.ndarray, basis: Eigenbasis) -> np.ndarray:
         basis: Basis of the training split.
 
     Returns:
-        Shape (n, D), units of the basis; zero in constant coordinates, to the last bit.
+        Shape (n, D), units of the basis; exactly zero in constant coordinates.
     """
     z = standardise(points, basis)
     varies = (basis.eigenvalues > NULL_VARIANCE * basis.eigenvalues.max()).cpu().numpy()

@@ -1,8 +1,7 @@
 """Seconds and memory of the mathematics without the network, by points and dimensions.
 
-The denoiser is F(y, t) = tanh y, coordinate by coordinate: nonlinear, and as good as free beside
-rotations, whitening and solver.  Each combination runs in a process of its own, so that its peak
-memory is its own.
+The denoiser is F(y, t) = tanh y, coordinate by coordinate: nonlinear, and of negligible cost relative to rotations,
+whitening and solver.  Each combination runs in a process of its own, so that its peak memory is its own.
 """
 
 from __future__ import annotations
@@ -26,19 +25,9 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.schedules import make_schedule
 
-SCALING_COLUMNS = (
-    "n",
-    "dimension",
-    "steps",
-    "evaluations",
-    "seconds",
-    "peak_memory_mb",
-    "base_memory_mb",
-)
-
 
 class FreeDenoiser(Denoiser):
-    """A nonlinear denoiser that costs next to nothing."""
+    """A nonlinear denoiser of negligible cost."""
 
     def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
         """tanh of each coordinate."""
@@ -69,7 +58,7 @@ def peak_memory_mb() -> float:
 
 
 def measure_one(n: int, dimension: int, steps: int) -> dict[str, Any]:
-    """Inflates n random points in this process; returns one row of `measure_scaling`."""
+    """Inflates n random points in this process; returns one row of `measure_complexity`."""
     flow = make_free_flow(dimension, steps)
     flow.inflate(np.zeros((2, dimension)))
     base = peak_memory_mb()
@@ -87,7 +76,7 @@ def measure_one(n: int, dimension: int, steps: int) -> dict[str, Any]:
     }
 
 
-def measure_scaling(
+def measure_complexity(
     *,
     points: Sequence[int] = (1_000, 10_000, 100_000, 1_000_000),
     dimensions: Sequence[int] = (2, 8, 64, 512, 3_072),
@@ -123,5 +112,5 @@ if __name__ == "__main__":
 
 
 def measure(**settings: Any) -> Measured:
-    """Rows of `measure_scaling`."""
-    return Measured({"complexity": measure_scaling(**settings)})
+    """Rows of `measure_complexity`."""
+    return Measured({"complexity": measure_complexity(**settings)})

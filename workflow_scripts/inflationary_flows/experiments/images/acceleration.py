@@ -14,7 +14,7 @@ def accelerate(
 
     Arguments:
         flow: Trained flow.
-        device: Where its network shall run.
+        device: Where its network runs.
         batch_size: Points carried at once, if not as many as by default.
         tf32: Whether the network's products may round to TF32.
         compiled: Whether to compile the network.

@@ -61,7 +61,7 @@ def generate_images(
 def sample_gaussian(basis: Eigenbasis, image: ImageFormat, *, first: int, count: int, sample_seed: int) -> np.ndarray:
     """Draws images from the Gaussian with the mean and covariance of the data.
 
-    This is what a flow makes whose network knows nothing, and hence what a trained one has to beat.
+    A flow with an untrained network generates this Gaussian: a trained one has to be better.
 
     Arguments:
         basis: Eigenbasis of the data.

@@ -4,8 +4,8 @@ r"""Three descriptions of the same marginals p_t (figure 1 of de Albuquerque and
     fokker_planck   the density itself, by finite volumes
     pfode           integral lines of the probability-flow ODE with the exact score
 
-The data are a Gaussian mixture on the line, whose marginals are known in closed form.  Each description is held
-against them by the Wasserstein-1 distance in scaled coordinates A(t) u, where all marginals are of one size.
+The data are a Gaussian mixture on the line, whose marginals are known in closed form.  Each description is compared
+with them by the Wasserstein-1 distance in scaled coordinates A(t) u, where all marginals are of one size.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from inflationary_flows.seeding import derive_seed
 MARGINALS_COLUMNS = ("description", "t", "t_fraction", "distance", "reference", "n")
 SDE, FOKKER_PLANCK, PFODE = "sde", "fokker_planck", "pfode"
 
-# What every marginal may have beyond the outermost cells, on either side.
+# Largest mass of a marginal beyond the outermost cells, on either side.
 _BEYOND = 1e-9
 
 
@@ -78,7 +78,7 @@ def follow_pfode(flow: Flow, x: np.ndarray, times: Sequence[float]) -> np.ndarra
     return flow.inflate(x[:, None], times=times)[:, :, 0]
 
 
-def trace_marginals(
+def record_marginals(
     *,
     means: Sequence[float],
     stds: Sequence[float],
@@ -163,7 +163,7 @@ def trace_marginals(
         rows += [_row(name, at, marginal.distance(points[k]), expected, samples) for name, points in moved.items()]
     rows.sort(key=lambda row: (SDE, FOKKER_PLANCK, PFODE).index(row["description"]))
 
-    # The data as they are, and the law that latents are drawn from: what the first and the last marginal are close to.
+    # The data and the prior of latents: close to the first and the last marginal.
     data = LineMixture(scale * mixture.centred().means, scale * mixture.stds, mixture.weights)
     latents = LineMixture.of([0.0], [float(schedule.latent_std)], [1.0])
     arrays = {
@@ -188,6 +188,6 @@ def _row(description: str, at: dict[str, float], distance: float, reference: flo
 
 
 def measure(**settings: Any) -> Measured:
-    """Rows and arrays of `trace_marginals`."""
-    arrays, rows = trace_marginals(**settings)
+    """Rows and arrays of `record_marginals`."""
+    arrays, rows = record_marginals(**settings)
     return Measured({"marginals": rows}, {"marginals": arrays})

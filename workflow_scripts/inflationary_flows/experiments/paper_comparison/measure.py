@@ -1,9 +1,9 @@
-"""Published numbers beside ours: tables 1 to 4 of de Albuquerque and Pearson (2024), and ratios from their site.
+"""Published numbers next to ours: tables 1 to 4 of de Albuquerque and Pearson (2024), and ratios from their site.
 
-Every published row appears, and no cell is empty: what was not run says so.  A number of ours stands beside a published
-one only if it measures the same thing: a data set of the same images at 32x32, a flow of the kernel that the published
-numbers come from with the same kept dimensions and gap, and for FID the network that alone may be called so, with as
-many images as published.  Table 4 compares methods: an injective flow need only keep as many dimensions.
+Every published row appears, and no cell is empty: what was not run says so. A number of ours is compared with a
+published one only if it measures the same thing: a data set of the same images at 32x32, a flow of the kernel that the
+published numbers come from with the same kept dimensions and gap, and for FID the network that alone may be called so,
+with as many images as published.  Table 4 compares methods: an injective flow need only keep as many dimensions.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def compare_with_paper(
     baselines: pd.DataFrame | None = None,
     methods: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Puts published values beside ours.
+    """Compares published values with ours.
 
-    If several flows of ours fit a row, a data set of the published name goes before others, and the flow first in
-    alphabetical order of data set and schedule is taken, whatever its value; the column `flow` says which.
+    If several flows fit a row, data sets of the published name have priority, then the alphabetical order of data set
+    and schedule decides, never the value. The column `flow` names the flow.
 
     Arguments:
         published: Columns table, dataset, method, dims, inflation_gap, metric, mean, two_sigma.
@@ -88,7 +88,7 @@ def best_of_sets(
     kinds: Mapping[str, str],
     methods: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Finds our models beside a row of table 4; of several methods of the published kind, those of the first by name.
+    """Finds our models for a row of table 4; of several methods of the published kind, those of the first by name.
 
     Arguments:
         row: The published row.
@@ -162,7 +162,7 @@ def _of_flows(
     schedules: Mapping[str, Mapping[str, Any]],
     kinds: Mapping[str, str],
 ) -> pd.DataFrame:
-    """The draws of the first flow beside a published row that has any."""
+    """The draws of the first flow that fits a published row and has any."""
     names = _named_like(str(row["dataset"]), kinds)
     datasets = [name for name in names if _dimension(participation, name) in (None, PUBLISHED_DIMENSION)]
     chosen = [name for name, settings in sorted(schedules.items()) if _is_schedule_of(row, settings)]
@@ -197,7 +197,7 @@ def _our_cells(row: Mapping[str, Any], measured: pd.DataFrame) -> dict[str, Any]
         "difference": difference,
         "in_two_sigmas": NO_SIGMA if pd.isna(row["two_sigma"]) else difference / float(row["two_sigma"]),
         "status": COMPARED,
-        # Draws of one flow are integrated alike; if not, every number is named.
+        # Draws of one flow have the same number of evaluations; if not, all numbers are listed.
         "evaluations": "/".join(dict.fromkeys(str(count) for count in measured["evaluations"])),
         "flow": measured["flow"].iloc[0],
     }

@@ -48,7 +48,7 @@ def make_both_kernels(eigenvalues: np.ndarray, settings: Mapping[str, Any]) -> d
     return schedules
 
 
-def trace_participation_ratio(
+def participation_ratio_over_time(
     eigenvalues: np.ndarray, schedule_settings: Mapping[str, Any], *, points: int = 200
 ) -> list[dict[str, Any]]:
     """Follows PR(t) from the first to the last time of each kernel family.
@@ -82,7 +82,7 @@ def trace_participation_ratio(
 def measure(
     *, eigenbases: Mapping[str, Eigenbasis], pairs: list[list[str]], schedules: Mapping[str, Any], points: int
 ) -> Measured:
-    """Rows of `trace_participation_ratio` for each data set and schedule.
+    """Rows of `participation_ratio_over_time` for each data set and schedule.
 
     Arguments:
         eigenbases: By data set.
@@ -94,6 +94,6 @@ def measure(
     rows = [
         {"dataset": dataset, "schedule": schedule, **row}
         for dataset, schedule in pairs
-        for row in trace_participation_ratio(spectra[dataset], schedules[schedule], points=points)
+        for row in participation_ratio_over_time(spectra[dataset], schedules[schedule], points=points)
     ]
     return Measured({"pr_over_time": rows})

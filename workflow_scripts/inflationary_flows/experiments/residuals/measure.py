@@ -2,8 +2,8 @@ r"""Do errors of the denoiser persist along the flow? (Appendix of de Albuquerqu
 
     r_t = D(x_0 + n_t, t) - x_0,      n_t ~ N(0, C(t)),
 
-whitened as r_t / c_out(t), so that every time and direction counts alike.  The noise of a point is drawn anew at each
-time, as in the paper; what two times have in common is then the point itself.  The correlation of times a and b is
+whitened as r_t / c_out(t), so that all times and directions have equal weight. The noise of a point is independent at
+each time, as in the paper, so that two times share the point alone.  The correlation of times a and b is
 
     corr(a, b) = sum cov(r_a, r_b) / sqrt(sum var r_a  sum var r_b),     sums over coordinates.
 

@@ -1,4 +1,4 @@
-"""The round trip: what inflation and generation leave of a point, in a flow as users get it."""
+"""Round-trip errors of a flow as users get it."""
 
 from __future__ import annotations
 

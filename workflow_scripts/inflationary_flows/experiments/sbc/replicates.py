@@ -1,8 +1,8 @@
 r"""Simulation-based calibration of the weights' posterior (Talts et al., 2018).
 
-Many times over: weights from their prior, observations from the mixture with these weights, the posterior of the
-weights given the observations.  If posterior and sampler are right, the rank of each true weight among L independent
-draws of its posterior is uniform on 0 ... L.
+Each replicate draws weights from their prior and observations from the mixture with these weights, and samples the
+posterior of the weights.  If posterior and sampler are right, the rank of each true weight among L independent draws of
+its posterior is uniform on 0 ... L.
 
 The replicates are independent, so that one run of NUTS samples the product of all their posteriors.
 """
@@ -16,10 +16,10 @@ import arviz
 import numpy as np
 import torch
 
-from inflationary_flows.inference.collapsed import CollapsedPosterior, integrate_latents
+from inflationary_flows.inference.collapsed import CollapsedPosterior, estimate_evidence
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
-from inflationary_flows.inference.linearised import linearise
 from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.seeding import derive_seed
 
@@ -82,12 +82,12 @@ def rank_weights(
         x.append(made.x)
     x_obs = torch.cat(x)
     mean, variances = mixture.moments()
-    evidence = integrate_latents(
+    evidence = estimate_evidence(
         sampler,
         mixture,
         x_obs,
         noise_std,
-        linearise(sampler, x_obs, noise_std, 1 / variances, mean),
+        fit_laplace(sampler, x_obs, noise_std, 1 / variances, mean),
         particles=particles,
         seed=derive_seed("calibration", seed, replicates[0]),
     )
@@ -97,7 +97,7 @@ def rank_weights(
     chain = run_nuts(posterior, posterior.start(chain_seed), warmup=warmup, draws=draws, seed=chain_seed)
     weights = posterior.split_draws(chain.draws)
     thinned = weights[np.linspace(0, draws - 1, ranks).round().astype(int)]
-    # One chain, so its halves stand for two.
+    # One chain: R-hat compares its halves.
     halves = weights[: draws // 2 * 2].reshape(2, draws // 2, *weights.shape[1:])
     dataset = arviz.convert_to_dataset({"w": halves})
     return WeightRanks(

@@ -1,7 +1,7 @@
-r"""What animations of images show: pixels that turn into latents, and latents that turn into pixels.
+r"""Frames of image animations, from pixels to latents and from latents to pixels.
 
-Scaled coordinates z(t) = A(t) u(t) are rotated back to pixels, p = W z. They begin as data, mean and all, and end as
-figure 5 shows latents: without the mean, and with the same contrast whatever the schedule,
+Scaled coordinates z(t) = A(t) u(t) are rotated back to pixels, p = W z. They begin as data with their mean, and end
+like the latents of figure 5: without the mean, and with the same contrast for all schedules,
 
     shown(t) = sqrt(1 - m) mean + c p / std(p),   c^2 = (1 - m) std(x)^2 + m / s^2,
 
@@ -16,12 +16,12 @@ from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.images.choice import choose_images
 from inflationary_flows.experiments.images.generation import as_images
 from inflationary_flows.experiments.images.pictures import SHOWN_DEVIATIONS
-from inflationary_flows.experiments.snapshots.trajectory import trace_both_ways
+from inflationary_flows.experiments.snapshots.trajectory import record_both_ways
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 
 
-def trace_images(
+def record_images(
     flow: Flow, images: Rows, image: ImageFormat, *, pictures: int, frames: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Traces held-out images to latents, and as many prior latents to images.
@@ -39,7 +39,7 @@ def trace_images(
         shape (k, pictures, C, H, W); `levels` ().
     """
     x = np.asarray(images[choose_images(len(images), pictures, seed)], dtype=np.float64)
-    traced = trace_both_ways(flow, x, frames=frames, seed=seed)
+    traced = record_both_ways(flow, x, frames=frames, seed=seed)
     share = traced["noise_share"]
     mixed = (share - share[0]) / (share[-1] - share[0])
     shown = {

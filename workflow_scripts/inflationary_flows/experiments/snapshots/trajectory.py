@@ -38,7 +38,7 @@ def nearest_labels(points: np.ndarray, known: np.ndarray, labels: np.ndarray) ->
     return np.asarray(labels)[nearest]
 
 
-def trace_both_ways(flow: Flow, x: np.ndarray, *, frames: int, seed: int) -> dict[str, np.ndarray]:
+def record_both_ways(flow: Flow, x: np.ndarray, *, frames: int, seed: int) -> dict[str, np.ndarray]:
     """Traces points from data to latents, and as many prior latents from there to data.
 
     Arguments:
@@ -61,7 +61,7 @@ def trace_both_ways(flow: Flow, x: np.ndarray, *, frames: int, seed: int) -> dic
     }
 
 
-def trace_points(
+def record_points(
     flow: Flow, points: Rows, labels: np.ndarray, *, samples: int, frames: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Traces held-out points and prior latents with their labels.
@@ -74,19 +74,19 @@ def trace_points(
         points: Held-out points, shape (n, D), data units.
         labels: A number for each, shape (n,).
         samples: Points traced, the first ones.
-        frames, seed: As of `trace_both_ways`.
+        frames, seed: As of `record_both_ways`.
 
     Returns:
-        What `trace_both_ways` returns, and `inflation_labels`, `generation_labels` (n,).
+        What `record_both_ways` returns, and `inflation_labels`, `generation_labels` (n,).
     """
     labels = np.asarray(labels[:samples])
-    traced = trace_both_ways(flow, np.asarray(points[:samples], dtype=np.float64), frames=frames, seed=seed)
+    traced = record_both_ways(flow, np.asarray(points[:samples], dtype=np.float64), frames=frames, seed=seed)
     std = flow.schedule.latent_std.numpy()
     latents, prior = traced["inflation"][-1] / std, traced["generation"][0] / std
     return {**traced, "inflation_labels": labels, "generation_labels": nearest_labels(prior, latents, labels)}
 
 
-def trace_flow(
+def record_trajectory(
     flow: Flow,
     points: Rows,
     labels: np.ndarray,
@@ -98,17 +98,17 @@ def trace_flow(
     """Traces held-out points and prior latents, and keeps what the flow makes of both.
 
     Arguments:
-        flow, points, labels, samples, frames: As of `trace_points`.
+        flow, points, labels, samples, frames: As of `record_points`.
         seed: Seed of the prior and of the kernel noise.
 
     Returns:
-        What `trace_points` returns; `original`, `roundtrip`, `generated_prior`, `generated_true_pt`
+        What `record_points` returns; `original`, `roundtrip`, `generated_prior`, `generated_true_pt`
         (n, D) in data units; `kept_dims` (). Where dimensions are compressed and the flow holds inflated training data,
         also `generated_empirical` (n, D), in scaled coordinates of the eigenbasis as the frames, and `empirical_labels`
         (n,): what the flow makes of latents whose compressed directions are drawn from these data.
     """
     x = np.asarray(points[:samples], dtype=np.float64)
-    traced = trace_points(flow, x, labels, samples=samples, frames=frames, seed=seed)
+    traced = record_points(flow, x, labels, samples=samples, frames=frames, seed=seed)
     if flow.compressed_latents is not None and flow.schedule.kept_dims < flow.dimension:
         empirical = flow.sample_latents(len(x), seed, "empirical").numpy()
         std, times = flow.schedule.latent_std.numpy(), traced["times"][[-1, 0]].tolist()

@@ -1,8 +1,7 @@
 """Error against cost of every solver, on one trained network in float64.
 
 Generation is compared with a fine fifth-order solution on the same grid, the round trip with the
-points themselves. Network, schedule and latents are the same for all, so that nothing but the
-solver differs.
+points themselves. Network, schedule and latents are the same for all solvers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Table 4 of de Albuquerque and Pearson (2024): flows and injective flows by the best of several sets of images.
 
-A row for every published number, beside ours where the same was measured; then every such number of ours that nobody
-published: of other data sets, other extractors, or other numbers of images.  No cell is empty.
+It has a row for every published number, with ours where the same was measured, then rows of our unpublished numbers: of
+other data sets, other extractors, or other numbers of images.  No cell is empty.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def tabulate_table4(
     kinds: Mapping[str, str],
     methods: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Puts published Frechet distances of four methods beside ours, and ours below.
+    """Compares published Frechet distances of four methods with ours, and appends ours.
 
     Arguments:
         published: Columns table, dataset, method, dims, inflation_gap, metric, mean, two_sigma; other tables are left

@@ -1,15 +1,15 @@
-r"""What is lost by reducing dimensions, and how the scale of a thin coordinate matters.
+r"""Information lost by reducing dimensions, by the scale of a thin coordinate.
 
-A reducing flow keeps d directions and compresses the others.  How much of a point x = f(z) is in its kept latents is
-seen by doing without the compressed ones:
+A reducing flow keeps d directions and compresses the others. Two errors show how much of a point x = f(z) its kept
+latents hold:
 
     reconstruction         x^ = f(z_1 ... z_d, 0 ... 0)
     conditional variance   E |x - x'|^2 / 2,   x' = f(z_1 ... z_d, z'_d+1 ... z'_D),   z' from the prior
 
 For Gaussian data the flow is linear: x^ is the projection onto the first d principal components, and both errors are
-sum_{i>d} xi_i / D a coordinate.  Elsewhere compressed latents that do not depend on kept ones make x' a second draw
-from p(x | z_1 ... z_d); half of the squared distance of two draws is their variance, the least error that a
-reconstruction from d latents can have.
+sum_{i>d} xi_i / D a coordinate.  If compressed latents do not depend on kept ones, x' is a second draw from p(x | z_1
+... z_d). Half of the squared distance of two draws is then their variance, the least error of any reconstruction from d
+latents.
 
 Data: section 3 of de Albuquerque and Pearson (2024), whose study makes one coordinate of the toys a thin Gaussian.
 """
@@ -27,27 +27,24 @@ from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 
-SCALING_STUDY_COLUMNS = (
-    *("kept_dims", "participation_ratio", "kept_share", "variance"),
-    *("pca_mse", "reconstruction_mse", "conditional_variance", "roundtrip_mse", "n"),
-)
-
 
 def project(flow: Flow, x: np.ndarray) -> np.ndarray:
-    """Projects points, shape (n, D), data units, onto as many principal components as the flow keeps directions."""
+    """Projects points, shape (n, D), data units, onto d principal components, d being the flow's kept directions."""
     u = flow.basis.to_eigen(torch.from_numpy(x))
     u[:, flow.schedule.kept_dims :] = 0.0
     return flow.basis.from_eigen(u).numpy()
 
 
-def measure_loss(flow: Flow, points: Rows, *, samples: int = 10_000, seed: int = 0) -> list[dict[str, Any]]:
-    """Measures how much of held-out points is in the kept latents of a reducing flow.
+def measure_thin_coordinate_loss(
+    flow: Flow, points: Rows, *, samples: int = 10_000, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Measures the reconstruction errors of held-out points from the kept latents of a reducing flow.
 
     Arguments:
         flow: Trained flow with fewer kept directions than coordinates.
         points: Held-out points, shape (n, D), data units.
         samples: Points used, the first ones.
-        seed: Seed of the compressed latents that are drawn anew, from the flow's own prior.
+        seed: Seed of the compressed latents that are drawn from the flow's prior.
 
     Returns:
         One row.  Of the training data: kept_dims, participation_ratio, kept_share (of the variance, along kept
@@ -91,5 +88,5 @@ def _mean_square(error: np.ndarray) -> float:
 
 
 def measure(flow: Flow, *, splits: Splits, **settings: Any) -> Measured:
-    """Rows of `measure_loss`, of held-out points."""
-    return Measured({"thin_coordinate_study": measure_loss(flow, splits.test, **settings)})
+    """Rows of `measure_thin_coordinate_loss`, of held-out points."""
+    return Measured({"thin_coordinate_study": measure_thin_coordinate_loss(flow, splits.test, **settings)})

@@ -1,4 +1,4 @@
-"""Fresh points beside fresh points: what a perfect flow would score."""
+"""Two-sample statistics of two sets of fresh points: the score of a perfect flow."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-r"""The linearised posterior of latents given noisy observations of the data they generate.
+r"""The Laplace approximation of latents given noisy observations of the data they generate.
 
 For x_obs = f(y) + N(0, sigma^2 I) and a Gaussian prior N(m, diag(1 / p)) each posterior is close to
 
     N(mode, (J^T J / sigma^2 + diag p)^-1),    J = df/dy at the mode,
 
-which whitens it: with y = mode + factor eta, factor factor^T = covariance, eta is close to N(0, I).  Pushed forward it
-is N(f(mode), J covariance J^T) for the clean point x = f(y), which whitens that.  Found by Levenberg and Marquardt's
-damped Gauss-Newton steps from y = f^-1(x_obs), all observations at once.
+which whitens it: with y = mode + factor eta, factor factor^T = covariance, eta is close to N(0, I).  Its push-forward
+N(f(mode), J covariance J^T) whitens the clean point x = f(y).  Levenberg and Marquardt's damped Gauss-Newton steps
+start from y = f^-1(x_obs), all observations at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inflationary_flows.inference.decoder import Decoder
 
 
 @dataclass(frozen=True)
-class LinearisedPosterior:
+class LaplaceApproximation:
     """Gaussian approximations of n independent latent posteriors.
 
     Attributes:
@@ -38,9 +38,9 @@ class LinearisedPosterior:
     def __len__(self) -> int:
         return len(self.mode)
 
-    def first(self, n: int) -> LinearisedPosterior:
+    def first(self, n: int) -> LaplaceApproximation:
         """Those of the first n observations."""
-        return LinearisedPosterior(self.mode[:n], self.factor[:n], self.centre[:n], self.data_factor[:n])
+        return LaplaceApproximation(self.mode[:n], self.factor[:n], self.centre[:n], self.data_factor[:n])
 
     def to_latents(self, eta: Tensor) -> Tensor:
         """Whitened latents y = mode + factor eta, for eta of shape (..., n, D)."""
@@ -51,7 +51,7 @@ class LinearisedPosterior:
         return self.centre + torch.einsum("nij,...nj->...ni", self.data_factor, eta)
 
 
-def linearise(
+def fit_laplace(
     decoder: Decoder,
     x_obs: Tensor,
     noise_std: float,
@@ -59,7 +59,7 @@ def linearise(
     prior_mean: Tensor | None = None,
     *,
     iterations: int = 8,
-) -> LinearisedPosterior:
+) -> LaplaceApproximation:
     """Finds mode and curvature of every observation's latent posterior.
 
     Arguments:
@@ -68,7 +68,7 @@ def linearise(
         noise_std: Their noise sigma, data units.
         prior_precision: p, shape (D,); ones if absent.
         prior_mean: m, shape (D,); zeros if absent.
-        iterations: Damped Gauss-Newton steps; observations whose step fails wait with more damping.
+        iterations: Damped Gauss-Newton steps; observations whose step fails repeat it with more damping.
 
     Returns:
         Modes and factors; an approximation that need not have converged, since samplers correct it.
@@ -82,11 +82,11 @@ def linearise(
     if len(x_obs) > batch:
         # The Jacobian keeps its graph: memory is bounded by the batch.
         parts = [
-            linearise(decoder, part, noise_std, prior_precision, prior_mean, iterations=iterations)
+            fit_laplace(decoder, part, noise_std, prior_precision, prior_mean, iterations=iterations)
             for part in x_obs.split(batch)
         ]
-        return LinearisedPosterior(
-            *(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(LinearisedPosterior))
+        return LaplaceApproximation(
+            *(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(LaplaceApproximation))
         )
 
     def objective(x: Tensor, y: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def linearise(
         value = torch.where(better, value_new, value)
         damping = torch.where(better, damping / 10, damping * 10).clamp(1e-9, 1e9)
     covariance = torch.linalg.inv(_curvature(jacobian, noise_std, precision))
-    return LinearisedPosterior(y, _factor(covariance), x, _factor(jacobian @ covariance @ jacobian.mT))
+    return LaplaceApproximation(y, _factor(covariance), x, _factor(jacobian @ covariance @ jacobian.mT))
 
 
 def _factor(covariance: Tensor) -> Tensor:
