@@ -63,5 +63,5 @@ def preempted_is_ended(ask):
 if EXECUTOR is not None:
     EXECUTOR.query_job_status = preempted_is_ended(EXECUTOR.query_job_status)
     # Snakemake within a job of the cluster has to know how large groups are, or it takes a group for as many groups as it
-    # has unconnected parts and starts itself anew for each.
+    # has unconnected parts and starts itself again for each.
     EXECUTOR.common_settings.pass_group_args = True

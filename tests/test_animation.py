@@ -13,12 +13,13 @@ import torch
 from matplotlib.colors import to_rgba_array
 from PIL import Image, ImageSequence
 
-from inflationary_flows.config.experiments import Animations, Snapshots
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.animations.figure import draw_animation, save_animation
+from inflationary_flows.experiments.animations.spec import Animations
 from inflationary_flows.experiments.images.generation import as_images
 from inflationary_flows.experiments.images.pictures import take_pictures
 from inflationary_flows.experiments.snapshots.images import record_images
+from inflationary_flows.experiments.snapshots.spec import Snapshots
 from inflationary_flows.experiments.snapshots.trajectory import record_points, record_trajectory
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.plotting.labels import Labels

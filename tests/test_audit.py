@@ -188,7 +188,7 @@ def test_a_file_that_is_gone_with_its_sidecar_is_missed_by_those_made_from_it(re
     assert kinds(results) == {"data/points.csv": "missing"}
 
 
-def test_what_was_made_from_an_input_that_was_made_anew_is_stale(results: Path) -> None:
+def test_what_was_made_from_an_input_that_was_made_again_is_stale(results: Path) -> None:
     with inside(results.parent):
         write({"results/metrics/seed0/error.csv": "seed,error\n0,0.5\n"}, "measure", "results/data/points.csv")
     assert kinds(results) == {"tables/error.csv": "stale"}
@@ -196,10 +196,10 @@ def test_what_was_made_from_an_input_that_was_made_anew_is_stale(results: Path) 
 
 def test_what_an_earlier_source_made_is_stale(results: Path) -> None:
     with inside(results.parent):
-        write({"results/tables/x.csv": "a\n"}, "tabulate", source={"tabulate_spectra.py": "0" * 64})
+        write({"results/tables/x.csv": "a\n"}, "tabulate", source={"fit_eigenbasis.py": "0" * 64})
     (found,) = audit(results, SCRIPTS).findings
     assert (found.kind, found.path) == ("stale", "tables/x.csv")
-    assert "the source of tabulate_spectra.py changed" in found.detail
+    assert "the source of fit_eigenbasis.py changed" in found.detail
 
 
 def test_what_an_earlier_method_made_is_stale(results: Path) -> None:

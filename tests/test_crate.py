@@ -57,12 +57,16 @@ UNKNOWN_TO_A_RUN = {
 }
 
 
+# Scripts that several rules share.
+SHARED = {"measure_quality": "measure.py", "merge_table": "plot.py", "plot_flow_quality": "plot.py"}
+
+
 def run_job(
     rule: str, outputs: list[str], inputs: list[str], *, wildcards: dict[str, str], params: dict[str, Any]
 ) -> None:
     """Runs a job that writes its own name to all outputs."""
     texts = {output: f"{rule} {wildcards} {output}" for output in outputs}
-    write(texts, rule, *inputs, wildcards=wildcards, source={f"{rule}.py": "f" * 64}, **params)
+    write(texts, rule, *inputs, wildcards=wildcards, source={SHARED.get(rule, f"{rule}.py"): "f" * 64}, **params)
     for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
         file = Path(f"results/{folder}/{rule}/{'_'.join(wildcards.values())}.{suffix}")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +95,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         params = {"rate": 1e-3, "steps": 5, "flip": False, "clip": None, "seed": int(seed)}
         run_job("train_network", outputs, [data], wildcards=wildcards, params=params)
         small = f"results/metrics/wine/prp/seed{seed}/flow_quality.csv"
-        run_job("measure_quality", [small], [outputs[0], data], wildcards=wildcards, params={"draw": 3})
+        run_job("measure_quality", [small], [outputs[0], data], wildcards=wildcards, params={"sample_seed": 3})
         flows.append(small)
     merged = "results/tables/flow_quality.csv"
     run_job("merge_table", [merged], flows, wildcards={"table": "flow_quality"}, params={})
@@ -234,8 +238,8 @@ class TestRefusal:
 
     def test_of_sources_without_a_script_that_was_run(self, results: Path, sources: Path, tmp_path: Path) -> None:
         others = shutil.copytree(sources, tmp_path / "others")
-        (others / "workflow_scripts/merge_table.py").unlink()
-        self.expect("workflow_scripts/merge_table.py", results, others)
+        (others / "workflow_scripts/plot.py").unlink()
+        self.expect("workflow_scripts/plot.py", results, others)
 
     def test_of_incomplete_sources(self, results: Path, sources: Path, tmp_path: Path) -> None:
         others = shutil.copytree(sources, tmp_path / "others")
@@ -289,7 +293,7 @@ class TestGraph:
             ("params.seed", 1),
             ("wildcards.seed", "0"),
             ("wildcards.seed", "1"),
-            ("params.draw", 3),
+            ("params.sample_seed", 3),
         }
         assert outside == {("wine.csv", hashlib.sha256(b"1,2\n3,4\n").hexdigest())}
 

@@ -223,7 +223,7 @@ def test_classifier_knows_held_out_digits() -> None:
     assert accuracy(network, points[held_out], labels[held_out]) > 0.95
 
 
-SET = {"dataset": "digits", "schedule": "prp", "seed": 0, "draw": 1, "levels": 16, "evaluations": 100}
+SET = {"dataset": "digits", "schedule": "prp", "seed": 0, "sample_seed": 1, "levels": 16, "evaluations": 100}
 
 
 def save_parts(folder: Path, firsts: tuple[int, ...] = (0, 4, 8), **changes: Any) -> list[Path]:
@@ -255,7 +255,9 @@ def test_gaps_and_overlaps_of_parts_are_refused(tmp_path: Path, chosen: tuple[in
         load_images([paths[number] for number in chosen])
 
 
-@pytest.mark.parametrize("changes", [{"schedule": "prr2"}, {"draw": 2}, {"levels": 255}, {"first": 7}, {"first": 9}])
+@pytest.mark.parametrize(
+    "changes", [{"schedule": "prr2"}, {"sample_seed": 2}, {"levels": 255}, {"first": 7}, {"first": 9}]
+)
 def test_parts_of_other_sets_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(ArtifactError):
         load_images(save_parts(tmp_path, **changes))

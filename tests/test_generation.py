@@ -79,9 +79,9 @@ def test_numbered_latents_have_the_exact_covariance():
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_images_depend_neither_on_parts_nor_on_batches(batch_size):
     flow, _ = network_flow()
-    whole, evaluations = generate_images(flow, IMAGE, first=0, count=20, draw=1)
+    whole, evaluations = generate_images(flow, IMAGE, first=0, count=20, sample_seed=1)
     flow.batch_size = batch_size
-    parts = [generate_images(flow, IMAGE, first=first, count=10, draw=1)[0] for first in (0, 10)]
+    parts = [generate_images(flow, IMAGE, first=first, count=10, sample_seed=1)[0] for first in (0, 10)]
     # Convolutions of other batch sizes round otherwise, which may tip a grey level.
     assert np.abs(np.concatenate(parts).astype(int) - whole).max() <= 1
     assert np.mean(np.concatenate(parts) != whole) < 0.001
@@ -100,9 +100,9 @@ def finished_in_three_lives(compute):
 def test_images_do_not_depend_on_interruptions():
     flow, _ = network_flow()
     flow.batch_size = 4
-    whole, evaluations = generate_images(flow, IMAGE, first=3, count=11, draw=1)
+    whole, evaluations = generate_images(flow, IMAGE, first=3, count=11, sample_seed=1)
     resumed, again = finished_in_three_lives(
-        lambda checkpoint: generate_images(flow, IMAGE, first=3, count=11, draw=1, checkpoint=checkpoint)
+        lambda checkpoint: generate_images(flow, IMAGE, first=3, count=11, sample_seed=1, checkpoint=checkpoint)
     )
     np.testing.assert_array_equal(resumed, whole)
     assert again == evaluations
@@ -111,9 +111,9 @@ def test_images_do_not_depend_on_interruptions():
 def test_round_trips_do_not_depend_on_interruptions():
     flow, x = network_flow()
     flow.batch_size = 4
-    whole = measure_image_roundtrip(flow, x, samples=11, draw=0)
+    whole = measure_image_roundtrip(flow, x, samples=11, sample_seed=0)
     resumed = finished_in_three_lives(
-        lambda checkpoint: measure_image_roundtrip(flow, x, samples=11, draw=0, checkpoint=checkpoint)
+        lambda checkpoint: measure_image_roundtrip(flow, x, samples=11, sample_seed=0, checkpoint=checkpoint)
     )
     assert resumed == whole
 
@@ -127,14 +127,14 @@ def test_empirical_prior_without_training_data_is_refused():
 def test_gaussian_baseline_has_mean_and_covariance_of_the_data():
     x = image_data(4000)
     basis = Eigenbasis.fit(x)
-    images = sample_gaussian(basis, IMAGE, first=0, count=4000, draw=0)
+    images = sample_gaussian(basis, IMAGE, first=0, count=4000, sample_seed=0)
     assert images.shape == (4000, 3, 4, 4)
     points = IMAGE.to_points(images).reshape(4000, -1)
     assert np.abs(points.mean(0) - x.mean(0)).max() < 0.02
     largest = np.abs(np.cov(x.T)).max()
     # Rounding to grey levels adds a variance of its own.
     assert np.abs(np.cov(points.T) - np.cov(x.T)).max() < 0.06 * largest + IMAGE.least_variance
-    cut = sample_gaussian(basis, IMAGE, first=5, count=3, draw=0)
+    cut = sample_gaussian(basis, IMAGE, first=5, count=3, sample_seed=0)
     assert np.array_equal(cut, images[5:8])
 
 
@@ -179,13 +179,13 @@ def test_true_error_is_in_grey_levels_of_eight_bits():
     flow, x = network_flow()
     points = Pixels(IMAGE.to_levels(x), IMAGE)
     settings = SolverSettings("euler", 5)
-    row = measure_image_roundtrip(flow, points, samples=30, draw=2, settings=settings)
+    row = measure_image_roundtrip(flow, points, samples=30, sample_seed=2, settings=settings)
     chosen = points[choose_images(len(points), 30, 2)]
     error = (flow.round_trip(chosen, solver="euler", steps=5) - chosen) * 127.5
     assert row["mse"] == pytest.approx(float(np.mean(error**2)), rel=1e-4)
     assert row["max_error"] == pytest.approx(float(np.abs(error).max()), rel=1e-3)
     assert (row["n"], row["evaluations"]) == (30, 5)
-    fine = measure_image_roundtrip(flow, points, samples=30, draw=2, settings=SolverSettings("rk4", 64))
+    fine = measure_image_roundtrip(flow, points, samples=30, sample_seed=2, settings=SolverSettings("rk4", 64))
     assert fine["mse"] < 1e-4 * row["mse"]
     assert fine["mse_uint8_wrapped"] == 0
 
@@ -200,7 +200,7 @@ def test_draws_choose_other_images_and_never_one_twice():
 def test_pictures_show_what_the_flow_does():
     flow, x = network_flow(kept_dims=5)
     points = Pixels(IMAGE.to_levels(x), IMAGE)
-    pictures = take_pictures(flow, points, IMAGE, pictures=6, draw=0)
+    pictures = take_pictures(flow, points, IMAGE, pictures=6, sample_seed=0)
     assert all(pictures[name].shape == (6, 3, 4, 4) for name in ("original", "latent", "recovered", "samples"))
     assert np.array_equal(pictures["original"].reshape(6, -1), points.values[choose_images(len(points), 6, 0)])
     assert np.abs(pictures["recovered"].astype(int) - pictures["original"]).mean() < 2
@@ -274,9 +274,9 @@ def test_preconditioning_of_a_natural_spectrum_is_finite_in_float32_at_all_times
 @pytest.mark.slow
 def test_a_compiled_flow_generates_the_same_images():
     flow, _ = network_flow()
-    plain, _ = generate_images(flow, IMAGE, first=0, count=8, draw=0)
+    plain, _ = generate_images(flow, IMAGE, first=0, count=8, sample_seed=0)
     faster = accelerate(flow, "cpu", batch_size=8, compiled=True)
-    compiled, _ = generate_images(faster, IMAGE, first=0, count=8, draw=0)
+    compiled, _ = generate_images(faster, IMAGE, first=0, count=8, sample_seed=0)
     assert np.abs(plain.astype(int) - compiled).max() <= 1
     assert dataclasses.replace(flow.solver) == faster.solver
 

@@ -39,7 +39,13 @@ from inflationary_flows.experiments.baselines.coverage import CoverageSettings, 
 from inflationary_flows.experiments.baselines.images import frechet_rows, generate_method_images
 from inflationary_flows.experiments.baselines.quality import measure_method_quality, standardise_varying
 from inflationary_flows.experiments.paper_comparison.measure import COMPARED, NOT_RUN, compare_with_paper
-from inflationary_flows.experiments.table4.measure import NOT_PUBLISHED, ONE_SEED, TABLE4_COLUMNS, tabulate_table4
+from inflationary_flows.experiments.table4.measure import (
+    NOT_PUBLISHED,
+    ONE_SEED,
+    TABLE4_COLUMNS,
+    measure,
+    tabulate_table4,
+)
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.files.tables import write_csv
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
@@ -262,7 +268,7 @@ def test_a_model_of_a_single_point_is_rejected_at_every_noise() -> None:
     assert (rows["p_value"] < 1e-6).all()
 
 
-def test_masses_of_nought_and_one_are_rejected_although_levels_never_differ() -> None:
+def test_masses_of_zero_and_one_are_rejected_although_levels_never_differ() -> None:
     rng = np.random.default_rng(0)
     # Half of them are 1: the mean over levels is right, every single level but one half is wrong.
     closer, central = ((rng.random((400, 1)) < 0.5).astype(float) for _ in range(2))
@@ -428,24 +434,24 @@ def noise() -> Noise:
 
 
 def test_images_depend_neither_on_batches_nor_on_interruptions(noise: Noise) -> None:
-    whole = generate_method_images(noise, IMAGE, count=11, draw=2)
+    whole = generate_method_images(noise, IMAGE, count=11, sample_seed=2)
     assert (whole.shape, whole.dtype) == ((11, 1, 8, 8), np.uint8)
     np.testing.assert_array_equal(whole.reshape(11, -1), IMAGE.to_levels(noise_images(0, 11, 2)))
     store = Memory()
     for _ in range(2):
         with pytest.raises(Interrupted):
             generate_method_images(
-                noise, IMAGE, count=11, draw=2, batch_size=4, checkpoint=kept(store, stop=stopping_after(1))
+                noise, IMAGE, count=11, sample_seed=2, batch_size=4, checkpoint=kept(store, stop=stopping_after(1))
             )
-    resumed = generate_method_images(noise, IMAGE, count=11, draw=2, batch_size=4, checkpoint=kept(store))
+    resumed = generate_method_images(noise, IMAGE, count=11, sample_seed=2, batch_size=4, checkpoint=kept(store))
     np.testing.assert_array_equal(resumed, whole)
-    assert not np.array_equal(generate_method_images(noise, IMAGE, count=11, draw=3), whole)
+    assert not np.array_equal(generate_method_images(noise, IMAGE, count=11, sample_seed=3), whole)
 
 
 def test_an_image_that_is_not_finite_does_not_become_grey(noise: Noise, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noise, "sample_numbered", lambda first, count, seed: np.full((count, 64), np.nan))
     with pytest.raises(DataError, match="training curve"):
-        generate_method_images(noise, IMAGE, count=3, draw=0)
+        generate_method_images(noise, IMAGE, count=3, sample_seed=0)
 
 
 def test_draws_are_summed_up_by_mean_and_best() -> None:
@@ -635,6 +641,9 @@ def unpack(tensors, metadata):
 """
 
 
+NAMES = {"schedules": SCHEDULES, "kinds": KINDS, "methods": {}}
+
+
 class Named(list[Any]):
     """Files, params or wildcards of a job as Snakemake hands them over: by name, and in a row."""
 
@@ -787,12 +796,12 @@ def test_scripts_generate_images_and_measure_their_distance(plane: str) -> None:
     model = Named(model=f"{folder}/model.safetensors")
     draws = []
     for draw in ("0", "1"):
-        outputs = Named(images=f"{folder}/images/draw{draw}.safetensors")
+        outputs = Named(images=f"{folder}/images/sample{draw}.safetensors")
         params = Named(image=asdict(IMAGE), samples=40, state="results/.generation")
-        run_script("generate_method_images", model, outputs, params, Named(**run, seed="3", draw=draw))
+        run_script("generate_method_images", model, outputs, params, Named(**run, seed="3", sample_seed=draw))
         images, (described,) = load_images(outputs.images)
         assert images.shape == (40, 1, 8, 8)
-        assert (described["draw"], described["evaluations"], described["levels"]) == (int(draw), 3, 16)
+        assert (described["sample_seed"], described["evaluations"], described["levels"]) == (int(draw), 3, 16)
         draws.append(outputs.images)
     assert not any(Path("results/.generation").iterdir())
 
@@ -811,17 +820,14 @@ def test_scripts_generate_images_and_measure_their_distance(plane: str) -> None:
     assert list(table["metric"]) == ["fd_digits", "fd_digits_best"]
     protocols = json.loads(Path(outputs.protocol).read_text())
     distances = [protocol["frechet"]["value"] for protocol in protocols]
-    assert [protocol["draw"] for protocol in protocols] == [0, 1]
+    assert [protocol["sample_seed"] for protocol in protocols] == [0, 1]
     assert list(table["value"]) == pytest.approx([np.mean(distances), min(distances)])
     assert set(table["n"]) == {40}
 
 
-def test_the_script_of_table_4_needs_no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    params = Named(published="sha256", schedules=SCHEDULES, kinds=KINDS, methods={})
-    for name, inputs in (("empty", Named(table=[])), ("runs", Named(table="runs.csv", participation="ratios.csv"))):
-        write_csv("runs.csv", runs("m_flow", [100.0, 101.0]))
-        write_csv("ratios.csv", RATIOS)
-        run_script("tabulate_table4", inputs, Named(table=f"results/{name}.csv"), params, Named())
-    assert set(pd.read_csv("results/empty.csv")["status"]) == {NOT_RUN}
-    assert list(pd.read_csv("results/runs.csv")["status"]).count(COMPARED) == 1
+def test_table_4_needs_no_runs() -> None:
+    empty = measure(published=PUBLISHED, baselines=pd.DataFrame(), participation=RATIOS, **NAMES).tables["table4"]
+    assert {row["status"] for row in empty} == {NOT_RUN}
+    compared = runs("m_flow", [100.0, 101.0])
+    rows = measure(published=PUBLISHED, baselines=compared, participation=RATIOS, **NAMES).tables["table4"]
+    assert [row["status"] for row in rows].count(COMPARED) == 1

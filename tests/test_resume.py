@@ -82,7 +82,7 @@ def test_a_reader_that_comes_between_two_renames_takes_the_state_before(tmp_path
     assert store.read()[1]["step"] == 1
 
 
-def test_without_a_whole_state_the_run_begins_anew(tmp_path):
+def test_without_a_whole_state_the_run_begins_again(tmp_path):
     store = StateFile(tmp_path / "state.safetensors")
     assert store.read() is None
     store.path.write_bytes(b"")

@@ -110,7 +110,7 @@ class TestEverySchedule:
                 schedule.log_scale_rate(t), slope(lambda t: schedule.scale(t).log()), rtol=1e-6, atol=1e-8
             )
 
-    def test_clock_runs_from_nought_to_one_and_inverts(self, settings):
+    def test_clock_runs_from_zero_to_one_and_inverts(self, settings):
         schedule = self.schedule(settings)
         clock = torch.linspace(0, 1, 33, dtype=torch.float64)
         times = schedule.time_at(clock)

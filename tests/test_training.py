@@ -102,7 +102,7 @@ def test_stratified_clock_has_one_point_in_each_part():
     assert (clock * 50).floor().tolist() == list(range(50))
 
 
-def test_learning_rate_warms_up_and_decays_to_nought():
+def test_learning_rate_warms_up_and_decays_to_zero():
     settings = TrainingSettings(steps=1000, warmup_steps=100)
     rates = [learning_rate_factor(step, settings) for step in range(1001)]
     assert rates[0] == pytest.approx(0.01)

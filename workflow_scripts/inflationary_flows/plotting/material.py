@@ -52,7 +52,9 @@ class Material:
             labels, files, params, wildcards: As of the class. Several tables of one name become one, row after row.
             tables: Paths of the experiment's own tables by name.
         """
-        paths = {**{name: [path] for name, path in tables.items()}, **files}
+        paths = {
+            name: [*files.get(name, ()), *([tables[name]] if name in tables else [])] for name in {**tables, **files}
+        }
         csv = {name: [path for path in found if path.endswith(".csv")] for name, found in paths.items()}
         npz = {name: [path for path in found if path.endswith(".npz")] for name, found in paths.items()}
         return cls(
