@@ -73,7 +73,7 @@ def inputs_of(experiment):
         datasets = layout.measured_datasets(STUDY, experiment)
         inputs |= {
             name: by_dataset(lambda d, name=name: read(STUDY, d).get(name, []))
-            for name in {name for d in datasets for name in read(STUDY, d)}
+            for name in dict.fromkeys(key for d in datasets for key in read(STUDY, d))
         }
     return inputs
 
