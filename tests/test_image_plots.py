@@ -40,7 +40,14 @@ def pictures(channels: int = 3, levels: int = 255) -> dict[str, np.ndarray]:
 
 def frechet_table(dataset: str = "patches") -> pd.DataFrame:
     rows = [
-        {"dataset": dataset, "schedule": schedule, "seed": seed, "extractor": "e", "metric": metric, "value": value}
+        {
+            "dataset": dataset,
+            "schedule": schedule,
+            "sample_seed": seed,
+            "extractor": "e",
+            "metric": metric,
+            "value": value,
+        }
         for schedule, value in (*zip(SCHEDULES, (5.0, 7.0, 6.0, 99.0, 9.0), strict=True), ("gaussian", 80.0))
         for seed, metric in ((0, "fd_effnetlite0"), (1, "fd_effnetlite0"), (0, "kid"))
     ]
@@ -49,7 +56,7 @@ def frechet_table(dataset: str = "patches") -> pd.DataFrame:
 
 def roundtrip_table(dataset: str = "patches") -> pd.DataFrame:
     return pd.DataFrame(
-        {"dataset": dataset, "schedule": schedule, "seed": 0, "mse": 1e-3, "mse_uint8_wrapped": 0.1}
+        {"dataset": dataset, "schedule": schedule, "sample_seed": 0, "mse": 1e-3, "mse_uint8_wrapped": 0.1}
         for schedule in SCHEDULES
     )
 
@@ -70,7 +77,7 @@ def sweep_table() -> pd.DataFrame:
         {
             "dataset": dataset,
             "schedule": "prp",
-            "seed": seed,
+            "sample_seed": seed,
             "solver": solver,
             "evaluations": evaluations,
             "extractor": "e",

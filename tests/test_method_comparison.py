@@ -577,7 +577,7 @@ def test_table_4_stands_in_the_comparison_with_the_paper() -> None:
     baselines = runs("canonical_manifold_flow", [500.0, 510.0])
     table = compare_with_paper(PUBLISHED, NOTHING, NOTHING, RATIOS, SCHEDULES, KINDS, baselines)
     (row,) = table[(table["metric"] == "fid_best_10k") & (table["status"] == COMPARED)].to_dict("records")
-    assert (row["method"], row["dims"], row["ours"], row["draws"]) == ("canonical_manifold_flow", 30, 505.0, 2)
+    assert (row["method"], row["dims"], row["ours"], row["sample_seeds"]) == ("canonical_manifold_flow", 30, 505.0, 2)
     assert row["difference"] == pytest.approx(505.0 - 532.6)
     assert row["flow"] == "cifar10/prr30"
     assert not (table == "").any(axis=None)

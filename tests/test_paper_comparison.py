@@ -14,7 +14,7 @@ from inflationary_flows.experiments.paper_comparison.measure import (
     NO_SIGMA,
     NONE,
     NOT_RUN,
-    ONE_DRAW,
+    ONE_SAMPLE,
     compare_with_paper,
 )
 from inflationary_flows.files.tables import write_csv
@@ -40,13 +40,13 @@ RATIOS = pd.DataFrame(
 
 def frechet(dataset: str, schedule: str, values: list[float], **cells: Any) -> pd.DataFrame:
     common = {"dataset": dataset, "schedule": schedule, "extractor": "inception", "metric": "fid"}
-    rows = [{**common, "seed": seed, "value": value} for seed, value in enumerate(values)]
+    rows = [{**common, "sample_seed": seed, "value": value} for seed, value in enumerate(values)]
     return pd.DataFrame([{**row, "n": 50_000, "evaluations": 100, **cells} for row in rows])
 
 
 def roundtrip(dataset: str, schedule: str, values: list[float]) -> pd.DataFrame:
     common = {"dataset": dataset, "schedule": schedule, "mse": -1.0, "max_error": -1.0, "n": 10_000, "evaluations": 200}
-    return pd.DataFrame([{**common, "seed": s, "mse_uint8_wrapped": value} for s, value in enumerate(values)])
+    return pd.DataFrame([{**common, "sample_seed": s, "mse_uint8_wrapped": value} for s, value in enumerate(values)])
 
 
 def compared(
@@ -76,7 +76,7 @@ def test_every_published_row_appears_in_order_and_no_cell_is_blank(tmp_path: Pat
 def test_two_published_sigmas_above_are_one() -> None:
     # Table 2, d = 2: FID 21.29 +- 0.04.
     (row,) = rows_of(compared(frechet("cifar10", "prr2", [21.32, 21.33, 21.34])), "cifar10", "fid")
-    assert (row["dims"], row["inflation_gap"], row["draws"]) == (2, 1.02, 3)
+    assert (row["dims"], row["inflation_gap"], row["sample_seeds"]) == (2, 1.02, 3)
     assert row["ours"] == pytest.approx(21.33)
     assert row["ours_two_sigma"] == pytest.approx(0.02)
     assert row["difference"] == pytest.approx(0.04)
@@ -87,7 +87,7 @@ def test_two_published_sigmas_above_are_one() -> None:
 def test_what_was_not_run_says_so() -> None:
     table = compared()
     rest = table[table["metric"] != "participation_ratio"]
-    for column in ("ours", "ours_two_sigma", "draws", "difference", "in_two_sigmas", "evaluations", "status"):
+    for column in ("ours", "ours_two_sigma", "sample_seeds", "difference", "in_two_sigmas", "evaluations", "status"):
         assert set(rest[column]) == {NOT_RUN}
 
 
@@ -100,7 +100,7 @@ def test_the_wrapped_error_is_what_is_compared() -> None:
 def test_a_row_that_stands_in_two_tables_is_compared_in_both() -> None:
     rows = rows_of(compared(frechet("afhqv2", "prr2", [12.0])), "afhqv2", "fid")
     assert [str(row["table"]) for row in rows] == ["1", "3"]
-    assert {row["ours_two_sigma"] for row in rows} == {ONE_DRAW}
+    assert {row["ours_two_sigma"] for row in rows} == {ONE_SAMPLE}
 
 
 def test_gaps_are_told_apart() -> None:
@@ -157,4 +157,4 @@ def test_the_first_by_name_of_several_flows_is_taken_whatever_its_value() -> Non
 def test_differing_evaluations_are_all_named() -> None:
     both = pd.concat([frechet("cifar10", "prr2", [21.0]), frechet("cifar10", "prr2", [21.2], evaluations=511)])
     (row,) = rows_of(compared(both), "cifar10", "fid")
-    assert (row["draws"], row["evaluations"]) == (2, "100/511")
+    assert (row["sample_seeds"], row["evaluations"]) == (2, "100/511")

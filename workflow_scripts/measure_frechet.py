@@ -32,5 +32,5 @@ with job(snakemake) as logger:
     )
     logger.info("%s %.6g of %d images", extractor.identity.metric, comparison.frechet, comparison.n)
     rows = [{**row, "evaluations": protocol["evaluations"]} for row in comparison.table()]
-    write_rows(snakemake.output.table, rows, **model, seed=sample_seed)
+    write_rows(snakemake.output.table, rows, **model, sample_seed=sample_seed)
     write_json(snakemake.output.protocol, protocol)

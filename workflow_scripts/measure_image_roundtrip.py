@@ -28,4 +28,6 @@ with job(snakemake):
         row = measure_image_roundtrip(
             flow, images, samples=params.samples, sample_seed=sample_seed, checkpoint=checkpoint
         )
-    write_rows(snakemake.output.table, [row], dataset=wildcards.dataset, schedule=wildcards.schedule, seed=sample_seed)
+    write_rows(
+        snakemake.output.table, [row], dataset=wildcards.dataset, schedule=wildcards.schedule, sample_seed=sample_seed
+    )

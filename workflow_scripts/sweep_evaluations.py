@@ -47,6 +47,5 @@ with job(snakemake):
             reference=reference,
             checkpoint=checkpoint,
         )
-    write_rows(
-        snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule, seed=params.sample_seed
-    )
+    where = {"dataset": wildcards.dataset, "schedule": wildcards.schedule, "sample_seed": params.sample_seed}
+    write_rows(snakemake.output.table, rows, **where)

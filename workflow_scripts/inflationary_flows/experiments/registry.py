@@ -28,6 +28,8 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {"figures": (".png", ".pdf"), "animation
 _WILDCARD = re.compile(r"\{(\w+)\}")
 # Columns that name the flow a row belongs to.
 FLOW_COLUMNS = {"dataset": "data set", "schedule": "schedule", "seed": "training seed"}
+# Those of tables of images, whose flows are those of the first training seed.
+IMAGE_COLUMNS = {"dataset": "data set", "schedule": "schedule", "sample_seed": "seed of the set of images"}
 
 
 @dataclass(frozen=True)

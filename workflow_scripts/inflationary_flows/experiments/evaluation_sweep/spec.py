@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Table
+from inflationary_flows.experiments.registry import IMAGE_COLUMNS, Experiment, Figure, Table
 
 EXPERIMENT = Experiment(
     parts=lambda study: {"evaluation_sweep": study.images.sweeps},
@@ -30,8 +30,7 @@ EXPERIMENT = Experiment(
             numbers of steps. ``heun_scaled`` is the paper's solver for images.
             """,
             columns={
-                **FLOW_COLUMNS,
-                "seed": "sample seed",
+                **IMAGE_COLUMNS,
                 "solver": "solver",
                 "evaluations": "network evaluations of one direction",
                 "extractor": "network whose features are compared",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Table
+from inflationary_flows.experiments.registry import IMAGE_COLUMNS, Experiment, Table
 
 EXPERIMENT = Experiment(
     parts=lambda study: {"frechet": study.images.frechet_tables},
@@ -21,9 +21,8 @@ EXPERIMENT = Experiment(
             be compared.
             """,
             columns={
-                **FLOW_COLUMNS,
+                **IMAGE_COLUMNS,
                 "schedule": "schedule, or one of the baselines `gaussian` and `held_out`",
-                "seed": "sample seed",
                 "extractor": "network whose features are compared",
                 "metric": "see below",
                 "value": "its value",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Table
+from inflationary_flows.experiments.registry import IMAGE_COLUMNS, Experiment, Table
 
 EXPERIMENT = Experiment(
     parts=lambda study: {"image_roundtrip": study.images.roundtrip_tables},
@@ -19,8 +19,7 @@ EXPERIMENT = Experiment(
             of the solver.
             """,
             columns={
-                **FLOW_COLUMNS,
-                "seed": "seed of the choice of images",
+                **IMAGE_COLUMNS,
                 "mse": "true mean squared error over all pixels, grey levels squared",
                 "mse_uint8_wrapped": "as published: rounded to 8 bits and wrapped modulo 256",
                 "max_error": "largest error of a pixel, grey levels",

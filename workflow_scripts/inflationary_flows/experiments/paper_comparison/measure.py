@@ -18,10 +18,10 @@ from inflationary_flows.experiments.measured import Measured
 
 COMPARISON_COLUMNS = (
     *("table", "dataset", "method", "dims", "inflation_gap", "metric", "published", "published_two_sigma"),
-    *("ours", "ours_two_sigma", "draws", "difference", "in_two_sigmas", "status", "evaluations", "flow"),
+    *("ours", "ours_two_sigma", "sample_seeds", "difference", "in_two_sigmas", "status", "evaluations", "flow"),
 )
 COMPARED, NOT_RUN = "compared", "not run"
-NONE, NO_SIGMA, ONE_DRAW, NOT_STATED = "none", "no sigma published", "one draw", "not stated"
+NONE, NO_SIGMA, ONE_SAMPLE, NOT_STATED = "none", "no sigma published", "one sample seed", "not stated"
 
 METHOD = "inflationary_flow"
 # What the published images are: 32 x 32 x 3.
@@ -185,15 +185,15 @@ def _published_cells(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _our_cells(row: Mapping[str, Any], measured: pd.DataFrame) -> dict[str, Any]:
     if not len(measured):
-        names = ("ours", "ours_two_sigma", "draws", "difference", "in_two_sigmas", "evaluations", "flow")
+        names = ("ours", "ours_two_sigma", "sample_seeds", "difference", "in_two_sigmas", "evaluations", "flow")
         return {**dict.fromkeys(names, NOT_RUN), "status": NOT_RUN}
     values = measured["value"].to_numpy(dtype=np.float64)
     ours, draws = float(values.mean()), len(values)
     difference = ours - float(row["mean"])
     return {
         "ours": ours,
-        "ours_two_sigma": 2 * float(values.std(ddof=1)) if draws > 1 else ONE_DRAW,
-        "draws": draws,
+        "ours_two_sigma": 2 * float(values.std(ddof=1)) if draws > 1 else ONE_SAMPLE,
+        "sample_seeds": draws,
         "difference": difference,
         "in_two_sigmas": NO_SIGMA if pd.isna(row["two_sigma"]) else difference / float(row["two_sigma"]),
         "status": COMPARED,

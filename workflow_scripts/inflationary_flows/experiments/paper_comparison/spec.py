@@ -73,7 +73,7 @@ EXPERIMENT = Experiment(
                 "published_two_sigma": "two published standard deviations",
                 "ours": "mean over our sample seeds",
                 "ours_two_sigma": "twice their standard deviation",
-                "draws": "number of our sample seeds",
+                "sample_seeds": "number of our sample seeds",
                 "difference": "ours minus the published mean",
                 "in_two_sigmas": "difference in units of the published two sigma",
                 "status": "`compared` or `not run`",
@@ -82,7 +82,7 @@ EXPERIMENT = Experiment(
             },
             notes="""
             Rows are in the order of `configs/paper_tables.csv`, one for each published number. No cell is empty: `not
-            run`, `none`, `one draw` and `no sigma published` say why there is no number. `roundtrip_mse_uint8` is
+            run`, `none`, `one sample seed` and `no sigma published` say why there is no number. `roundtrip_mse_uint8` is
             compared with `mse_uint8_wrapped`. If several flows fit, a data set of the published name goes before
             others, then the first by name is taken, whatever its value.
             """,
