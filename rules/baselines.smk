@@ -189,14 +189,7 @@ rule measure_method_frechet:
     """Compares the images of a model with real ones. Makes Frechet distances by all extractors, and their protocol."""
     input:
         unpack(references_of),
-        images=lambda wildcards: COMPARISON.images_of(
-            (
-                wildcards.method,
-                wildcards.dataset,
-                wildcards.schedule,
-                wildcards.seed,
-            )
-        ),
+        images=lambda wildcards: COMPARISON.images_of(tuple(wildcards)),
     output:
         table=f"{MODEL_DIR}frechet.csv",
         protocol=f"{MODEL_DIR}frechet.json",
@@ -246,7 +239,9 @@ rule measure_method_costs:
         "../envs/baselines.yaml"
     threads: threads_of_method
     resources:
-        **measuring_method(method_group("measure", hours_of_method), no_hours),
+        **measuring_method(
+            method_group("measure", hours_of_method), lambda wildcards: 0
+        ),
     params:
         **TASK,
         methods=lambda wildcards: COMPARISON.methods_of(

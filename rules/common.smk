@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 
 import yaml
 from snakemake.exceptions import WorkflowError
@@ -42,56 +42,16 @@ from inflationary_flows.config.image_study import (
     SWEEP,
     fill,
 )
+from inflationary_flows.config.reading import locate_files, typed
 from inflationary_flows.config.study import Study
 from inflationary_flows.data.download import file_name
 from inflationary_flows.errors import InflationaryFlowsError
 from inflationary_flows.experiments.registry import experiments, find
 
-
-def locate_tables(raw):
-    """Own tables and images are looked for in the working directory, then beside the Snakefile."""
-
-    def entries(*keys):
-        section = raw
-        for key in keys:
-            section = section.get(key) if isinstance(section, dict) else None
-        return section.values() if isinstance(section, dict) else []
-
-    named = [(dataset, "path") for dataset in entries("datasets")]
-    named += [
-        (examples, "file")
-        for examples in entries("experiments", "propagation", "examples")
-    ]
-    extractors = raw.get("extractors")
-    inception = extractors.get("inception") if isinstance(extractors, dict) else None
-    named += [(inception, "path")]
-    for entry, key in named:
-        path = entry.get(key) if isinstance(entry, dict) else None
-        if isinstance(path, str) and not Path(path).exists() and (ROOT / path).exists():
-            entry[key] = str(ROOT / path)
-    return raw
-
-
-def typed(value):
-    """What stands within lists and mappings of --config, which Snakemake hands on as text."""
-    if isinstance(value, dict):
-        return {key: typed(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [typed(entry) for entry in value]
-    if not isinstance(value, str):
-        return value
-    for number in (int, float):
-        try:
-            return number(value)
-        except ValueError:
-            pass
-    return {"true": True, "false": False, "null": None}.get(value.lower(), value)
-
-
 update_config(config, typed(dict(workflow.config_settings.config)))
 
 try:
-    CONFIG = settings.load_config(locate_tables(dict(config)))
+    CONFIG = settings.load_config(locate_files(dict(config), ROOT))
 except InflationaryFlowsError as problem:
     raise WorkflowError(f"config: {problem}") from None
 
@@ -230,11 +190,6 @@ def of_sweep(name):
     return lambda wildcards: IMAGES.settings_of(wildcards.dataset)["sweep"][name]
 
 
-def first_sample_seed(wildcards):
-    """The first sample seed of a data set."""
-    return IMAGES.sample_seeds_of(wildcards.dataset)[0]
-
-
 def swept_extractor(wildcards):
     """The extractor that is measured against evaluations: the first one."""
     return IMAGES.extractors_of(wildcards.dataset)[0]
@@ -291,11 +246,6 @@ def references_of(wildcards):
         ],
         **{name: files[0] for name, files in weights.items() if files},
     }
-
-
-def no_hours(wildcards):
-    """Of jobs that take moments."""
-    return 0.0
 
 
 def only(section, *names):

@@ -19,12 +19,7 @@ wildcard_constraints:
 rule generate:
     """Generates all images, with sheets of them, and pictures for figures."""
     input:
-        [path for run in IMAGES.runs for path in IMAGES.shards(run)],
-        [
-            path.replace(".safetensors", ".png")
-            for run in IMAGES.runs
-            for path in IMAGES.shards(run)
-        ],
+        IMAGES.all_shards,
         per_flow(PICTURES, IMAGES.flows),
 
 
@@ -172,14 +167,7 @@ rule fit_reference:
 rule measure_frechet:
     """Compares images with real ones. Makes Frechet and kernel distance, precision and recall, and their protocol."""
     input:
-        images=lambda wildcards: IMAGES.shards(
-            (
-                wildcards.dataset,
-                wildcards.schedule,
-                wildcards.seed,
-                wildcards.sample_seed,
-            )
-        ),
+        images=lambda wildcards: IMAGES.shards(tuple(wildcards)),
         reference="results/references/{dataset}/{extractor}.safetensors",
         weights=lambda wildcards: IMAGES.weights_of(wildcards.extractor),
     output:
@@ -258,7 +246,7 @@ rule sweep_evaluations:
         samples=of_sweep("samples"),
         roundtrip=of_sweep("roundtrip"),
         split=of_images("roundtrip_split"),
-        sample_seed=first_sample_seed,
+        sample_seed=lambda wildcards: IMAGES.sample_seeds_of(wildcards.dataset)[0],
         extractor=swept_extractor,
         sha256=of_inception("sha256", swept_extractor),
         layer=of_inception("layer", swept_extractor),
@@ -288,7 +276,7 @@ rule take_pictures:
         **CARRYING,
     params:
         pictures=of_images("pictures"),
-        sample_seed=first_sample_seed,
+        sample_seed=lambda wildcards: IMAGES.sample_seeds_of(wildcards.dataset)[0],
         source=digest_of("take_pictures"),
     script:
         "../workflow_scripts/take_pictures.py"

@@ -66,26 +66,19 @@ def inputs_of(experiment):
         inputs["flows"] = lambda wildcards: [
             flow_file(flow) for flow in flows[wildcards.dataset]
         ]
-    if measurement.reads is not None:
-        read = measurement.reads
-        if not layout.by_dataset(experiment):
-            return inputs | dict(read(STUDY, ""))
+    if measurement.reads is not None and layout.by_dataset(experiment):
         datasets = layout.measured_datasets(STUDY, experiment)
-        inputs |= {
-            name: by_dataset(lambda d, name=name: read(STUDY, d).get(name, []))
-            for name in dict.fromkeys(key for d in datasets for key in read(STUDY, d))
-        }
-    return inputs
+        return inputs | by_dataset(datasets, lambda d: measurement.reads(STUDY, d), [])
+    return inputs | dict(measurement.reads(STUDY, "") if measurement.reads else {})
 
 
-def by_dataset(value_of):
-    """A function of wildcards, from one of the data set."""
-    return lambda wildcards: value_of(wildcards.dataset)
-
-
-def first_dataset(experiment):
-    """A data set that an experiment measures; all have params and inputs of the same names."""
-    return (layout.measured_datasets(STUDY, experiment) or [""])[0]
+def by_dataset(datasets, values_of, missing=None):
+    """Items by name, each a function of wildcards, from a function that gives all of them for a data set."""
+    names = dict.fromkeys(name for dataset in datasets for name in values_of(dataset))
+    item = lambda name: lambda wildcards: values_of(wildcards.dataset).get(
+        name, missing
+    )
+    return {name: item(name) for name in names}
 
 
 def measurement_params(experiment):
@@ -98,26 +91,16 @@ def measurement_params(experiment):
         flows = layout.measured_flows(STUDY, experiment).get(dataset)
         if flows:
             params["flows"] = [list(flow[1:]) for flow in flows]
-            if set(flows) - set(STUDY.flows):
-                schedules = sorted({flow[1] for flow in flows})
-                params["member_solver"] = {
-                    s: settings.solver_settings(CONFIG, s) for s in schedules
-                }
-                params["member_prior"] = {
-                    s: CONFIG.schedules[s].compressed_prior for s in schedules
-                }
+        if flows and set(flows) - set(STUDY.flows):
+            names = sorted({flow[1] for flow in flows})
+            solver_of = partial(settings.solver_settings, CONFIG)
+            priors = {name: CONFIG.schedules[name].compressed_prior for name in names}
+            params["member_solver"] = {name: solver_of(name) for name in names}
+            params["member_prior"] = priors
         return params
 
-    items = of(first_dataset(experiment))
-    if layout.by_dataset(experiment):
-        items = {
-            name: by_dataset(lambda dataset, name=name: of(dataset).get(name))
-            for name in {
-                name: None
-                for dataset in layout.measured_datasets(STUDY, experiment)
-                for name in of(dataset)
-            }
-        }
+    datasets = layout.measured_datasets(STUDY, experiment)
+    items = of("") if datasets is None else by_dataset(datasets, of)
     if {"mixture", "dataset"} & {*measurement.needs}:
         items["dataset"] = dataset_of
     if "published" in measurement.needs:
@@ -170,15 +153,8 @@ def read_by(experiment, each=False):
     """What pictures of an experiment read besides its own tables."""
     if experiment.reads is None or bool(experiment.datasets) != each:
         return {}
-    if not each:
-        return experiment.reads(STUDY, "")
-    names = experiment.reads(STUDY, experiment.datasets(STUDY)[0])
-    return {
-        name: by_dataset(
-            lambda dataset, name=name: experiment.reads(STUDY, dataset)[name]
-        )
-        for name in names
-    }
+    read = partial(experiment.reads, STUDY)
+    return by_dataset(experiment.datasets(STUDY), read, []) if each else read("")
 
 
 def shown_outputs(experiment, each=False):
@@ -201,15 +177,9 @@ def drawing_params(experiment, each=False):
         if bool(shown.wildcards) == each
     ]
     items = {}
-    if experiment.drawing is not None and pictures and not each:
-        items = experiment.drawing(STUDY, "")
-    elif experiment.drawing is not None and pictures:
-        items = {
-            name: by_dataset(
-                lambda dataset, name=name: experiment.drawing(STUDY, dataset)[name]
-            )
-            for name in experiment.drawing(STUDY, experiment.datasets(STUDY)[0])
-        }
+    if experiment.drawing is not None and pictures:
+        drawn = partial(experiment.drawing, STUDY)
+        items = by_dataset(experiment.datasets(STUDY), drawn) if each else drawn("")
     own_source = f"inflationary_flows/experiments/{experiment.name}/figure.py"
     return {
         **items,

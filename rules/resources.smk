@@ -16,6 +16,7 @@ groups are. Between the groups lie only jobs of their own, so that no group wait
 
 import math
 
+from inflationary_flows.config.limits import grown, megabytes, minutes
 from inflationary_flows.networks.costs import (
     evaluations_of,
     generation_hours,
@@ -25,8 +26,6 @@ from inflationary_flows.networks.costs import (
     training_memory_gb,
 )
 
-# Estimates are of arithmetic alone: reading, validation, compilation and slow moments come on top.
-SLACK, OVERHEAD_MINUTES = 1.5, 15
 # Memory of a process without its network: libraries and, with a GPU, its runtime.
 PROCESS_GB, GPU_PROCESS_GB = 2.0, 5.0
 # Seconds of a job that does next to nothing: it starts and imports (results/benchmarks of config.yaml).
@@ -39,25 +38,6 @@ REPLICATE_SECONDS = 98 / 2000 / 128
 SECONDS_OF_FEATURES, SECONDS_OF_QUICK_FEATURES = 0.1, 0.012
 # What takes longer is a job of its own.
 SHORT_MINUTES = 5
-MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}
-MEGABYTES = {"MB": 1, "GB": 1000}
-
-
-def minutes(hours, attempt):
-    """Estimated hours as a time limit."""
-    return f"{attempt * math.ceil(OVERHEAD_MINUTES + 60 * SLACK * hours)}m"
-
-
-def megabytes(gigabytes, attempt):
-    """Estimated memory as a limit."""
-    return f"{attempt * math.ceil(1000 * SLACK * gigabytes)}MB"
-
-
-def grown(limit, attempt):
-    """A limit, such as 2h or 4GB, in the smallest unit and grown."""
-    number, unit = re.fullmatch(r"(\d+)([a-zA-Z]+)", limit).groups()
-    units, smallest = (MEGABYTES, "MB") if unit in MEGABYTES else (MINUTES, "m")
-    return f"{attempt * math.ceil(int(number) * units[unit])}{smallest}"
 
 
 def growing(limit):

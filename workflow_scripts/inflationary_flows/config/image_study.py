@@ -81,10 +81,16 @@ class ImageStudy:
         settings = self.settings_of(dataset)
         return int(min(settings["shard_size"], settings["samples"] - self.first_images(dataset)[shard]))
 
-    def shards(self, run: ImageRun) -> list[str]:
-        """Files of all shards of a set of images."""
+    def shards(self, run: tuple[Any, ...]) -> list[str]:
+        """Files of all shards of a set of images, an `ImageRun` and perhaps more."""
         numbers = [0] if run[1] == HELD_OUT else range(len(self.first_images(run[0])))
         return [f"{fill(SAMPLES, run)}shard{number}.safetensors" for number in numbers]
+
+    @property
+    def all_shards(self) -> list[str]:
+        """Files of all sets of images, with their sheets."""
+        shards = [path for run in self.runs for path in self.shards(run)]
+        return shards + [path.replace(".safetensors", ".png") for path in shards]
 
     def extractors_of(self, dataset: str) -> list[str]:
         """Extractors whose features compare images of a data set."""

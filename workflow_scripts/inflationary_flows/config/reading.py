@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,40 @@ def require_mapping(content: Any, where: str) -> dict[str, Any]:
             'write sections as "datasets:", with their content indented below.',
         )
     return content
+
+
+def locate_files(raw: dict[str, Any], repository: Path) -> dict[str, Any]:
+    """Looks for own tables and images in the working directory, then in the folder of the workflow.
+
+    Arguments:
+        raw: A configuration that was not checked; its paths are replaced in place.
+        repository: Folder of the workflow.
+    """
+
+    def entries(*keys: str) -> list[Any]:
+        section: Any = raw
+        for key in keys:
+            section = section.get(key) if isinstance(section, dict) else None
+        return list(section.values()) if isinstance(section, dict) else []
+
+    named = [(dataset, "path") for dataset in [*entries("datasets"), *entries("extractors")]]
+    named += [(examples, "file") for examples in entries("experiments", "propagation", "examples")]
+    for entry, key in named:
+        path = entry.get(key) if isinstance(entry, dict) else None
+        if isinstance(path, str) and not Path(path).exists() and (repository / path).exists():
+            entry[key] = str(repository / path)
+    return raw
+
+
+def typed(value: Any) -> Any:
+    """Numbers and truth values within lists and mappings of --config, which Snakemake hands on as text."""
+    if isinstance(value, dict):
+        return {key: typed(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [typed(entry) for entry in value]
+    if not isinstance(value, str):
+        return value
+    for number in (int, float):
+        with suppress(ValueError):
+            return number(value)
+    return {"true": True, "false": False, "null": None}.get(value.lower(), value)
