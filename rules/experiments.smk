@@ -48,3 +48,5 @@ for EXPERIMENT in ON_DEMAND:
             EXPERIMENT.name
         input:
             layout.all_measured(STUDY, EXPERIMENT),
+
+    describe(EXPERIMENT.name, EXPERIMENT)

@@ -6,7 +6,7 @@ Needs results/flows; makes results/inference, and small tables of results/metric
 HMC, SBC = SETTINGS["hmc"], SETTINGS["sbc"]
 CHAINS = range(HMC["chains"])
 OF_FLOW = "results/inference/{dataset}/{schedule}/seed{seed}/"
-MEASURED = "results/metrics/{dataset}/{schedule}/seed{seed}/"
+TABLES = "results/metrics/{dataset}/{schedule}/seed{seed}/"
 SBC_RANKS = f"{OF_FLOW}sbc/batch{{batch}}.safetensors"
 
 
@@ -66,7 +66,7 @@ rule check_convergence:
         flow=FLOW,
         observations=f"{OF_FLOW}observations.safetensors",
     output:
-        table=f"{MEASURED}hmc_convergence.csv",
+        table=f"{TABLES}hmc_convergence.csv",
     log:
         "results/logs/check_convergence/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
@@ -117,7 +117,7 @@ rule estimate_evidence:
         laplace=f"{OF_FLOW}laplace.safetensors",
     output:
         evidence=f"{OF_FLOW}evidence.safetensors",
-        table=f"{MEASURED}hmc_particles.csv",
+        table=f"{TABLES}hmc_particles.csv",
     log:
         "results/logs/estimate_evidence/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
@@ -206,7 +206,7 @@ rule merge_chains:
         ),
     output:
         posterior=f"{OF_FLOW}{{sampler}}_n{{n}}/posterior.nc",
-        table=f"{MEASURED}{{sampler}}_n{{n}}/hmc_diagnostics.csv",
+        table=f"{TABLES}{{sampler}}_n{{n}}/hmc_diagnostics.csv",
     log:
         "results/logs/merge_chains/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.log",
     benchmark:
@@ -233,7 +233,7 @@ rule summarise_weights:
             allow_missing=True,
         ),
     output:
-        table=f"{MEASURED}hmc_weights.csv",
+        table=f"{TABLES}hmc_weights.csv",
     log:
         "results/logs/summarise_weights/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
@@ -289,7 +289,7 @@ rule summarise_sbc:
     input:
         ranks=expand(SBC_RANKS, batch=range(SBC["batches"]), allow_missing=True),
     output:
-        table=f"{MEASURED}sbc.csv",
+        table=f"{TABLES}sbc.csv",
     log:
         "results/logs/summarise_sbc/{dataset}/{schedule}/seed{seed}.log",
     benchmark:

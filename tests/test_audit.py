@@ -467,7 +467,7 @@ def test_a_run_asks_for_every_artifact_that_it_makes(smoke_run: Path) -> None:
     [
         "data/own_table/eigenbasis.safetensors",
         "inference/circles/prp/seed0/evidence.safetensors",
-        "metrics/circles/prp/seed0/roundtrip.csv",
+        "metrics/circles/roundtrip.csv",
     ],
 )
 def test_a_deleted_intermediate_is_made_again_with_what_follows_and_nothing_else(

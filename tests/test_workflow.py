@@ -73,7 +73,7 @@ def members_of(config: Path) -> set[tuple[str, str, str]]:
     compared = experiments["identifiability"]
     names = [str(seed) for seed in compared["seeds"]]
     names += [f"{names[0]}-{variant}" for variant in compared["variants"]]
-    tarp, coverage = experiments["tarp"], experiments["coverage"]
+    tarp, coverage = experiments["tarp"], experiments["shell_retention"]
     for dataset, schedule, seed in flows_of(config):
         if schedule in compared["flows"].get(dataset, []):
             members |= {(dataset, schedule, name) for name in names}
@@ -415,8 +415,8 @@ def test_plotting_edit_only_redraws(smoke_run: Path, copied_repository: Path) ->
 
 @pytest.mark.slow
 def test_figure_edit_redraws_that_experiment_alone(smoke_run: Path, copied_repository: Path) -> None:
-    edited_source(copied_repository, "experiments/tarp/figure.py")
-    assert run_workflow(smoke_run, "-n", repository=copied_repository).jobs == {"plot_tarp": 1}
+    edited_source(copied_repository, "experiments/identifiability/figure.py")
+    assert run_workflow(smoke_run, "-n", repository=copied_repository).jobs == {"plot_identifiability": 1}
 
 
 @pytest.mark.slow

@@ -53,12 +53,10 @@ with job(snakemake) as log:
         prior = params["member_prior"][schedule]
         return assemble(denoiser, train, solver=solver, compressed_prior=prior, device=device).to(device)
 
-    def read(path: str):
-        return pd.read_csv(path) if path.endswith(".csv") else path
-
-    for name, path in files.items():
-        if name not in OWN and path:
-            given[name] = read(path) if isinstance(path, str) else [read(file) for file in path]
+    for name, paths in files.items():
+        if name not in OWN and paths:
+            tables = map(pd.read_csv, [paths] if isinstance(paths, str) else paths)
+            given[name] = pd.concat(tables, ignore_index=True)
 
     if files.get("own"):
         given["own"] = read_points(files["own"], splits.dimension)

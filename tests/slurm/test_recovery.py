@@ -1,4 +1,4 @@
-"""A training that is disturbed in any of the usual ways ends with the same network, to the last bit."""
+"""A training that is disturbed in any of the usual ways ends with the bitwise identical network."""
 
 from __future__ import annotations
 

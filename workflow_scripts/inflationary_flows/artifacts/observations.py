@@ -80,5 +80,5 @@ def require_flow(path: FilePath, metadata: dict[str, Any], flow: FilePath | None
             str(path),
             f"a file made with the flow {Path(flow)}",
             f"one made with a flow whose sha256 begins with {metadata['flow'][:12]}",
-            "data and flow must belong together: run the workflow again, it makes the file anew",
+            "data and flow must belong together: delete the file and run the workflow again",
         )

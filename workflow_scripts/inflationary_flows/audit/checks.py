@@ -196,9 +196,12 @@ def _stale_sources(ledger: Ledger, scripts: Path) -> Iterator[Finding]:
         return source_digest(scripts / source, scripts) if (scripts / source).is_file() else None
 
     for artifact, sidecar in ledger.sidecars.items():
-        changed = [source for source, known in sidecar.source["library"].items() if digest(source) not in (None, known)]
-        if changed:
-            yield Finding("stale", artifact, f"the source of {changed[0]} changed after it")
+        for source, known in sidecar.source["library"].items():
+            found = digest(source)
+            if found != known:
+                what = "changed after it" if found else "is gone"
+                yield Finding("stale", artifact, f"the source of {source} {what}")
+                break
 
 
 def _notes(ledger: Ledger) -> list[str]:

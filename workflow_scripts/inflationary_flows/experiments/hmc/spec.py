@@ -1,4 +1,8 @@
-"""What is shown of the posterior of the weights of a latent mixture."""
+"""The posterior of the weights of a latent mixture: settings, tables and figure 4.
+
+Its equation is in `inference/collapsed.py`, that of the joint sampler in `inference/joint.py`; the rules of
+`rules/inference.smk` run both, from observations to tables.
+"""
 
 from __future__ import annotations
 

@@ -22,9 +22,11 @@ EXPERIMENT = Experiment(
         environment="metrics",
         needs=("published",),
         reads=lambda study, dataset: {
-            "participation": "results/tables/participation_ratio.csv",
-            **of_images(study),
-            **({"baselines": "results/tables/baselines.csv"} if study.comparison.models else {}),
+            # Small tables: what is merged is drawn as well, and an edit of a plot makes no number again.
+            "participation": ["results/metrics/participation_ratio.csv"],
+            "frechet": study.images.frechet_tables,
+            "roundtrip": study.images.roundtrip_tables,
+            "baselines": study.comparison.parts.get("baselines", []),
         },
         params=lambda study, dataset: study.comparison.names,
     ),

@@ -10,8 +10,8 @@ EXPERIMENT = Experiment(
         environment="metrics",
         needs=("published",),
         reads=lambda study, dataset: {
-            "baselines": "results/tables/baselines.csv",
-            "participation": "results/tables/participation_ratio.csv",
+            "baselines": study.comparison.parts["baselines"],
+            "participation": ["results/metrics/participation_ratio.csv"],
         },
         params=lambda study, dataset: study.comparison.names,
     ),

@@ -22,7 +22,7 @@ class ThinCoordinateStudy(Section):
         default_factory=list, description="Data sets to do it with, by each of their schedules that reduces dimensions."
     )
     samples: Annotated[int, Field(ge=10)] = Field(10_000, description="Points (or as many as the test split has).")
-    seed: Seed = Field(0, description="Seed of the compressed latents that are drawn anew.")
+    seed: Seed = Field(0, description="Seed of the compressed latents that are drawn again.")
 
     def check(self, where: str, study: Study) -> None:
         """Every data set has a schedule that reduces dimensions."""
