@@ -16,6 +16,14 @@ from inflationary_flows.fields import PATTERNS
 from inflationary_flows.requirements import describe_value, did_you_mean, listing, suggest
 
 Location = tuple[str | int, ...]
+# Keys of earlier versions.
+RENAMED = {
+    "scaling_study": "thin_coordinate_study",
+    "scaling": "complexity",
+    "coverage": "shell_retention",
+    "draws": "sample_seeds",
+    "part_size": "shard_size",
+}
 _KEY = "[key]"
 # The key that says which section of a union is meant.
 _TAG = "kind"
@@ -90,6 +98,8 @@ def _describe_extra(
     if owners:
         hint = f"the key belongs to {listing(owners)}: remove it, or change the kind."
         return ConfigError(where, expected, f'"{key}"', hint)
+    if RENAMED.get(key) in section.model_fields:
+        return ConfigError(where, expected, f'the unknown key "{key}"', f"it is called {RENAMED[key]} now.")
     hint = suggest(key, section.model_fields, "remove it, or look the keys up in schemas/config.schema.json.")
     return ConfigError(where, expected, f'the unknown key "{key}"', hint)
 
