@@ -28,7 +28,13 @@ envvars:
     "PYTHONPATH",
 
 
-from inflationary_flows import config as settings
+from inflationary_flows.errors import InflationaryFlowsError
+
+try:
+    from inflationary_flows import config as settings
+except InflationaryFlowsError as problem:
+    raise WorkflowError(str(problem)) from None
+
 from inflationary_flows.runtime.digest import source_digest
 from inflationary_flows.files.files import atomic_write, sha256_of
 from inflationary_flows.runtime.provenance import Recorder, is_recorded, recorded
@@ -45,7 +51,6 @@ from inflationary_flows.config.image_study import (
 from inflationary_flows.config.reading import locate_files, typed
 from inflationary_flows.config.study import Study
 from inflationary_flows.data.download import file_name
-from inflationary_flows.errors import InflationaryFlowsError
 from inflationary_flows.experiments.registry import experiments, find
 
 update_config(config, typed(dict(workflow.config_settings.config)))

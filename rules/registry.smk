@@ -17,7 +17,8 @@ MEASURED = [
     for one in EXPERIMENTS
     if one.measurement and layout.measured_datasets(STUDY, one) != []
 ]
-ON_DEMAND = [one for one in MEASURED if one.stage is None]
+ON_DEMAND = [one for one in EXPERIMENTS if one.measurement and one.stage is None]
+SHOWN_FILES = [file for one in EXPERIMENTS for file in layout.shown_files(STUDY, one)]
 TRAINED = layout.trained_flows(STUDY)
 POSTERIORS = posteriors(STUDY)
 PICTURES_OF = {
@@ -72,12 +73,10 @@ def inputs_of(experiment):
     return inputs | dict(measurement.reads(STUDY, "") if measurement.reads else {})
 
 
-def by_dataset(datasets, values_of, missing=None):
+def by_dataset(datasets, of, missing=None):
     """Items by name, each a function of wildcards, from a function that gives all of them for a data set."""
-    names = dict.fromkeys(name for dataset in datasets for name in values_of(dataset))
-    item = lambda name: lambda wildcards: values_of(wildcards.dataset).get(
-        name, missing
-    )
+    names = dict.fromkeys(name for dataset in datasets for name in of(dataset))
+    item = lambda name: lambda wildcards: of(wildcards.dataset).get(name, missing)
     return {name: item(name) for name in names}
 
 
@@ -126,10 +125,8 @@ def group_of(experiment):
 
 def resources_of(experiment):
     """Resources of a measurement: as of jobs that carry points through flows, if it reads some."""
-    flows, seconds = (
-        layout.measured_flows(STUDY, experiment),
-        60 * experiment.measurement.minutes,
-    )
+    flows = layout.measured_flows(STUDY, experiment)
+    seconds = 60 * experiment.measurement.minutes
     if not flows:
         return small("4GB", "1h", seconds=MOMENT + math.ceil(seconds))
     number = lambda wildcards: len(flows[wildcards.dataset])

@@ -53,7 +53,7 @@ def make_results(folder: Path) -> Path:
         merged = "results/tables/error.csv"
         write(
             {merged: "seed,error\n0,0.025\n1,0.125\n"},
-            "merge_table",
+            "plot_error",
             *(f"results/metrics/seed{n}/error.csv" for n in (0, 1)),
         )
         write({"results/figures/error.png": "a picture"}, "plot", merged, labels="results/config.resolved.yaml")

@@ -218,13 +218,13 @@ def test_a_forged_row_is_found_even_with_a_sidecar_that_fits(results: Path) -> N
     """A forged number in a table with a resealed sidecar still has no source."""
     with inside(results.parent):
         parts = [f"results/metrics/seed{n}/error.csv" for n in (0, 1)]
-        write({"results/tables/error.csv": "seed,error\n0,0.025\n1,0.001\n"}, "merge_table", *parts)
+        write({"results/tables/error.csv": "seed,error\n0,0.025\n1,0.001\n"}, "plot_error", *parts)
         write({"results/figures/error.png": "a picture"}, "plot", "results/tables/error.csv")
     (found,) = audit(results).findings
     assert found == Finding("untraced", "tables/error.csv", "no small table has its row '1,0.001'")
 
 
-COMPARISON = "dataset,metric,published,ours,draws,status,flow\n"
+COMPARISON = "dataset,metric,published,ours,sample_seeds,status,flow\n"
 ROUNDTRIP = "dataset,schedule,seed,mse_uint8_wrapped\nbirds,prp,0,0.5\nbirds,prp,1,0.25\n"
 
 
@@ -233,20 +233,25 @@ ROUNDTRIP = "dataset,schedule,seed,mse_uint8_wrapped\nbirds,prp,0,0.5\nbirds,prp
     [
         ("birds,roundtrip_mse_uint8,1.0,0.375,2,compared,birds/prp", None),
         ("birds,roundtrip_mse_uint8,1.0,not run,not run,not run,not run", None),
-        ("birds,roundtrip_mse_uint8,1.0,0.374,2,compared,birds/prp", "the mean in tables/image_roundtrip.csv is 0.375"),
+        (
+            "birds,roundtrip_mse_uint8,1.0,0.374,2,compared,birds/prp",
+            "the mean in metrics/*/image_roundtrip.csv is 0.375",
+        ),
         (
             "birds,roundtrip_mse_uint8,1.0,0.375,3,compared,birds/prp",
-            "of 3 draws, but tables/image_roundtrip.csv has 2",
+            "of 3 sample seeds, but metrics/*/image_roundtrip.csv has 2",
         ),
-        ("birds,roundtrip_mse_uint8,1.0,0.375,2,compared,birds/prr", "tables/image_roundtrip.csv has no birds/prr"),
+        ("birds,roundtrip_mse_uint8,1.0,0.375,2,compared,birds/prr", "metrics/*/image_roundtrip.csv has no birds/prr"),
         ("birds,fid,1.0,0.375,2,compared,birds/prp", "the comparison was made from no table that has such numbers"),
     ],
 )
-def test_numbers_beside_published_ones_are_followed_to_their_draws(tmp_path: Path, row: str, why: str | None) -> None:
+def test_numbers_beside_published_ones_have_their_sample_seeds(tmp_path: Path, row: str, why: str | None) -> None:
     with inside(tmp_path):
-        write({"results/tables/image_roundtrip.csv": ROUNDTRIP}, "measure")
-        table = {"results/tables/paper_comparison.csv": COMPARISON + row + "\n"}
-        write(table, "compare_with_paper", "results/tables/image_roundtrip.csv")
+        header, *rows = ROUNDTRIP.splitlines(keepends=True)
+        parts = {f"results/metrics/birds/sample{n}/image_roundtrip.csv": header + text for n, text in enumerate(rows)}
+        write(parts, "measure")
+        table = {"results/metrics/paper_comparison.csv": COMPARISON + row + "\n"}
+        write(table, "measure_paper_comparison", *parts)
     details = [finding.detail for finding in audit(tmp_path / "results").findings]
     assert len(details) == (why is not None)
     assert why is None or details[0].endswith(why)
@@ -260,8 +265,8 @@ BEST = "birds,prr,0,fid_best"
     ("ours", "why"),
     [
         ("0.5", None),
-        ("0.25", "the mean in tables/baselines.csv is 0.5"),
-        ("0.75", "the mean in tables/baselines.csv is 0.5"),
+        ("0.25", "the mean in baselines/*.csv is 0.5"),
+        ("0.75", "the mean in baselines/*.csv is 0.5"),
     ],
 )
 def test_numbers_of_table_4_are_followed_to_the_models_of_their_method(
@@ -270,10 +275,10 @@ def test_numbers_of_table_4_are_followed_to_the_models_of_their_method(
     rows = f"mine,{BEST},0.5,10000\nmine,{BEST},0.25,1000\nother,{BEST},0.75,10000\n"
     compared = f"birds,m_flow,fid_best_10k,1.0,{ours},1,compared,birds/prr\n"
     with inside(tmp_path):
-        write({"results/tables/baselines.csv": METHODS + rows}, "measure")
-        table = {"results/tables/paper_comparison.csv": COMPARISON.replace("dataset,", "dataset,method,") + compared}
+        write({"results/baselines/mine/quality.csv": METHODS + rows}, "measure")
+        table = {"results/metrics/paper_comparison.csv": COMPARISON.replace("dataset,", "dataset,method,") + compared}
         kinds = {"mine": "m_flow", "other": "rectangular_flow"}
-        write(table, "compare_with_paper", "results/tables/baselines.csv", methods=kinds)
+        write(table, "measure_paper_comparison", "results/baselines/mine/quality.csv", methods=kinds)
     details = [finding.detail for finding in audit(tmp_path / "results").findings]
     assert len(details) == (why is not None)
     assert why is None or details[0].endswith(why)

@@ -120,6 +120,33 @@ def test_the_configuration_and_the_rules_know_it(copied_repository: Path, config
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("spec.py", 'stage="metrics"', 'stage="metrix"', "stage: expected one of data, metrics, figures"),
+        ("spec.py", 'environment="metrics"', 'environment="metrix"', "environment: expected one of baselines, data"),
+        ("spec.py", 'needs=("splits",)', 'needs=("split",)', "measurement.needs: expected one of splits, eigenbasis"),
+        ("spec.py", "EXPERIMENT = ", "STUDY = ", "expected Python that defines EXPERIMENT, got AttributeError"),
+        ("spec.py", f'"{NAME}"', '"tarp"', "tarp in latent_radii too"),
+        ("figure.py", None, None, "expected a figure.py beside it, got none"),
+    ],
+)
+def test_a_spec_that_is_wrong_is_named(
+    copied_repository: Path, config: Path, file: str, old: str | None, new: str | None, message: str
+) -> None:
+    path = add_experiment(copied_repository) / file
+    if old is None or new is None:
+        path.unlink()
+    else:
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    found = library_command(copied_repository, "check", str(config))
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith("experiments/")
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+
+
 def test_it_is_measured_and_drawn_and_nothing_else_is_made_again(copied_repository: Path, config: Path) -> None:
     directory = config.parent / "run"
 

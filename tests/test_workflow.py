@@ -579,7 +579,7 @@ def test_default_configuration_is_read_without_configfile(tmp_path: Path) -> Non
         (
             "baselines",
             {
-                *("prepare_splits", "fit_eigenbasis", "measure_spectra", "plot_spectra", "measure_two_sample_floor"),
+                *("prepare_splits", "fit_eigenbasis", "measure_spectra", "measure_two_sample_floor"),
                 *("search_method", "train_method", "measure_method", "measure_method_coverage"),
                 *("measure_method_costs", "plot_baselines", "measure_table4", "merge_table4"),
             },

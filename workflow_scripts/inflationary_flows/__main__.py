@@ -11,9 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from inflationary_flows.config import export_schema, load_config, resolve
 from inflationary_flows.errors import InflationaryFlowsError
-from inflationary_flows.report.catalogue import PAGES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        # Imported here: a wrong spec of an experiment is an error of the user's as well.
+        from inflationary_flows.config import export_schema, load_config, resolve
+        from inflationary_flows.report.catalogue import PAGES
+
         if options.command == "schema":
             print(json.dumps(export_schema(), indent=2))
             return 0

@@ -48,7 +48,7 @@ def summarise(found: Audit) -> str:
 def scripts_beside() -> Path | None:
     """Folder of the rules' scripts, if this library lies next to them as in the repository."""
     folder = Path(__file__).parents[2]
-    return folder if (folder / "merge_table.py").is_file() else None
+    return folder if (folder / "measure.py").is_file() else None
 
 
 def _audit_parser() -> argparse.ArgumentParser:

@@ -1,8 +1,8 @@
 """Origins of single numbers: rows of merged tables, and our side of the comparison with the paper.
 
 Sidecars show whether a file is what its job wrote. This module checks single numbers: a row of a merged table has to be
-in one of the small tables, and a number next to a published one has to be the mean over the draws of the flow that it
-names.
+in one of the small tables, and a number next to a published one has to be the mean over the sample seeds of the flow
+that it names.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from fnmatch import fnmatch
 from pathlib import Path
 
 from inflationary_flows.audit.sidecars import Ledger, Sidecar
 
-COMPARISON = "tables/paper_comparison.csv"
-_OF_METHODS = "tables/baselines.csv"
-_MERGED_BY = "merge_table"
+COMPARISON = "metrics/paper_comparison.csv"
+_MERGED = "tables/*.csv"
+_OF_METHODS = "baselines/*.csv"
 _COMPARED = "compared"
 # The comparison takes the mean in another order of operations, perhaps.
 _ROUNDING = 1e-12
@@ -33,12 +34,12 @@ def _best_fid(row: Row) -> str | None:
     return row["value"] if (row["metric"], row["n"]) == ("fid_best", "10000") else None
 
 
-# For each published metric of which we have a number: the table, and the number in a row of it, if it is one of these.
+# For each published metric of which we have a number: the small tables, and the number in a row, if it is one of these.
 _ORIGINS: dict[str, tuple[str, Callable[[Row], str | None]]] = {
-    "fid": ("tables/frechet.csv", _fid),
+    "fid": ("metrics/*/frechet_*.csv", _fid),
     "fid_best_10k": (_OF_METHODS, _best_fid),
-    "roundtrip_mse_uint8": ("tables/image_roundtrip.csv", lambda row: row["mse_uint8_wrapped"]),
-    "participation_ratio": ("tables/participation_ratio.csv", lambda row: row["participation_ratio"]),
+    "roundtrip_mse_uint8": ("metrics/*/image_roundtrip.csv", lambda row: row["mse_uint8_wrapped"]),
+    "participation_ratio": ("metrics/participation_ratio.csv", lambda row: row["participation_ratio"]),
 }
 
 
@@ -56,7 +57,7 @@ def untraced_numbers(ledger: Ledger, wrong: Set[str]) -> Iterator[tuple[str, str
         sources = [item.path for item in sidecar.inputs if not item.outside]
         if artifact in wrong or not wrong.isdisjoint(sources):
             continue
-        if sidecar.rule == _MERGED_BY:
+        if fnmatch(artifact, _MERGED):
             for line in _rows_from_nowhere(ledger.results, sidecar, sources):
                 yield artifact, f"no small table has its row {line!r}"
         elif artifact == COMPARISON:
@@ -67,7 +68,8 @@ def untraced_numbers(ledger: Ledger, wrong: Set[str]) -> Iterator[tuple[str, str
 def _rows_from_nowhere(results: Path, sidecar: Sidecar, sources: list[str]) -> Iterator[str]:
     known: Counter[str] = Counter()
     for source in sources:
-        known.update((results / source).read_text(encoding="utf-8").splitlines()[1:])
+        if source.endswith(".csv"):
+            known.update(_lines(results / source)[1:])
     yield from (Counter(_lines(results / sidecar.artifact)[1:]) - known).elements()
 
 
@@ -79,20 +81,21 @@ def _numbers_from_nowhere(results: Path, sidecar: Sidecar, sources: list[str]) -
     for row in _read(results / COMPARISON):
         if row["status"] != _COMPARED:
             continue
-        table, number_of = _ORIGINS.get(row["metric"], (None, None))
-        if table is None or number_of is None or table not in sources:
+        pattern, number_of = _ORIGINS.get(row["metric"], ("", _fid))
+        tables = [results / source for source in sources if fnmatch(source, pattern)]
+        if not tables:
             yield row, "the comparison was made from no table that has such numbers"
             continue
-        found = [(entry, number) for entry in _of_flow(results / table, row["flow"]) if (number := number_of(entry))]
-        if table == _OF_METHODS:
+        found = [(entry, number) for entry in _of_flow(tables, row["flow"]) if (number := number_of(entry))]
+        if pattern == _OF_METHODS:
             found = _of_method(found, row["method"], sidecar.params.get("methods", {}))
-        draws = [float(number) for _, number in found]
-        if not draws:
-            yield row, f"{table} has no {row['flow']}"
-        elif len(draws) != int(row["draws"]):
-            yield row, f"of {row['draws']} draws, but {table} has {len(draws)}"
-        elif not math.isclose(math.fsum(draws) / len(draws), float(row["ours"]), rel_tol=_ROUNDING):
-            yield row, f"the mean in {table} is {math.fsum(draws) / len(draws)!r}"
+        numbers = [float(number) for _, number in found]
+        if not numbers:
+            yield row, f"{pattern} has no {row['flow']}"
+        elif len(numbers) != int(row["sample_seeds"]):
+            yield row, f"of {row['sample_seeds']} sample seeds, but {pattern} has {len(numbers)}"
+        elif not math.isclose(math.fsum(numbers) / len(numbers), float(row["ours"]), rel_tol=_ROUNDING):
+            yield row, f"the mean in {pattern} is {math.fsum(numbers) / len(numbers)!r}"
 
 
 def _of_method(found: list[tuple[Row, str]], published: str, kinds: Mapping[str, str]) -> list[tuple[Row, str]]:
@@ -101,9 +104,9 @@ def _of_method(found: list[tuple[Row, str]], published: str, kinds: Mapping[str,
     return [(entry, number) for entry, number in found if [entry["method"]] == names[:1]]
 
 
-def _of_flow(table: Path, flow: str) -> Iterator[Row]:
+def _of_flow(tables: Sequence[Path], flow: str) -> Iterator[Row]:
     dataset, _, schedule = flow.partition("/")
-    for row in _read(table):
+    for row in (row for table in tables for row in _read(table)):
         if row["dataset"] == dataset and row.get("schedule", "") == schedule:
             yield row
 

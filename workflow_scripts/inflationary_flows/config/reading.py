@@ -22,17 +22,20 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(
                     None, None, "a key that is not a single word", key_node.start_mark
                 )
-            if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise _RepeatedKey(key_node.value, key_node.start_mark.line + 1)
-            seen.add(key_node.value)
+            key, line, merged = key_node.value, key_node.start_mark.line + 1, "tag:yaml.org,2002:merge"
+            if key_node.tag not in ("tag:yaml.org,2002:str", merged):
+                got = f"{key}, which YAML reads as a number, a date, a truth value or nothing"
+                hint = f'write it in quotes ("{key}":), or choose another name.'
+                raise _WrongKey(line, "keys that are text", got, hint)
+            if key in seen and key_node.tag != merged:
+                hint = "keep one of the two; YAML would silently drop the first."
+                raise _WrongKey(line, "every key once", f'the key "{key}" for the second time', hint)
+            seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
 
-class _RepeatedKey(Exception):
-    def __init__(self, key: str, line: int) -> None:
-        super().__init__(key, line)
-        self.key = key
-        self.line = line
+class _WrongKey(Exception):
+    """A key that YAML would misread without a word: its line, what was expected, what was got, and a hint."""
 
 
 _FLOAT = re.compile(
@@ -73,13 +76,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
             f"a file that is not ({problem.reason})",
             "save it as UTF-8 text.",
         ) from problem
-    except _RepeatedKey as problem:
-        raise ConfigError(
-            f"{path}, line {problem.line}",
-            "every key once",
-            f'the key "{problem.key}" for the second time',
-            "keep one of the two; YAML would silently drop the first.",
-        ) from problem
+    except _WrongKey as problem:
+        line, *message = problem.args
+        raise ConfigError(f"{path}, line {line}", *message) from problem
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)

@@ -26,6 +26,10 @@ RESULTS = "results"
 NAMES: dict[Kind, str] = {"figures": "Figure", "animations": "Animation", "tables": "Table"}
 SUFFIXES: dict[Kind, tuple[str, ...]] = {"figures": (".png", ".pdf"), "animations": (".gif",), "tables": (".csv",)}
 _WILDCARD = re.compile(r"\{(\w+)\}")
+# What a spec may name: targets of Snakemake, files of `envs`, and what `workflow_scripts/measure.py` reads.
+STAGES = ("data", "metrics", "figures", "animations", "inference", "calibration", "images", "baselines", "reporting")
+ENVIRONMENTS = ("baselines", "data", "figures", "images", "inference", "metrics", "report", "train")
+NEEDS = ("splits", "eigenbasis", "eigenbases", "mixture", "dataset", "published", "log")
 # Columns that name the flow a row belongs to.
 FLOW_COLUMNS = {"dataset": "data set", "schedule": "schedule", "seed": "training seed"}
 # Those of tables of images, whose flows are those of the first training seed.
@@ -131,7 +135,7 @@ class Measurement:
         datasets: Instead of flows: data sets that are looked at.  Neither: the whole configuration, in one job.
         each_flow: See `flows`.
         needs: Names of what the function takes besides, as `workflow_scripts/measure.py` reads it: `splits`,
-            `eigenbasis`, `eigenbases`, `mixture`, `dataset`, `published`.
+            `eigenbasis`, `eigenbases`, `mixture`, `dataset`, `published`, `log`.
         reads: Tables and other files that it takes besides, by name.
         params: What its numbers depend on, by name; by default the settings of the experiment without data sets.
         tables: Keys of the tables that it makes; by default those that the experiment shows.
@@ -202,23 +206,54 @@ def experiments() -> Mapping[str, Experiment]:
     """All experiments by name.
 
     Raises:
-        ConfigError: if two of them show something of the same kind under one number or one name.
+        ConfigError: if a spec is no experiment, names what is not there, or shows something of the same kind under a
+            number or a name that is taken.
     """
-    folder = Path(__file__).parent
-    found = {}
-    for path in sorted(folder.glob("*/spec.py")):
+    found: dict[str, Experiment] = {}
+    taken: dict[tuple[Kind, str], str] = {}
+    for path in sorted(Path(__file__).parent.glob("*/spec.py")):
         name = path.parent.name
-        package, module = (importlib.import_module(f"{__package__}.{name}{part}") for part in ("", ".spec"))
-        found[name] = replace(module.EXPERIMENT, name=name, about=(package.__doc__ or name).strip())
-    seen: dict[tuple[str, str], str] = {}
-    for name, experiment in found.items():
-        for shown in experiment.shown:
-            for what in (shown.label, f"{shown.kind}/{shown.key}"):
-                other = seen.setdefault((shown.kind, what), name)
-                if other != name or sum(s.label == shown.label for s in experiment.shown) > 1:
-                    hint = "change its number or its key in spec.py."
-                    raise ConfigError(f"experiments/{name}", "a number and key of its own", f"those of {other}", hint)
+        found[name] = _read(path.parent)
+        for shown in found[name].shown:
+            for what in (shown.label, shown.key):
+                if (shown.kind, what) in taken:
+                    expected = f"{shown.kind} of one number and one key each"
+                    got = f"{what} in {taken[shown.kind, what]} too"
+                    raise ConfigError(f"experiments/{name}/spec.py", expected, got, "take the next free one.")
+                taken[shown.kind, what] = name
     return found
+
+
+def _read(folder: Path) -> Experiment:
+    """One experiment, or what is wrong with its spec."""
+    where = f"experiments/{folder.name}/spec.py"
+    try:
+        package, module = (importlib.import_module(f"{__package__}.{folder.name}{part}") for part in ("", ".spec"))
+        experiment = module.EXPERIMENT
+    except ConfigError:
+        raise
+    except Exception as problem:
+        got = f"{type(problem).__name__}: {problem}"
+        hint = "the section on experiments in docs/extending.md has a whole one."
+        raise ConfigError(where, "Python that defines EXPERIMENT", got, hint) from problem
+    if not isinstance(experiment, Experiment):
+        hint = "EXPERIMENT = Experiment(stage=...) makes one."
+        raise ConfigError(where, "EXPERIMENT to be an Experiment", f"a {type(experiment).__name__}", hint)
+    measurement = experiment.measurement
+    environments = [experiment.environment, *([measurement.environment] if measurement else [])]
+    for key, names, known in (
+        ("stage", [experiment.stage] if experiment.stage is not None else [], STAGES),
+        ("environment", environments, ENVIRONMENTS),
+        ("measurement.needs", measurement.needs if measurement else [], NEEDS),
+    ):
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"{where}: {key}", f"one of {', '.join(known)}", repr(name), "correct it.")
+    for module_name, wanted in (("measure", measurement is not None), ("figure", bool(experiment.pictures))):
+        if wanted and not (folder / f"{module_name}.py").is_file():
+            hint = "write it, or take what needs it out of the spec."
+            raise ConfigError(where, f"a {module_name}.py beside it", "none", hint)
+    return replace(experiment, name=folder.name, about=(package.__doc__ or folder.name).strip())
 
 
 @cache

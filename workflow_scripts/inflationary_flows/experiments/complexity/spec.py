@@ -11,7 +11,7 @@ from inflationary_flows.fields import Count, Section
 
 
 class Complexity(Section):
-    """Seconds and memory of the mathematics against numbers of points and dimensions (target `scaling`)."""
+    """Seconds and memory of the mathematics against numbers of points and dimensions (target `complexity`)."""
 
     points: Annotated[list[Count], Field(min_length=1)] = Field(
         default_factory=lambda: [1_000, 10_000, 100_000, 1_000_000],

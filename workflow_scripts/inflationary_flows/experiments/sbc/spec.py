@@ -66,6 +66,7 @@ EXPERIMENT = Experiment(
             calibrated. A hump means too wide, a valley too narrow, a slope biased. The grey band holds all bins at once
             with 95 % probability, and p is that of a chi-square test.
             """,
+            exists=lambda study: bool(sampled(study)),
         ),
         Figure(
             "posterior_ranks",
@@ -78,6 +79,7 @@ EXPERIMENT = Experiment(
             posteriors are calibrated. The learned and the exact prior should stay within it; the network that was
             stopped early should not.
             """,
+            exists=lambda study: bool(study.experiments["tarp"]["datasets"]),
         ),
         Table(
             "sbc",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Tarp(Section):
-    """ShellRetention of the posterior of a clean point given a noisy one, the flow being the prior."""
+    """Coverage of the posterior of a clean point given a noisy one, the flow being the prior."""
 
     datasets: DatasetNames = Field(default_factory=list, description="Toys to do it with.")
     miscalibrated: VariantName | None = Field(
