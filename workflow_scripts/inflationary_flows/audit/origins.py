@@ -18,6 +18,8 @@ from inflationary_flows.audit.sidecars import Ledger, Sidecar
 
 COMPARISON = "metrics/paper_comparison.csv"
 _MERGED = "tables/*.csv"
+# The job that merges the tables of an experiment is named after it, and after whether it draws as well.
+_MERGED_BY = ("merge_", "plot_")
 _OF_METHODS = "baselines/*.csv"
 _COMPARED = "compared"
 # The comparison takes the mean in another order of operations, perhaps.
@@ -57,7 +59,7 @@ def untraced_numbers(ledger: Ledger, wrong: Set[str]) -> Iterator[tuple[str, str
         sources = [item.path for item in sidecar.inputs if not item.outside]
         if artifact in wrong or not wrong.isdisjoint(sources):
             continue
-        if fnmatch(artifact, _MERGED):
+        if fnmatch(artifact, _MERGED) and sidecar.rule.startswith(_MERGED_BY):
             for line in _rows_from_nowhere(ledger.results, sidecar, sources):
                 yield artifact, f"no small table has its row {line!r}"
         elif artifact == COMPARISON:
