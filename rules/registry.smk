@@ -18,7 +18,6 @@ MEASURED = [
     if one.measurement and layout.measured_datasets(STUDY, one) != []
 ]
 ON_DEMAND = [one for one in EXPERIMENTS if one.measurement and one.stage is None]
-SHOWN_FILES = [file for one in EXPERIMENTS for file in layout.shown_files(STUDY, one)]
 TRAINED = layout.trained_flows(STUDY)
 POSTERIORS = posteriors(STUDY)
 PICTURES_OF = {

@@ -60,7 +60,7 @@ rule bundle:
 rule report:
     """Writes results/report.html, one file that shows the run, and the tables that it quotes in results/report."""
     input:
-        lambda wildcards: SHOWN_FILES,
+        lambda wildcards: sum((layout.shown_files(STUDY, e) for e in EXPERIMENTS), []),
     log:
         "results/logs/report.log",
     conda:

@@ -43,6 +43,8 @@ _ORIGINS: dict[str, tuple[str, Callable[[Row], str | None]]] = {
     "roundtrip_mse_uint8": ("metrics/*/image_roundtrip.csv", lambda row: row["mse_uint8_wrapped"]),
     "participation_ratio": ("metrics/participation_ratio.csv", lambda row: row["participation_ratio"]),
 }
+# Of other metrics there are no tables.
+_NO_ORIGIN: tuple[str, Callable[[Row], str | None]] = ("", lambda row: None)
 
 
 def untraced_numbers(ledger: Ledger, wrong: Set[str]) -> Iterator[tuple[str, str]]:
@@ -83,7 +85,7 @@ def _numbers_from_nowhere(results: Path, sidecar: Sidecar, sources: list[str]) -
     for row in _read(results / COMPARISON):
         if row["status"] != _COMPARED:
             continue
-        pattern, number_of = _ORIGINS.get(row["metric"], ("", _fid))
+        pattern, number_of = _ORIGINS.get(row["metric"], _NO_ORIGIN)
         tables = [results / source for source in sources if fnmatch(source, pattern)]
         if not tables:
             yield row, "the comparison was made from no table that has such numbers"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
+from string import ascii_letters
 
 # Estimates are of arithmetic alone: reading, validation, compilation and slow moments come on top.
 _SLACK, _OVERHEAD_MINUTES = 1.5, 15
@@ -23,6 +23,7 @@ def megabytes(gigabytes: float, attempt: int) -> str:
 
 def grown(limit: str, attempt: int) -> str:
     """A limit that was checked, such as 2h or 4GB, in the smallest unit and grown."""
-    number, unit = re.fullmatch(r"(\d+)([a-zA-Z]+)", limit).groups()  # type: ignore[union-attr]
+    number = limit.rstrip(ascii_letters)
+    unit = limit.removeprefix(number)
     units, smallest = (_MEGABYTES, "MB") if unit in _MEGABYTES else (_MINUTES, "m")
     return f"{attempt * math.ceil(int(number) * units[unit])}{smallest}"

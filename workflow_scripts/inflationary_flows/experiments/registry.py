@@ -201,6 +201,11 @@ class Experiment:
         return tuple(shown for shown in self.shown if not isinstance(shown, Table))
 
 
+def settings_of(name: str, *keys: str) -> Callable[[Study, str], dict[str, Any]]:
+    """Params of a measurement that are some settings of an experiment, its own or another's."""
+    return lambda study, dataset: {key: study.experiments[name][key] for key in keys}
+
+
 @cache
 def experiments() -> Mapping[str, Experiment]:
     """All experiments by name.

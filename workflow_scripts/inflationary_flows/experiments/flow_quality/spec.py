@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
+from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table, settings_of
 from inflationary_flows.fields import Count, Section, Seed
 
 
@@ -32,10 +32,7 @@ EXPERIMENT = Experiment(
         flows=lambda study: study.point_flows,
         needs=("splits", "mixture"),
         reads=lambda study, dataset: {"floor": f"results/metrics/{dataset}/two_sample_floor.csv"},
-        params=lambda study, dataset: {
-            name: study.experiments["flow_quality"][name]
-            for name in ("samples", "seed", "projections", "neighbours", "neighbour_samples")
-        },
+        params=settings_of("flow_quality", "samples", "seed", "projections", "neighbours", "neighbour_samples"),
     ),
     stage="metrics",
     shown=(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from inflationary_flows.errors import ConfigError
-from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
+from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table, settings_of
 from inflationary_flows.fields import DatasetName, Section, Seed, Seeds, Unique, VariantName
 from inflationary_flows.requirements import require_known
 
@@ -59,9 +59,7 @@ EXPERIMENT = Experiment(
         flows=members,
         each_flow=False,
         needs=("splits", "mixture"),
-        params=lambda study, dataset: {
-            name: study.experiments["identifiability"][name] for name in ("samples", "seed")
-        },
+        params=settings_of("identifiability", "samples", "seed"),
     ),
     stage="calibration",
     shown=(

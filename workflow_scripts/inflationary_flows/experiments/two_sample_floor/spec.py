@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inflationary_flows.experiments.registry import Experiment, Measurement, Table
+from inflationary_flows.experiments.registry import Experiment, Measurement, Table, settings_of
 
 EXPERIMENT = Experiment(
     measurement=Measurement(
@@ -10,10 +10,7 @@ EXPERIMENT = Experiment(
         environment="metrics",
         datasets=lambda study: study.point_sets,
         needs=("splits", "eigenbasis"),
-        params=lambda study, dataset: {
-            name: study.experiments["flow_quality"][name]
-            for name in ("samples", "seed", "projections", "energy_splits", "wasserstein_splits")
-        },
+        params=settings_of("flow_quality", "samples", "seed", "projections", "energy_splits", "wasserstein_splits"),
     ),
     stage="metrics",
     shown=(
