@@ -289,9 +289,9 @@ CASES = [
     csv_text(
         "ragged rows",
         GOOD.replace("4,2,4", "4,2,4,8,9"),
-        "t.csv",
-        "a readable csv",
-        "Expected 3 fields",
+        "t.csv, row 5",
+        "3 fields",
+        "got 5",
     ),
     csv_text("truth values", "a,b\n" + "true,1\nfalse,2\n" * 9, 'column "a"', "real numbers", "bool"),
     csv_text(

@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.preparation import make_splits
-from inflationary_flows.data.sources import read_points, read_table
 from inflationary_flows.data.splits import load_splits
+from inflationary_flows.data.tables import read_points, read_table
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.files import atomic_write, sha256_of, write_json
 from inflationary_flows.files.tables import write_csv
@@ -234,7 +234,7 @@ def test_single_points_are_read_from_every_format(tmp_path, kind):
         ("points.csv", "a,b\n1,2\n", "expected 3 columns"),
         ("points.csv", "a,b,c\n1,2,\n", "expected a finite number"),
         ("points.csv", "a,b,c\n", "expected rows"),
-        ("points.txt", "1 2 3\n", r"ending in \.csv"),
+        ("points.doc", "1 2 3\n", r"ending in \.csv"),
     ],
 )
 def test_points_that_do_not_fit_are_refused(tmp_path, name, text, says):

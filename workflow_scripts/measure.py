@@ -10,8 +10,8 @@ from inflationary_flows import Flow
 from inflationary_flows.artifacts.bases import load_basis
 from inflationary_flows.artifacts.networks import load_network
 from inflationary_flows.data.oracles import exact_mixture
-from inflationary_flows.data.sources import read_points
 from inflationary_flows.data.splits import load_splits
+from inflationary_flows.data.tables import read_points
 from inflationary_flows.files.files import atomic_write
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.runtime.devices import device_for
@@ -59,7 +59,7 @@ with job(snakemake) as log:
             given[name] = pd.concat(tables, ignore_index=True)
 
     if files.get("own"):
-        given["own"] = read_points(files["own"], splits.dimension)
+        given["own"] = read_points(files["own"], splits.dimension, splits.provenance)
 
     module = import_module(f"inflationary_flows.experiments.{params['experiment']}.measure")
     named = [tuple(flow) for flow in params.get("flows") or ()]

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from inflationary_flows.data.checksums import verify_file
-from inflationary_flows.data.preparation import make_splits
+from inflationary_flows.data.preparation import make_splits, warning_of_copies
+from inflationary_flows.data.tables import understood
 from inflationary_flows.runtime.job import job
 
 with job(snakemake) as logger:
@@ -19,4 +20,8 @@ with job(snakemake) as logger:
         names = [Path(file).name for file in files]
         splits.provenance["settings"]["path"] = names if len(names) > 1 else names[0]
     logger.info("%s: sizes %s", snakemake.wildcards.dataset, splits.provenance["sizes"])
+    if "table" in splits.provenance:
+        logger.info("%s: table read with %s", snakemake.wildcards.dataset, understood(splits.provenance["table"]))
+    if warning := warning_of_copies(splits.provenance):
+        logger.warning("%s: %s", snakemake.wildcards.dataset, warning)
     splits.save(snakemake.output.splits, snakemake.output.record)

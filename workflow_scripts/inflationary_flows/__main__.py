@@ -9,9 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from inflationary_flows.errors import InflationaryFlowsError
+from inflationary_flows.errors import ConfigError, DataError, InflationaryFlowsError
+
+if TYPE_CHECKING:
+    from inflationary_flows.config.models import Config
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,12 +43,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "resolve":
             print(json.dumps(resolve(config), indent=2))
             return 0
+        tables = list(_read_tables(config, options.config))
     except InflationaryFlowsError as error:
         print(error, file=sys.stderr)
         return 2
+    print("".join(f"{line}\n" for line in tables), end="")
     flows = sum(len(dataset.schedules) for dataset in config.datasets.values()) * len(config.seeds)
     print(f"{options.config}: ok ({len(config.datasets)} data sets, {flows} flows)")
     return 0
+
+
+def _read_tables(config: Config, where: str) -> Iterator[str]:
+    """Reads and splits the user's own tables, as their jobs will, and yields what was understood of each."""
+    from inflationary_flows.config import dataset_settings
+    from inflationary_flows.data.preparation import make_splits, warning_of_copies
+    from inflationary_flows.data.tables import TABLE_KINDS, understood
+
+    for name, dataset in config.datasets.items():
+        if dataset.kind in TABLE_KINDS:
+            try:
+                record = make_splits(dataset_settings(config, name)).provenance
+            except DataError as problem:
+                place = f"{where}: datasets.{name}: {problem.where}"
+                raise ConfigError(place, problem.expected, problem.got, problem.hint) from problem
+            yield f"{name}: table read with {understood(record['table'])}"
+            if warning := warning_of_copies(record):
+                yield f"{name}: warning: {warning}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from inflationary_flows.config.images import CHECKSUM, Download, require_checksu
 from inflationary_flows.data.download import file_name
 from inflationary_flows.data.idx_names import OFFICIAL_NAMES, TEST_IMAGES
 from inflationary_flows.data.pixels import ImageFormat, find_image_format
-from inflationary_flows.data.sources import table_dimension
+from inflationary_flows.data.tables import table_dimension
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError, DataError
 from inflationary_flows.fields import Fraction, NetworkName, ScheduleName, Section, Seed, Text, TrainingName, Unique
@@ -320,8 +320,19 @@ class ImageFolder(ImageFiles):
     fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
 
 
-class _Table(Source):
+class Table(Source):
+    """A table of your own."""
+
     path: Text = Field(..., description="The file, relative to the working directory.")
+    standardise: bool = Field(
+        True,
+        description="Whether the eigenbasis is that of columns divided by their standard deviation. Points stay in "
+        "your units.",
+    )
+    fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
+    keep_copies_together: bool = Field(
+        False, description="Whether rows that are exact copies of each other come into one split."
+    )
 
     def check(self, where: str, study: Study) -> None:
         """The table is there, and has the columns."""
@@ -333,33 +344,64 @@ class _Table(Source):
         super().check(where, study)
 
 
-_STANDARDISE = (
-    "Whether the eigenbasis is that of columns divided by their standard deviation. Points stay in your units."
-)
-
-
-class Arrays(_Table):
+class NpyTable(Table):
     """A table of your own in a file of NumPy."""
+
+    kind: Literal["npy"] = Field(..., description="Kind of data set.")
+
+
+class NpzTable(Table):
+    """A table of your own in an archive of NumPy."""
 
     kind: Literal["npz"] = Field(..., description="Kind of data set.")
     array: Text | None = Field(None, description="The array to take; needed if the file holds several.")
-    standardise: bool = Field(True, description=_STANDARDISE)
-    fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
 
 
-class Table(_Table):
+class NamedTable(Table):
     """A table of your own with named columns."""
 
-    kind: Literal["csv", "parquet"] = Field(..., description="Kind of data set.")
     columns: Annotated[list[Text], Field(min_length=1), Unique("column")] | None = Field(
-        None, description="The columns to take; by default all but the label column."
+        None, description="The columns to take; by default all but the label column and an index."
     )
     label_column: Text | None = Field(None, description="A column used to colour points, never to train.")
-    standardise: bool = Field(True, description=_STANDARDISE)
-    fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
+
+
+class TextTable(NamedTable):
+    """A table of your own as text, whatever separates its entries, compressed or not."""
+
+    kind: Literal["csv"] = Field(..., description="Kind of data set.")
+    separator: Literal[",", ";", "|", "tab", "blank"] | None = Field(
+        None, description="What separates entries; recognised if it is left out."
+    )
+    decimal: Literal[".", ","] | None = Field(None, description="The decimal sign; recognised if it is left out.")
+
+
+class ParquetTable(NamedTable):
+    """A table of your own in a parquet file."""
+
+    kind: Literal["parquet"] = Field(..., description="Kind of data set.")
+
+
+class WorkbookTable(NamedTable):
+    """A table of your own in a workbook of Excel."""
+
+    kind: Literal["xlsx"] = Field(..., description="Kind of data set.")
+    sheet: Text | None = Field(None, description="The sheet to take; needed if several are not empty.")
 
 
 Dataset = Annotated[
-    Toy | EmbeddedToy | Digits | Cifar10 | Afhqv2 | Idx | ImageFolder | PhotoPatches | Arrays | Table,
+    Toy
+    | EmbeddedToy
+    | Digits
+    | Cifar10
+    | Afhqv2
+    | Idx
+    | ImageFolder
+    | PhotoPatches
+    | NpyTable
+    | NpzTable
+    | ParquetTable
+    | TextTable
+    | WorkbookTable,
     Field(discriminator="kind"),
 ]

@@ -11,7 +11,7 @@ from inflationary_flows.config.models import Config
 from inflationary_flows.config.settings import dataset_settings, resolve, schedule_settings
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import ImageFormat
-from inflationary_flows.data.sources import table_dimension
+from inflationary_flows.data.tables import table_dimension
 
 # A trained flow: data set, schedule, and training seed, with the name of a variant if it is one (0, 0-early).
 FlowName = tuple[str, str, str]

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from inflationary_flows.data.sources import require_file
+from inflationary_flows.data.opening import require_file
 from inflationary_flows.errors import DataError, shorten
 
 # Compression beyond this is a bomb: photographs do not compress in a zip, plain tables ten- to fiftyfold.

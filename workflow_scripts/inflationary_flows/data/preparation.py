@@ -16,8 +16,8 @@ from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.images import read_images
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import Pixels, find_image_format
-from inflationary_flows.data.sources import Table, read_table, require_varying
 from inflationary_flows.data.splits import SPLITS, Splits
+from inflationary_flows.data.tables import Table, read_table, require_varying
 from inflationary_flows.errors import DataError
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.files.tensors import sha256_of_array
@@ -35,8 +35,8 @@ def make_splits(dataset: Mapping[str, Any]) -> Splits:
 
     Arguments:
         dataset: Its resolved settings: `kind`, `seed`, then `sizes` (toys; with `base` and
-            `dimension` if embedded), `fractions` (tables, with what `read_table` takes and
-            `standardise`), or what `read_images` takes with `fractions` or `validation_share`.
+            `dimension` if embedded), `fractions` (tables, with what `read_table` takes, `standardise` and
+            `keep_copies_together`), or what `read_images` takes with `fractions` or `validation_share`.
 
     Raises:
         DataError: if the source is unfit, or a split has too few rows.
@@ -54,12 +54,15 @@ def make_splits(dataset: Mapping[str, Any]) -> Splits:
         scale = np.ones(toy.dimension)
     else:
         table = read_table(dataset)
-        drawn = _cut_table(table, dataset["fractions"], seed)
+        drawn, copies = _cut_table(table, dataset["fractions"], seed, dataset.get("keep_copies_together", False))
         scale = np.ones(len(table.columns))
         if dataset.get("standardise", False):
             scale = drawn["train"][0].std(axis=0, ddof=1)
-        if table.path is not None:
-            source = {"source_sha256": sha256_of(table.path), "columns": list(table.columns)}
+        source = {
+            "source_sha256": sha256_of(table.path),
+            "columns": list(table.columns),
+            "table": {**table.record, **copies},
+        }
     return Splits(**_named(drawn), scale=scale, provenance=_provenance(dataset, drawn, source))
 
 
@@ -95,14 +98,40 @@ def _provenance(dataset: Mapping[str, Any], drawn: Mapping[str, Part], source: M
     }
 
 
-def _cut_table(table: Table, fractions: Mapping[str, float], seed: int) -> dict[str, Part]:
+def warning_of_copies(record: Mapping[str, Any]) -> str:
+    """A warning of copies of rows among the splits, from their provenance; empty if there are none."""
+    table = record.get("table", {})
+    if not table.get("duplicates"):
+        return ""
+    return (
+        f"{table['duplicates']} of {table['rows']} rows are exact copies of earlier ones, and "
+        f"{table['rows_copied_across']} rows have a copy in another split. "
+        "With `keep_copies_together: true` copies come into one split."
+    )
+
+
+def _cut_table(
+    table: Table, fractions: Mapping[str, float], seed: int, together: bool
+) -> tuple[dict[str, Part], dict[str, int]]:
+    """Splits of a table, and how many rows are copies of earlier ones, or of rows of another split."""
     where = str(table.path)
     n, dimension = table.points.shape
-    parts = _shuffled(n, fractions, seed)
+    groups = _groups_of_copies(table.points)
+    parts = _shuffled(groups if together else np.arange(n), fractions, seed)
     hint = f"add rows, choose fewer columns (now D = {dimension}), or change `fractions`."
     _require_rows(where, parts, n, dimension + 1, hint)
     require_varying(f"{where}, train split", table.points[parts["train"]], table.columns)
-    return {split: (table.points[rows], table.labels[rows]) for split, rows in parts.items()}
+    # Splits that each group has rows in, and the rows of groups with several.
+    spread = np.stack([np.bincount(groups[rows], minlength=n) > 0 for rows in parts.values()]).sum(axis=0)
+    copies = {"duplicates": n - len(np.unique(groups)), "rows_copied_across": int((spread[groups] > 1).sum())}
+    return {split: (table.points[rows], table.labels[rows]) for split, rows in parts.items()}, copies
+
+
+def _groups_of_copies(points: np.ndarray) -> np.ndarray:
+    """The number of each row's group, shape (n,): rows with equal numbers are of one, in the order of their firsts."""
+    first: dict[bytes, int] = {}
+    # Adding zero makes -0.0, which equals 0.0, the same bytes.
+    return np.array([first.setdefault((row + 0.0).tobytes(), len(first)) for row in points])
 
 
 def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Part]:
@@ -112,7 +141,7 @@ def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Pa
     seed = int(dataset["seed"])
     if "fractions" in dataset:
         values, labels = (np.concatenate(arrays) for arrays in zip(*source.parts.values(), strict=True))
-        parts = _shuffled(len(values), dataset["fractions"], seed)
+        parts = _shuffled(np.arange(len(values)), dataset["fractions"], seed)
         _require_rows(source.where, parts, len(values), _LEAST_ROWS, "add images, or change `fractions`.")
         return {split: (values[rows], labels[rows]) for split, rows in parts.items()}
     if "test" not in source.parts:
@@ -136,12 +165,18 @@ def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Pa
     return {split: (chosen[split][0][rows[split]], chosen[split][1][rows[split]]) for split in SPLITS}
 
 
-def _shuffled(n: int, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
-    """Numbers of the rows of each split."""
-    order = np.random.default_rng([seed, _SHUFFLE_STREAM]).permutation(n)
+def _shuffled(groups: np.ndarray, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
+    """Numbers of the rows of each split; rows of one group, whose numbers are from 0, stay together."""
+    n = len(groups)
+    sizes = np.bincount(groups)
+    order = np.random.default_rng([seed, _SHUFFLE_STREAM]).permutation(len(sizes))
+    rows = np.argsort(np.argsort(order)[groups], kind="stable")
     validation, test = (round(fractions[split] * n) for split in ("validation", "test"))
     train = n - validation - test
-    return dict(zip(SPLITS, np.split(order, [train, train + validation]), strict=True))
+    # Cuts lie between groups, as near as can be to where they are asked for.
+    ends = np.concatenate([[0], np.cumsum(sizes[order])])
+    cuts = [ends[np.abs(ends - cut).argmin()] for cut in (train, train + validation)]
+    return dict(zip(SPLITS, np.split(rows, cuts), strict=True))
 
 
 def _require_rows(where: str, parts: Mapping[str, np.ndarray], n: int, train: int, hint: str) -> None:
@@ -156,8 +191,9 @@ def _versions(kind: str) -> dict[str, str]:
 
     packages = {
         "digits": ("numpy", "scikit-learn"),
-        "csv": ("numpy", "pandas"),
+        "csv": ("numpy", "pyarrow"),
         "parquet": ("numpy", "pyarrow"),
+        "xlsx": ("numpy", "openpyxl"),
         "afhqv2": ("numpy", "pillow"),
         "image_folder": ("numpy", "pillow"),
         "photo_patches": ("numpy", "pillow", "scikit-image"),

@@ -21,7 +21,9 @@ class Examples(Section):
     indices: Annotated[list[Annotated[int, Field(ge=0)]], Unique("index")] = Field(
         default_factory=list, description="Rows of the test split, from 0."
     )
-    file: Text | None = Field(None, description="csv or npz with points of your own, a row each, in data units.")
+    file: Text | None = Field(
+        None, description="A table with points of your own, a row each, in data units; the suffix names its kind."
+    )
 
     def check(self, where: str, study: Study) -> None:
         """There are examples, and rows are those of the test split."""

@@ -1,0 +1,179 @@
+"""Columns of tables: which one is an index, which ones are chosen, and how messages call them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inflationary_flows.errors import DataError, shorten
+
+# How pandas reads, and then writes, a column without a name.
+_UNNAMED = re.compile(r"\s*|Unnamed: \d+")
+NUMBER = {
+    sign: re.compile(rf"[ \t]*[+-]?([0-9]+({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]+)?[ \t]*")
+    for sign, mark in ((".", r"\."), (",", ","))
+}
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Positions of the columns of a table that matter.
+
+    Attributes:
+        chosen: Those of the coordinates, in their order.
+        label: That of the labels, if there are any.
+        index: Those that are left out because they only count or name the rows.
+    """
+
+    chosen: tuple[int, ...]
+    label: int | None
+    index: tuple[int, ...]
+
+
+def shown(name: str) -> str:
+    """A name for a message: printable, of one line, short."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in name)
+    return f'"{plain}"' if len(plain) <= _LONGEST_NAME else f'"{plain[:_LONGEST_NAME]}..."'
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, with a decimal point or a decimal comma."""
+    return any(pattern.fullmatch(text) for pattern in NUMBER.values())
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether a column has no name of its own."""
+    return _UNNAMED.fullmatch(name) is not None
+
+
+def is_index(values: Sequence[str], quoted: bool = False) -> bool:
+    """Whether entries count rows, from 0 or 1, or are names of rows, each once.
+
+    Arguments:
+        values: The entries as texts.
+        quoted: Whether they are marked as texts, so that numbers among them are names as well.
+    """
+    if len(set(values)) < len(values):
+        return False
+    if quoted or not any(is_number(value) or not value.strip() for value in values):
+        return True
+    start = values[0]
+    return start in ("0", "1") and all(value == str(number) for number, value in enumerate(values, int(start)))
+
+
+def require_header(path: Path, names: Sequence[str], entries: Callable[[int], Sequence[str]]) -> None:
+    """Raises `DataError` if names are a row of the table: numbers, and texts that stand in later rows as well.
+
+    Arguments:
+        path: The file, for messages.
+        names: Names of all columns.
+        entries: Gives the entries of a column, or the first of them, by its position.
+    """
+    if any(map(is_number, names)) and all(
+        is_number(name) or (not is_unnamed(name) and name in entries(position)) for position, name in enumerate(names)
+    ):
+        raise DataError(
+            str(path),
+            "a header line that names the columns",
+            f"numbers in the first line ({shorten(','.join(names), 40)})",
+            "put a line such as x0,x1,x2 above the numbers.",
+        )
+
+
+def leading_index(names: Sequence[str], entries: Callable[[int], Sequence[str]], quoted: bool = False) -> list[int]:
+    """Positions of the leading columns without a name that are an index.
+
+    Arguments:
+        names: Names of all columns.
+        entries: Gives the entries of a column, or the first of them, by its position.
+        quoted: As in `is_index`, of the first column.
+    """
+    found: list[int] = []
+    for position, name in enumerate(names):
+        if not is_unnamed(name) or not is_index(entries(position), quoted and position == 0):
+            break
+        found.append(position)
+    return found
+
+
+def require_index(path: Path, entries: Sequence[str], quoted: bool = False) -> None:
+    """Raises `DataError` if a column that began as an index is none."""
+    if not is_index(entries, quoted):
+        raise _no_index(path, "the first column", "a column without a name that is no index in all rows")
+
+
+def choose(path: Path, names: Sequence[str], index: Sequence[int], dataset: Mapping[str, Any]) -> Columns:
+    """Finds the columns that a data set asks for: by default all but the labels and an index.
+
+    Arguments:
+        path: The file, for messages.
+        names: Names of all columns.
+        index: Positions of the columns that are an index.
+        dataset: With `columns` and `label_column`, if given.
+
+    Raises:
+        DataError: if a name stands twice or is not there, if labels are among the columns, or nothing is left.
+    """
+    positions = {name: position for position, name in enumerate(names)}
+    if len(positions) < len(names):
+        counts = Counter(names)
+        twice = next(name for name in names if counts[name] > 1)
+        raise DataError(
+            str(path), "every column name once", f"{shown(twice)} {counts[twice]} times", "give each a name of its own."
+        )
+    label, wanted = dataset.get("label_column"), dataset.get("columns")
+    for key, asked in (("columns", wanted or []), ("label_column", [label] if label else [])):
+        for name in asked:
+            if name not in positions:
+                some = ", ".join(shown(name)[1:-1] for name in names[:20])
+                raise DataError(
+                    str(path),
+                    f"a column called {shown(name)} ({key})",
+                    f"the columns {some}{', ...' if len(names) > 20 else ''}",
+                    "correct the name; capitals and blanks count.",
+                )
+    if wanted:
+        chosen, index = [positions[name] for name in wanted], ()
+    else:
+        apart = {*index, *([positions[label]] if label else [])}
+        chosen = [position for position in range(len(names)) if position not in apart]
+        nameless = next((position for position in chosen if is_unnamed(names[position])), None)
+        if nameless is not None:
+            what = f"none for column {nameless + 1}, which is no index either"
+            raise _no_index(path, "a name for every column", what)
+    if label and positions[label] in chosen:
+        raise DataError(
+            str(path),
+            "a label column apart from the columns",
+            f"{shown(label)} as both",
+            "take it out of `columns`, or drop `label_column`.",
+        )
+    if not chosen:
+        raise DataError(str(path), "at least one column of numbers", "none", "add columns to the table.")
+    return Columns(tuple(chosen), positions[label] if label else None, tuple(index))
+
+
+def _no_index(path: Path, expected: str, got: str) -> DataError:
+    hint = "name the column in the header, or list the others in `columns`; an index counts from 0 or 1, or names rows."
+    return DataError(str(path), expected, got, hint)
+
+
+def not_a_number(path: Path, row: int, name: str, entry: str) -> DataError:
+    """The error of an entry that is no number; rows count from 1."""
+    where = f"{path}, row {row}, column {shown(name)}"
+    if entry.strip().lower() in ("true", "false"):
+        return DataError(
+            where, "real numbers", f"{entry!r}, a bool", "convert the column, or leave it out by `columns`."
+        )
+    text = entry if len(entry) <= _LONGEST_NAME else f"{entry[:_LONGEST_NAME]}..."
+    hint = "correct it, or leave the column out by `columns`."
+    if re.fullmatch(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+([.,][0-9]*)?", entry.strip()):
+        hint = "write numbers without separators of thousands; `decimal` of the data set says what the decimal sign is."
+    elif is_number(entry):
+        hint = "write decimals alike in all rows; `decimal` of the data set says what the decimal sign is."
+    return DataError(where, "a number", repr(text), hint)

@@ -1,0 +1,209 @@
+"""The user's own tables of real numbers, from text, parquet, workbooks and NumPy's files.
+
+A table is understood from its first bytes, and then checked when it is read: every entry a finite number, no constant
+column. Messages count rows from 1, without the header, and name columns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from inflationary_flows.data.columns import Columns, choose, shown
+from inflationary_flows.data.opening import open_path
+from inflationary_flows.errors import DataError
+
+NAMED_KINDS = ("csv", "parquet", "xlsx")
+TABLE_KINDS = (*NAMED_KINDS, "npz", "npy")
+# Kinds by the suffix of files that nothing else is said of.
+_SUFFIXES = {kind: kind for kind in TABLE_KINDS} | {"tsv": "csv", "txt": "csv", "dat": "csv"}
+_PACKED = ("gz", "bz2", "xz", "zst")
+# A column whose spread is rounding noise of its size is constant.
+_CONSTANT = 1e-12
+
+
+@dataclass(frozen=True)
+class Table:
+    """Points as read.
+
+    Attributes:
+        points: Shape (n, D), float64, the source's units.
+        labels: A number per point for colouring, shape (n,).
+        columns: Names of the D coordinates.
+        path: The file.
+        record: What was understood of the file, in plain types.
+    """
+
+    points: np.ndarray
+    labels: np.ndarray
+    columns: tuple[str, ...]
+    path: Path
+    record: dict[str, Any]
+
+
+class TableFile(Protocol):
+    """A table that was understood from its first bytes."""
+
+    path: Path
+    names: list[str]
+    index: list[int]
+    record: dict[str, Any]
+
+    def read(self, columns: Columns) -> tuple[np.ndarray, list[Any]]:
+        """Points, shape (n, D), and labels, as numbers or texts, n or none."""
+
+
+def read_table(dataset: Mapping[str, Any]) -> Table:
+    """Reads a table of the user's own.
+
+    Arguments:
+        dataset: `kind` (of TABLE_KINDS) and `path`; `separator`, `decimal` (csv); `sheet` (xlsx); `array` (npz);
+            `columns`, `label_column` (where columns have names).
+
+    Raises:
+        DataError: if the file is missing, unreadable or can be read in two ways, an entry is not a finite number, a
+            column is constant, or there are no more rows than dimensions.
+    """
+    table = _read(dataset)
+    require_varying(str(table.path), table.points, table.columns)
+    n, dimension = table.points.shape
+    if n <= dimension:
+        raise DataError(
+            str(table.path),
+            f"more rows than columns (at least {dimension + 1})",
+            f"{n} rows of {dimension} columns",
+            "add rows, or choose fewer `columns`.",
+        )
+    return table
+
+
+def table_dimension(dataset: Mapping[str, Any]) -> int:
+    """Returns the number of coordinates D of a table from its first bytes; raises like `read_table`."""
+    file = _open(dataset)
+    return len(choose(file.path, file.names, file.index, dataset).chosen)
+
+
+def read_points(path: str | os.PathLike[str], dimension: int, origin: Mapping[str, Any] | None = None) -> np.ndarray:
+    """Reads points of the user's own, any number of them.
+
+    Arguments:
+        path: A table, a point in each row; the suffix decides its kind.
+        dimension: Number of coordinates D that the points must have.
+        origin: Provenance of the data set's splits. If its columns have names, those of the points are found by them.
+
+    Returns:
+        Points, shape (n, D), float64.
+
+    Raises:
+        DataError: if the file is missing or unreadable, lacks columns, or an entry is not a finite number.
+    """
+    origin = origin or {}
+    settings = origin.get("settings", {})
+    suffixes = [suffix.lstrip(".").lower() for suffix in Path(path).suffixes]
+    packed = bool(suffixes) and suffixes[-1] in _PACKED
+    kind = _SUFFIXES.get(suffixes[-1 - packed]) if len(suffixes) > packed else None
+    if kind is None:
+        endings = ", ".join(f".{suffix}" for suffix in _SUFFIXES)
+        raise DataError(
+            str(path), f"a name ending in {endings}, compressed or not", shown(Path(path).name), "convert the file."
+        )
+    asked = {"kind": kind, "path": path}
+    if kind == "csv":
+        asked |= {key: settings[key] for key in ("separator", "decimal") if key in settings}
+    if kind in NAMED_KINDS and settings.get("kind") in NAMED_KINDS:
+        asked["columns"] = origin["columns"]
+    points = _read(asked).points
+    if points.shape[1] != dimension:
+        raise DataError(
+            str(path),
+            f"{dimension} columns, as the data set has",
+            str(points.shape[1]),
+            "give points in the units and with the coordinates of the data set.",
+        )
+    return points
+
+
+def understood(record: Mapping[str, Any]) -> str:
+    """What was understood of a table, for a log: a line of ASCII."""
+    return ", ".join(f"{key.replace('_', ' ')} {json.dumps(value)}" for key, value in record.items())
+
+
+def _open(dataset: Mapping[str, Any]) -> TableFile:
+    """A table's file, understood by the reader of its kind. These are imported when they are needed."""
+    path, kind = open_path(dataset), dataset["kind"]
+    if kind == "csv":
+        from inflationary_flows.data.delimited import DelimitedFile
+
+        return DelimitedFile(path, dataset.get("separator"), dataset.get("decimal"))
+    if kind == "parquet":
+        from inflationary_flows.data.parquet import ParquetFile
+
+        return ParquetFile(path)
+    if kind == "xlsx":
+        from inflationary_flows.data.workbooks import Workbook
+
+        return Workbook(path, dataset.get("sheet"))
+    from inflationary_flows.data.array_files import ArrayFile
+
+    return ArrayFile(path, kind, dataset.get("array"))
+
+
+def _read(dataset: Mapping[str, Any]) -> Table:
+    """A table with rows, of finite numbers."""
+    file = _open(dataset)
+    columns = choose(file.path, file.names, file.index, dataset)
+    points, labels = file.read(columns)
+    names = tuple(file.names[position] for position in columns.chosen)
+    _require_finite(file.path, points, names)
+    record = {
+        **file.record,
+        "index_left_out": [file.names[position] for position in columns.index],
+        "rows": len(points),
+        "columns": len(names),
+    }
+    return Table(points, _numbered(labels, len(points)), names, file.path, record)
+
+
+def _numbered(labels: Sequence[Any], n: int) -> np.ndarray:
+    """Labels as numbers: as they are if all are numbers, else their places in the order of texts, -1 if missing."""
+    if not labels:
+        return np.zeros(n)
+    if all(label is None or isinstance(label, int | float) for label in labels):
+        return np.array([np.nan if label is None else label for label in labels], dtype=np.float64)
+    texts = [None if label is None else str(label) for label in labels]
+    places = {text: place for place, text in enumerate(sorted({text for text in texts if text is not None}))}
+    return np.array([-1 if text is None else places[text] for text in texts], dtype=np.float64)
+
+
+def _require_finite(path: Path, points: np.ndarray, columns: Sequence[str]) -> None:
+    if len(points) == 0:
+        raise DataError(str(path), "rows of numbers", "none", "add rows to the table.")
+    rows, wrong = np.nonzero(~np.isfinite(points))
+    if len(rows):
+        value = points[rows[0], wrong[0]]
+        raise DataError(
+            f"{path}, row {rows[0] + 1}, column {shown(columns[wrong[0]])}",
+            "a finite number",
+            "NaN or an empty entry" if np.isnan(value) else str(value),
+            f"fill or drop such rows ({len(np.unique(rows))} of {len(points)}).",
+        )
+
+
+def require_varying(where: str, points: np.ndarray, columns: Sequence[str]) -> None:
+    """Raises `DataError` if a column of points, shape (n, D), holds one value only."""
+    spread = np.ptp(points, axis=0)
+    constant = np.flatnonzero(spread <= _CONSTANT * np.abs(points).max(axis=0))
+    if len(constant):
+        first = constant[0]
+        raise DataError(
+            f"{where}, column {shown(columns[first])}",
+            "values that vary",
+            f"the constant {points[0, first]:g}",
+            "leave the column out by `columns`: a constant has nothing to model.",
+        )
