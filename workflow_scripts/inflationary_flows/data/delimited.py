@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,35 +83,38 @@ class DelimitedFile:
             DataError: for the first row or entry that does not fit what the first lines say.
         """
         with explained(self.path, "csv"):
-            body = self._body(read_unpacked(self.path))
+            body, quotes = self._body(read_unpacked(self.path))
             wanted = [*columns.chosen, *([columns.label] if columns.label is not None else []), *columns.index]
             texts = set(wanted) - set(columns.chosen)
             try:
-                read = self._read_fast(body, wanted, texts)
+                read = self._read_fast(body, quotes, wanted, texts)
             # Another parser, slow and strict, finds the row, or reads what this one does not know, such as +1.
             except ValueError:
-                read = self._read_slowly(body.decode(), wanted, texts)
+                read = self._read_slowly(bytes(body).decode(), wanted, texts)
         for position in columns.index:
             require_index(self.path, read[position], self._dialect.quoted)
         labels = self._labels(read[columns.label]) if columns.label is not None else []
         return np.column_stack([read[position] for position in columns.chosen]), labels
 
-    def _body(self, content: bytes) -> bytes:
-        """The rows as UTF-8, without header and comments."""
+    def _body(self, content: bytes) -> tuple[memoryview, bool]:
+        """The rows as UTF-8, without header and comments, and whether there are quotes among them."""
         text, head, dialect = self._recode(content), self._head, self._dialect
         if dialect.single:
             text, head = single_blanks(text.decode()).encode(), single_blanks(head)
-        body = text[len(head[: dialect.body].encode()) :]
-        if b"\0" in body:
+        if b"\0" in text:
             raise _no_text(self.path)
+        # Tables are large: they are copied only where they have to be.
+        start = len(head[: dialect.body].encode())
+        quotes = b'"' in text
         # What stands between other signs than separators, line ends and quotes begins or ends nothing.
-        mark = re.escape(dialect.delimiter.encode())
-        if b'"' in body and (found := re.search(rb'[^"\r\n' + mark + rb']"[^"\r\n' + mark + rb"]", body)):
+        others = rb'[^"\r\n' + re.escape(dialect.delimiter.encode()) + rb"]"
+        if quotes and (found := re.compile(others + b'"' + others).search(text, start)):
             raise damaged_quotes(self.path, found[0].decode(errors="replace"))
-        if re.search(rb"(?:^|[\r\n])#", body):
-            body = self._without_comments(body)
+        body = memoryview(text)[start:]
+        if b"#" in text:
+            body = memoryview(self._without_comments(bytes(body)))
         # In one column, a line without an entry lacks one.
-        return body.rstrip(b"\r\n") if len(self.names) == 1 else body
+        return (memoryview(bytes(body).rstrip(b"\r\n")) if len(self.names) == 1 else body), quotes
 
     def _recode(self, content: bytes) -> bytes:
         """A whole content as UTF-8, without a byte order mark."""
@@ -130,12 +134,12 @@ class DelimitedFile:
         self.record["comments"] = self._dialect.comments + len(lines) - len(kept)
         return b"".join(kept)
 
-    def _read_fast(self, body: bytes, wanted: Sequence[int], texts: set[int]) -> dict[int, Any]:
+    def _read_fast(self, body: memoryview, quotes: bool, wanted: Sequence[int], texts: set[int]) -> dict[int, Any]:
         import pyarrow
         import pyarrow.csv
 
         dialect, width = self._dialect, len(self.names)
-        longest = max(map(len, body[:_LONGEST_HEAD].split(b"\n", _LINES)[:_LINES]))
+        longest = max(map(len, io.StringIO(self._head, newline="")), default=0)
         found = pyarrow.csv.read_csv(
             pyarrow.BufferReader(pyarrow.py_buffer(body)),
             pyarrow.csv.ReadOptions(
@@ -144,7 +148,7 @@ class DelimitedFile:
                 block_size=max(1 << 20, 4 * longest),
             ),
             pyarrow.csv.ParseOptions(
-                delimiter=dialect.delimiter, newlines_in_values=b'"' in body, ignore_empty_lines=width > 1
+                delimiter=dialect.delimiter, newlines_in_values=quotes, ignore_empty_lines=width > 1
             ),
             pyarrow.csv.ConvertOptions(
                 column_types={
