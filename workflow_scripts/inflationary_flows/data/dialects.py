@@ -29,7 +29,7 @@ _GROUPED = {
     for sign, mark in ((".", r"\."), (",", ","))
 }
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_DIGITS = re.compile(r"[0-9]+")
+_DIGITS = re.compile(r"[0-9]+([eE][+-]?[0-9]+)?")
 # Excel's hint to itself.
 _DECLARED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
