@@ -34,10 +34,13 @@ $(STAMP): requirements.lock
 	@rm -f $(UNFINISHED)
 	@touch $(STAMP)
 
-# Behind the targets: --configfile takes whatever follows it.
-OPTIONS = $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile $(CONFIG))
+# Behind the targets: --configfile takes whatever follows it. The shell reads the name, which may have blanks, itself.
+export CONFIG
+OPTIONS = $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile "$$CONFIG")
 
+# Snakemake reads the file too, and has no message for some that are no configuration.
 run: $(STAMP) ## Run the workflow [CONFIG=my.yaml CORES=4 TARGETS="metrics figures"]
+	$(if $(CONFIG),$(BIN)/python -m inflationary_flows check -- "$$CONFIG")
 	$(BIN)/snakemake $(TARGETS) $(OPTIONS)
 
 audit: $(STAMP) ## Check that every file is what its job wrote, from inputs that are still there

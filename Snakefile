@@ -18,14 +18,8 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-ROOT = Path(workflow.basedir)
-
-# Snakemake would merge a --configfile into this one, key by key: a configuration with one data set
-# would run it beside all of these. Values of --config do override single entries, of either file.
-if not workflow.overwrite_configfiles:
-
-    configfile: ROOT / "config.yaml"
-
+# Also where another workflow includes or imports this one.
+ROOT = Path(str(workflow.current_basedir))
 
 include: "rules/common.smk"
 include: "rules/resources.smk"

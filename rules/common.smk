@@ -10,9 +10,7 @@ import sys
 import time
 from functools import cache, partial
 
-import yaml
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import update_config
 
 STARTED = time.time()
 
@@ -48,17 +46,28 @@ from inflationary_flows.config.image_study import (
     SWEEP,
     fill,
 )
-from inflationary_flows.config.reading import locate_files, typed
+from inflationary_flows.config.reading import dump_yaml
 from inflationary_flows.config.study import Study
 from inflationary_flows.data.download import file_name
 from inflationary_flows.experiments.registry import experiments, find
 
-update_config(config, typed(dict(workflow.config_settings.config)))
+# Files of the command line win over those that a Snakefile names. Without any the configuration is the one beside the
+# Snakefile: Snakemake would merge it with a --configfile, and run its data sets too.
+CHOSEN = len(workflow.overwrite_configfiles)
+workflow.configfiles += [] if workflow.configfiles else [ROOT / "config.yaml"]
+FILES = [*workflow.configfiles[CHOSEN:], *workflow.configfiles[:CHOSEN]]
+# What imports this workflow as a module may have made its configuration of anything.
+IS_GIVEN = workflow.modifier.skip_configfile
 
 try:
-    CONFIG = settings.load_config(locate_files(dict(config), ROOT))
+    # Files are read here and not by Snakemake, so that they mean the same to `check` and to a run.
+    CONFIG = settings.load_config(
+        dict(config) if IS_GIVEN else FILES,
+        arguments=() if IS_GIVEN else workflow.config_settings.config_args or (),
+        beside=[Path(file).parent for file in FILES],
+    )
 except InflationaryFlowsError as problem:
-    raise WorkflowError(f"config: {problem}") from None
+    raise WorkflowError(str(problem).replace(f"{workflow.workdir_init}/", "")) from None
 
 STUDY = Study(CONFIG)
 IMAGES = STUDY.images
@@ -320,9 +329,8 @@ def tell_failures():
 
 def write_resolved_config():
     """Writes the configuration with all defaults beside the results, unless it stands there already."""
-    settings_text = yaml.safe_dump(STUDY.resolved, sort_keys=False, allow_unicode=True)
+    text = f"# Every setting of this run, defaults included.\n{dump_yaml(STUDY.resolved)}"
     # Files beside the Snakefile are found there again.
-    text = f"# Every setting of this run, defaults included.\n{settings_text}"
     text = text.replace(f"{ROOT}/", "")
     path = Path(RESOLVED_PATH)
     if (
@@ -331,7 +339,6 @@ def write_resolved_config():
         and is_recorded(path.name)
     ):
         return
-    files = workflow.overwrite_configfiles or [ROOT / "config.yaml"]
-    recorder = Recorder("configuration", inputs=files, repository=ROOT)
+    recorder = Recorder("configuration", inputs=FILES, repository=ROOT)
     with recorded(recorder), atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -7,6 +7,7 @@ for the pages on figures and on tables.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or 2 with one message on standard error if the user's input is wrong.
     """
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Not every locale has every letter of a name.
+            stream.reconfigure(errors="backslashreplace")
     try:
         # Imported here: a wrong spec of an experiment is an error of the user's as well.
         from inflationary_flows.config import export_schema, load_config, resolve
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command in PAGES:
             print(PAGES[options.command](), end="")
             return 0
-        config = load_config(options.config)
+        config = load_config(options.config, say=lambda note: print(note, file=sys.stderr))
         if options.command == "resolve":
             print(json.dumps(resolve(config), indent=2))
             return 0

@@ -4,45 +4,58 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from inflationary_flows.config.locating import located
 from inflationary_flows.config.messages import translate
 from inflationary_flows.config.models import Config
-from inflationary_flows.config.reading import read_yaml, require_mapping
+from inflationary_flows.config.reading import read_argument, read_yaml, require_mapping
 from inflationary_flows.config.walk import check
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError
 
 
 def load_config(
-    source: str | os.PathLike[str] | Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    arguments: Sequence[str] = (),
+    beside: Sequence[Path] = (),
+    say: Callable[[str], None] = lambda note: None,
 ) -> Config:
     """Reads and checks a configuration.
 
     Arguments:
-        source: Path of a YAML file, or its content as Snakemake hands it over.
+        source: Path of a YAML file; several, of which the later ones win; or content.
         overrides: Nested values that replace those of the source.
+        arguments: Entries of a command line, such as `seeds=[0, 1]`, that replace those of the source.
+        beside: Of content: folders where the files that it names are looked for first.
+        say: Told of what is right but may be a mistake.
 
     Raises:
         ConfigError: for the first problem found, with its place in the configuration.
     """
     if isinstance(source, Mapping):
-        return _validate(source, overrides)
-    path = Path(source)
-    raw = read_yaml(path)
+        files, raw = [], located(copy.deepcopy(require_mapping(source, "configuration")), beside, say)
+    else:
+        files, raw = [source] if isinstance(source, str | os.PathLike) else [*source], {}
+        for path in map(Path, files):
+            raw = _merged(raw, located(read_yaml(path), [path.parent], say))
+    for argument in arguments:
+        raw = _merged(raw, located(read_argument(argument), (), say))
     try:
-        return _validate(raw, overrides)
+        return _validate(_merged(raw, copy.deepcopy(dict(overrides or {}))))
     except ConfigError as problem:
-        raise ConfigError(f"{path}: {problem.where}", problem.expected, problem.got, problem.hint) from problem
+        origin = ", ".join([*map(os.fspath, files), *(["--config"] if arguments else [])])
+        where = f"{origin}: {problem.where}" if origin else problem.where
+        raise ConfigError(where, problem.expected, problem.got, problem.hint) from problem
 
 
-def _validate(source: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> Config:
-    raw = require_mapping(copy.deepcopy(dict(source)), "configuration")
-    raw = _merged(raw, overrides or {})
+def _validate(raw: dict[str, Any]) -> Config:
     _complete_datasets(raw)
     try:
         config = Config.model_validate(raw)

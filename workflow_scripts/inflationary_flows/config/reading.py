@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,71 @@ import yaml
 
 from inflationary_flows.errors import ConfigError, shorten
 
+# Values of a configuration, those that aliases repeat counted again: a few lines of aliases can stand for billions.
+_MOST_VALUES = 500_000
+_MERGE = "tag:yaml.org,2002:merge"
+
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with numbers such as 5e-4, and with repeated keys as errors."""
+    """PyYAML's safe loader with numbers such as 5e-4, and with repeated keys and endless aliases as errors."""
+
+    def get_single_node(self) -> Any:
+        node = super().get_single_node()
+        if node is not None:
+            _count(node, {})
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key that is not a single word", key_node.start_mark
-                )
-            key, line, merged = key_node.value, key_node.start_mark.line + 1, "tag:yaml.org,2002:merge"
-            if key_node.tag not in ("tag:yaml.org,2002:str", merged):
+                raise _refused("a key that is not a single word", key_node)
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if key_node.tag not in ("tag:yaml.org,2002:str", _MERGE):
                 got = f"{key}, which YAML reads as a number, a date, a truth value or nothing"
                 hint = f'write it in quotes ("{key}":), or choose another name.'
                 raise _WrongKey(line, "keys that are text", got, hint)
-            if key in seen and key_node.tag != merged:
+            if key in seen and key_node.tag != _MERGE:
                 hint = "keep one of the two; YAML would silently drop the first."
                 raise _WrongKey(line, "every key once", f'the key "{key}" for the second time', hint)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+    def construct_scalar(self, node: Any) -> Any:
+        text = super().construct_scalar(node)
+        try:
+            # JSON writes characters beyond the first 65,536 as two halves.
+            return text.encode("utf-16", "surrogatepass").decode("utf-16") if isinstance(text, str) else text
+        except UnicodeError:
+            raise _refused("half of a pair of surrogates, which is no character", node) from None
+
+    def construct_integer(self, node: Any) -> int:
+        """An integer of YAML 1.2: 010 is ten."""
+        text = self.construct_scalar(node).replace("_", "")
+        number = int(text, 0 if text[:2] in ("0x", "0o") else 10)
+        if abs(number) >= 2**63:
+            raise _refused("an integer of more than 63 bits", node)
+        return number
+
+
+def _refused(what: str, node: Any) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
+
+
+def _count(node: Any, counts: dict[int, int]) -> int:
+    """How many values a node stands for; refuses those that contain themselves, or stand for too many."""
+    if counts.setdefault(id(node), 0):
+        return counts[id(node)]
+    number = 1
+    for part in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for child in part if isinstance(part, tuple) else (part,):
+            if counts.get(id(child)) == 0:
+                raise _refused("an alias of what it is a part of", child)
+            number += _count(child, counts)
+            if number > _MOST_VALUES:
+                raise _refused(f"aliases that stand for more than {_MOST_VALUES} values", node)
+    counts[id(node)] = number
+    return number
 
 
 class _WrongKey(Exception):
@@ -45,12 +89,28 @@ _FLOAT = re.compile(
          |\.(?:nan|NaN|NAN))$""",
     re.VERBOSE,
 )
-# A copy per loader class, or every user of PyYAML in this process would get the new rule.
+_INTEGER = re.compile(r"^(?:[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+)$")
+_NUMBERS = (("tag:yaml.org,2002:float", _FLOAT), ("tag:yaml.org,2002:int", _INTEGER))
+# A copy per loader class, or every user of PyYAML in this process would get the new rules.
 _Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in rules if pair[0] != "tag:yaml.org,2002:float"]
+    first: [pair for pair in rules if pair[0] not in dict(_NUMBERS)]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper that quotes texts which one reader or the other would take for a number."""
+
+
+for _name, _pattern in _NUMBERS:
+    _Loader.add_implicit_resolver(_name, _pattern, list("-+0123456789."))
+    _Dumper.add_implicit_resolver(_name, _pattern, list("-+0123456789."))
+
+
+def dump_yaml(content: Any) -> str:
+    """Writes plain values so that `read_yaml` reads the same."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -60,42 +120,60 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: if the file is missing, not text, not YAML, empty, not a mapping, or repeats a
             key.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError(
             str(path),
             "an existing configuration file",
-            "a directory" if path.is_dir() else "none",
+            "a directory" if os.path.isdir(path) else "none",
             "check the path; config.yaml at the top of the repository is the default.",
         )
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as problem:
-        raise ConfigError(
-            str(path),
-            "text in UTF-8",
-            f"a file that is not ({problem.reason})",
-            "save it as UTF-8 text.",
-        ) from problem
+        got = f"a file that is not ({problem.reason})"
+        raise ConfigError(str(path), "text in UTF-8", got, "save it as UTF-8 text.") from problem
+    except OSError as problem:
+        got = f"one that is not ({problem.strerror})"
+        raise ConfigError(str(path), "a file that can be read", got, "look at its permissions.") from problem
+    # JSON is YAML, but for tabs between its values; within them it has none.
+    return require_mapping(_parsed(text.expandtabs() if path.suffix == ".json" else text, str(path)), str(path))
+
+
+def read_argument(argument: str) -> dict[str, Any]:
+    """Reads an entry of a command line, such as `seeds=[0, 1]`, by the rules of the file.
+
+    Raises:
+        ConfigError: if its value is not YAML.
+    """
+    key, _, text = argument.partition("=")
+    return {key: _parsed(text, f"--config {key}")}
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
     except _WrongKey as problem:
         line, *message = problem.args
-        raise ConfigError(f"{path}, line {line}", *message) from problem
+        raise ConfigError(f"{where}, line {line}", *message) from problem
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
-        place = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
         raise ConfigError(
-            place,
+            f"{where}, line {mark.line + 1}, column {mark.column + 1}" if mark else where,
             "YAML",
             f"text that is not ({problem.problem})",
             "look at indentation, quotes, brackets and colons at and above that line.",
         ) from problem
-    except (yaml.YAMLError, ValueError) as problem:
+    except RecursionError as problem:
+        hint = "look for brackets that are never closed."
+        raise ConfigError(where, "YAML", "text that nests too deep", hint) from problem
+    except Exception as problem:
+        # PyYAML has no error of its own for some values with tags, impossible dates, or control characters.
         raise ConfigError(
-            str(path),
+            where,
             "YAML",
             f"text that is not ({shorten(str(problem), 80)})",
-            "look for stray control characters, or impossible dates and numbers.",
+            "look for stray control characters, impossible dates and numbers, or tags (!!...).",
         ) from problem
-    return require_mapping(content, str(path))
 
 
 def require_mapping(content: Any, where: str) -> dict[str, Any]:
@@ -115,40 +193,3 @@ def require_mapping(content: Any, where: str) -> dict[str, Any]:
             'write sections as "datasets:", with their content indented below.',
         )
     return content
-
-
-def locate_files(raw: dict[str, Any], repository: Path) -> dict[str, Any]:
-    """Looks for own tables and images in the working directory, then in the folder of the workflow.
-
-    Arguments:
-        raw: A configuration that was not checked; its paths are replaced in place.
-        repository: Folder of the workflow.
-    """
-
-    def entries(*keys: str) -> list[Any]:
-        section: Any = raw
-        for key in keys:
-            section = section.get(key) if isinstance(section, dict) else None
-        return list(section.values()) if isinstance(section, dict) else []
-
-    named = [(dataset, "path") for dataset in [*entries("datasets"), *entries("extractors")]]
-    named += [(examples, "file") for examples in entries("experiments", "propagation", "examples")]
-    for entry, key in named:
-        path = entry.get(key) if isinstance(entry, dict) else None
-        if isinstance(path, str) and not Path(path).exists() and (repository / path).exists():
-            entry[key] = str(repository / path)
-    return raw
-
-
-def typed(value: Any) -> Any:
-    """Numbers and truth values within lists and mappings of --config, which Snakemake hands on as text."""
-    if isinstance(value, dict):
-        return {key: typed(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [typed(entry) for entry in value]
-    if not isinstance(value, str):
-        return value
-    for number in (int, float):
-        with suppress(ValueError):
-            return number(value)
-    return {"true": True, "false": False, "null": None}.get(value.lower(), value)

@@ -1,0 +1,61 @@
+"""Where the files are that a configuration names: beside it, in the working directory, or beside the workflow."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from inflationary_flows.errors import shorten
+
+# The folder of the Snakefile, where this library lies.
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def located(raw: dict[str, Any], beside: Sequence[Path], say: Callable[[str], None]) -> dict[str, Any]:
+    """Looks for own tables, images and weights beside the configuration, in the working directory, beside the workflow.
+
+    Arguments:
+        raw: A configuration that was not checked; its relative paths are replaced in place, by ones that start at the
+            working directory if they are below it, and by absolute ones elsewhere. Those of missing files stay.
+        beside: The folder of the configuration; none if it comes from no file.
+        say: Told of files that another one of the same name, in the working directory, may be mistaken for.
+    """
+    for entry, key in _named(raw):
+        path = entry.get(key)
+        if isinstance(path, str) and not os.path.isabs(path):
+            entry[key] = _locate(path, beside, say)
+    return raw
+
+
+def _named(raw: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Parts of a configuration that name files, each with the key that does."""
+    seen: set[int] = set()
+    for *keys, key in (("datasets", "path"), ("extractors", "path"), ("experiments", "propagation", "examples", "file")):
+        section: Any = raw
+        for name in keys:
+            section = section.get(name) if isinstance(section, dict) else None
+        for entry in section.values() if isinstance(section, dict) else ():
+            # An entry that an alias repeats is one and the same.
+            if isinstance(entry, dict) and id(entry) not in seen:
+                seen.add(id(entry))
+                yield entry, key
+
+
+def _locate(path: str, beside: Sequence[Path], say: Callable[[str], None]) -> str:
+    for folder in (*beside, Path(), REPOSITORY):
+        found = os.path.join(os.path.realpath(folder), path)
+        if os.path.exists(found):
+            if folder in beside and _are_different(found, path):
+                say(f"{shorten(path)}: read beside the configuration; the file in the working directory is another one.")
+            below = os.path.relpath(found)
+            return found if below.startswith("..") else below
+    return path
+
+
+def _are_different(found: str, other: str) -> bool:
+    if not os.path.exists(other) or os.path.samefile(found, other):
+        return False
+    return not (os.path.isfile(found) and os.path.isfile(other) and filecmp.cmp(found, other, shallow=False))
