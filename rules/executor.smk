@@ -1,11 +1,13 @@
-"""Three things that Snakemake and its SLURM executor have to be told, as no option of them says so.
+"""Four things that Snakemake and its SLURM executor have to be told, as no option of them says so.
 
 Needs nothing, makes nothing. The scheduler is told on any machine, the executor where there is one; tests/slurm fails
 without either of the latter.
 """
 
+import os
 import sys
 import threading
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
@@ -60,7 +62,19 @@ def preempted_is_ended(ask):
     return states
 
 
+def found_from_elsewhere(read):
+    """Reading of partitions that a profile names by a path from where Snakemake was started, which --directory has left."""
+
+    def partitions(file):
+        folders = ["", os.environ.get("PWD", ""), workflow.basedir]
+        files = [Path(folder) / file for folder in folders]
+        return read(next(filter(Path.is_file, files), file))
+
+    return partitions
+
+
 if EXECUTOR is not None:
+    EXECUTOR.read_partition_file = found_from_elsewhere(EXECUTOR.read_partition_file)
     EXECUTOR.query_job_status = preempted_is_ended(EXECUTOR.query_job_status)
     # Snakemake within a job of the cluster has to know how large groups are, or it takes a group for as many groups as it
     # has unconnected parts and starts itself again for each.
