@@ -28,9 +28,10 @@ class InflationaryFlowsError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        got = self.got if self.got.endswith("...") else self.got.rstrip(".")
-        hint = self.hint if self.hint.endswith((".", "?", "!", ".)")) else f"{self.hint}."
-        return f"{self.where}: expected {self.expected}, got {got}.\nHint: {hint}"
+        where, expected, got, hint = (cut(text, 2_000) for text in (self.where, self.expected, self.got, self.hint))
+        got = got if got.endswith("...") else got.rstrip(".")
+        hint = hint if hint.endswith((".", "?", "!", ".)")) else f"{hint}."
+        return f"{where}: expected {expected}, got {got}.\nHint: {hint}"
 
 
 class ConfigError(InflationaryFlowsError):
@@ -67,5 +68,12 @@ class InferenceError(InflationaryFlowsError):
 
 def shorten(value: Any, limit: int = 60) -> str:
     """A value for a message: its `repr`, cut to `limit` characters."""
-    text = repr(value)
+    # Python writes no integers of thousands of digits.
+    text = f"an integer of {value.bit_length()} bits" if isinstance(value, int) and abs(value) > 10**40 else repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def cut(text: str, limit: int = 100) -> str:
+    """Text of the user for a message: in one line, without control characters, cut to `limit` characters."""
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: limit + 1])
+    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -33,31 +33,44 @@ def read_exponent_form(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, BeforeValidator(read_exponent_form), Field(allow_inf_nan=False)]
-PositiveNumber = Annotated[float, BeforeValidator(read_exponent_form), Field(gt=0, allow_inf_nan=False)]
-NonNegativeNumber = Annotated[float, BeforeValidator(read_exponent_form), Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, BeforeValidator(read_exponent_form), Field(gt=0, lt=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+# Bounds that nobody meets but by mistake: within them, products and logarithms of a few numbers stay finite.
+LEAST, MOST = 1e-30, 1e30
+# No list, loop or array of more than this ends.
+MOST_COUNTED = 10**9
+
+Number = Annotated[float, BeforeValidator(read_exponent_form), Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
+PositiveNumber = Annotated[
+    float, BeforeValidator(read_exponent_form), Field(gt=0, ge=LEAST, le=MOST, allow_inf_nan=False)
+]
+NonNegativeNumber = Annotated[float, BeforeValidator(read_exponent_form), Field(ge=0, le=MOST, allow_inf_nan=False)]
+Fraction = Annotated[float, BeforeValidator(read_exponent_form), Field(gt=0, lt=1, ge=LEAST, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
+# Of what is a job, or a file, each.
+Jobs = Annotated[int, Field(ge=1, le=10_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-# Names become directories and wildcards: no separators, nothing a shell would mind.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
-DottedName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_.-]*$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
-Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
-Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(MB|GB)$")]
+# Names become directories and wildcards: no separators, nothing a shell would mind, and a dot only before a digit, so
+# that no folder is called like a table beside it.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+DottedName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]([a-z0-9_-]|\.[0-9]){0,63}$")]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$")]
+Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}(s|m|h|d)$")]
+Memory = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}(MB|GB)$")]
 # The same, or an estimate from the size of the network.
-EstimatedDuration = Annotated[str, StringConstraints(pattern=r"^(auto|[1-9][0-9]*(s|m|h|d))$")]
-EstimatedMemory = Annotated[str, StringConstraints(pattern=r"^(auto|[1-9][0-9]*(MB|GB))$")]
+EstimatedDuration = Annotated[str, StringConstraints(pattern=r"^(auto|[1-9][0-9]{0,5}(s|m|h|d))$")]
+EstimatedMemory = Annotated[str, StringConstraints(pattern=r"^(auto|[1-9][0-9]{0,5}(MB|GB))$")]
 
 # What the patterns above ask for, in words.
 PATTERNS = {
-    r"^[a-z0-9_]+$": "a name of lower-case letters, digits and underscores",
-    r"^[a-z0-9_][a-z0-9_.-]*$": "a name of lower-case letters, digits, underscores, dots, hyphens",
-    r"^[1-9][0-9]*(s|m|h|d)$": 'a duration such as "30m" or "2h"',
-    r"^[1-9][0-9]*(MB|GB)$": 'an amount of memory such as "2GB" or "500MB"',
-    r"^(auto|[1-9][0-9]*(s|m|h|d))$": 'a duration such as "30m" or "2h", or auto',
-    r"^(auto|[1-9][0-9]*(MB|GB))$": 'an amount of memory such as "2GB" or "500MB", or auto',
+    r"^[a-z0-9_]{1,64}$": "a name of lower-case letters, digits and underscores, 64 at most",
+    r"^[a-z0-9_]([a-z0-9_-]|\.[0-9]){0,63}$": "a name of lower-case letters, digits, underscores, hyphens, and dots "
+    "before digits, 64 at most",
+    r"^[^\x00-\x08\x0b-\x1f\x7f]+$": "a text without control characters",
+    r"^[1-9][0-9]{0,5}(s|m|h|d)$": 'a duration such as "30m" or "2h"',
+    r"^[1-9][0-9]{0,5}(MB|GB)$": 'an amount of memory such as "2GB" or "500MB"',
+    r"^(auto|[1-9][0-9]{0,5}(s|m|h|d))$": 'a duration such as "30m" or "2h", or auto',
+    r"^(auto|[1-9][0-9]{0,5}(MB|GB))$": 'an amount of memory such as "2GB" or "500MB", or auto',
 }
 
 SolverName = Literal[

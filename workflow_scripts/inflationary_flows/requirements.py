@@ -6,11 +6,13 @@ Sections of experiments are checked with these, so nothing here imports the pack
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from inflationary_flows.errors import ConfigError, shorten
+from inflationary_flows.errors import ConfigError, cut, shorten
 
 
 def did_you_mean(word: Any, known: Iterable[Any]) -> str | None:
@@ -74,15 +76,37 @@ def require_one(given: Mapping[str, Any], where: str, hint: str) -> None:
 
 
 def require_file(path: str, where: str, or_folder: bool = False) -> None:
-    """Raises `ConfigError` if there is no such file, or folder where one will do."""
-    found = Path(path)
-    if not (found.is_file() or (or_folder and found.is_dir())):
-        raise ConfigError(
-            where,
-            "an existing file or folder" if or_folder else "an existing file",
-            f'"{path}", which is {"a directory" if found.is_dir() else "missing"}',
-            f"paths start at the working directory, {Path.cwd().name}/.",
-        )
+    """Raises `ConfigError` if there is no such file, or folder where one will do, or Snakemake cannot take its name."""
+    expected = "an existing file or folder" if or_folder else "an existing file"
+    if not (os.path.isfile(path) or (or_folder and os.path.isdir(path))):
+        got = f'"{cut(path)}", which is {"a directory" if os.path.isdir(path) else "missing"}'
+        hint = f"paths start at the configuration, at the working directory, {Path.cwd().name}/, or at the Snakefile."
+        raise ConfigError(where, expected, got, hint)
+    if re.search(r"\{.*\}", path, re.DOTALL):
+        hint = "rename the file or its folder: Snakemake takes what is between braces for a wildcard."
+        raise ConfigError(where, f"{expected} without braces in its path", f'"{cut(path)}"', hint)
+
+
+# Rate times time: the variance of the noise grows by its exponential, and exp(700) is the largest number.
+_MOST_GROWTH, _LEAST_GROWTH, _LEAST_START = 300.0, 1e-6, 1e-100
+
+
+def growth_problem(rate: float, first: float, last: float, kernel: str) -> tuple[str, str] | None:
+    """What is expected of times and what was got instead, where a noise schedule would not be finite.
+
+    Arguments:
+        rate: Rate of the fastest direction: rho, or twice that if dimensions are kept.
+        first, last: Times at which the schedule begins and ends.
+        kernel: Family of kernels.
+    """
+    if not rate * last <= _MOST_GROWTH:
+        return f"a time of at most {_MOST_GROWTH / rate:.4g}, at the rate {rate:g}", f"{last:g}"
+    if not rate * (last - first) >= _LEAST_GROWTH:
+        expected = f"a time of at least {first + _LEAST_GROWTH / rate:.4g}, at the rate {rate:g} from {first:g} on"
+        return expected, f"{last:g}"
+    if kernel == "proportional" and not rate * first >= _LEAST_START:
+        return "a beginning at which a proportional kernel is not zero", f"t_min = {first:g}"
+    return None
 
 
 def require_mixture(weights: Sequence[float], components: Mapping[str, Sequence[Any]], where: str, each: str) -> None:

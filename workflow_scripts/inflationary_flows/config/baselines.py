@@ -24,6 +24,7 @@ from inflationary_flows.fields import (
     Seed,
     Seeds,
     Text,
+    Whole,
     read_exponent_form,
 )
 from inflationary_flows.requirements import describe_value, key_of, listing, require_fit, suggest
@@ -44,7 +45,7 @@ class Chart(Section):
 
     layers: Count = Field(6, description="Coupling layers.")
     univariate: Literal["spline", "affine"] = Field("spline", description="How a layer transforms each coordinate.")
-    bins: Annotated[int, Field(ge=2)] = Field(8, description="spline: bins of a coordinate.")
+    bins: Annotated[Count, Field(ge=2)] = Field(8, description="spline: bins of a coordinate.")
     hidden_layers: Count = Field(2, description="Hidden layers of the networks inside of coupling layers.")
     conditioner: Literal["mlp", "convolution"] = Field(
         "mlp", description="What these networks are; convolution is for sets of images."
@@ -79,12 +80,12 @@ class Budget(Section):
 
     chart: Chart = Field(default_factory=Chart, description="Invertible layers of the injective flows.")
     batch_size: Count = Field(256, description="Points a step.")
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+    warmup_steps: Whole = Field(
         50, description="Steps of linear warm-up, at most a fifth of all; a cosine decay follows."
     )
     ema_half_life: PositiveNumber = Field(20_000.0, description="Half-life of the averaged weights, in points seen.")
     gradient_clip: PositiveNumber = Field(1.0, description="Largest norm of the gradient.")
-    exact_dims: Annotated[int, Field(ge=0)] = Field(
+    exact_dims: Whole = Field(
         4, description="Most kept dimensions with an exact log det of J^T J; above, it is estimated."
     )
     probes: Count = Field(1, description="Estimate: random vectors of a point.")
@@ -99,13 +100,13 @@ class Budget(Section):
     threads: Count = Field(1, description="Threads of a job.")
     runtime: Duration = Field("1h", description="Time limit of a search, and of a training. Grows with each attempt.")
     mem: Memory = Field("4GB", description="Memory, likewise.")
-    gpu: Annotated[int, Field(ge=0, le=1)] = Field(0, description="GPUs of a job.")
+    gpu: Annotated[Whole, Field(le=1)] = Field(0, description="GPUs of a job.")
 
 
 class ComparedImages(Section):
     """Images that every method generates; extractors and reference are those of experiments.images."""
 
-    samples: Annotated[int, Field(ge=2)] = Field(10_000, description="Images generated for each sample seed.")
+    samples: Annotated[Count, Field(ge=2)] = Field(10_000, description="Images generated for each sample seed.")
     sample_seeds: SampleSeeds = Field(
         default_factory=lambda: [0, 1, 2], description="Seeds of independent sets of images, by one model."
     )
@@ -219,10 +220,10 @@ class Baselines(Section):
         default_factory=dict, description="Methods by the name that tables have."
     )
     seeds: Seeds = Field(default_factory=lambda: [0, 1, 2], description="Training seeds; one model each.")
-    samples: Annotated[int, Field(ge=10)] = Field(
+    samples: Annotated[Count, Field(ge=10)] = Field(
         5_000, description="Points a side of energy distance and classifier (or as many as the test split has)."
     )
-    search_samples: Annotated[int, Field(ge=10)] = Field(
+    search_samples: Annotated[Count, Field(ge=10)] = Field(
         2_000, description="Points a side of the search's energy distance (or as many as the validation split has)."
     )
     shown: Count = Field(1_000, description="Points in figures.")

@@ -15,7 +15,17 @@ from inflationary_flows.data.pixels import ImageFormat, find_image_format
 from inflationary_flows.data.tables import table_dimension
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError, DataError
-from inflationary_flows.fields import Fraction, NetworkName, ScheduleName, Section, Seed, Text, TrainingName, Unique
+from inflationary_flows.fields import (
+    Count,
+    Fraction,
+    NetworkName,
+    ScheduleName,
+    Section,
+    Seed,
+    Text,
+    TrainingName,
+    Unique,
+)
 from inflationary_flows.requirements import key_of, listing, require_file, require_fit
 
 if TYPE_CHECKING:
@@ -23,25 +33,29 @@ if TYPE_CHECKING:
 
 ToyName = Literal["circles", "moons", "sine", "s_curve", "swirl", "alt_s_curve", "alt_swirl"]
 ResizeFilter = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
-Resolution = Annotated[int, Field(ge=2)]
+Resolution = Annotated[Count, Field(ge=2, le=4_096)]
 # What points do not depend on.
 _USES = {"schedules", "network", "training", "label"}
+
+
+# Numbers of a data set that is drawn: 8 GB.
+_MOST_NUMBERS = 10**9
 
 
 class Sizes(Section):
     """Numbers of points drawn for a toy."""
 
-    train: int = Field(50_000, ge=2, description="Points to train on.")
-    validation: int = Field(10_000, ge=2, description="Points for the validation loss.")
-    test: int = Field(20_000, ge=2, description="Fresh points for the experiments.")
+    train: Annotated[Count, Field(ge=2)] = Field(50_000, description="Points to train on.")
+    validation: Annotated[Count, Field(ge=2)] = Field(10_000, description="Points for the validation loss.")
+    test: Annotated[Count, Field(ge=2)] = Field(20_000, description="Fresh points for the experiments.")
 
 
 class PatchSizes(Section):
     """Numbers of patches cut from photographs."""
 
-    train: int = Field(20_000, ge=2, description="Patches to train on.")
-    validation: int = Field(1_000, ge=2, description="Patches for the validation loss.")
-    test: int = Field(4_000, ge=2, description="Patches for the experiments.")
+    train: Annotated[Count, Field(ge=2)] = Field(20_000, description="Patches to train on.")
+    validation: Annotated[Count, Field(ge=2)] = Field(1_000, description="Patches for the validation loss.")
+    test: Annotated[Count, Field(ge=2)] = Field(4_000, description="Patches for the experiments.")
 
 
 class Fractions(Section):
@@ -84,13 +98,7 @@ class Source(Section):
         """Schedules, network and training settings fit the points."""
         name, config = key_of(where), study.config
         network, training = config.networks[self.network], config.training[self.training]
-        if self.image is None and network.kind == "unet":
-            raise ConfigError(
-                f"{where}.network",
-                f"a network for points without an image grid (kind {self.kind})",
-                f'"{self.network}", which is a unet',
-                "use a network of kind mlp.",
-            )
+        self.require_network(self.network, where, study)
         for schedule in self.schedules:
             require_fit(config.schedules[schedule].kept_dims, schedule, name, study.dimension_of(name))
         for key in ("flip", "augment"):
@@ -108,6 +116,20 @@ class Source(Section):
                 f'"{self.network}" of kind {network.kind}',
                 "use a network of kind unet, or flip alone.",
             )
+
+    def require_network(self, name: str | None, where: str, study: Study) -> None:
+        """Raises `ConfigError` if a network cannot be built for the points."""
+        network = study.config.networks[name or self.network]
+        if network.kind != "unet":
+            return
+        if self.image is None:
+            raise ConfigError(
+                f"{where}.network",
+                f"a network for points without an image grid (kind {self.kind})",
+                f'"{name}", which is a unet',
+                "use a network of kind mlp.",
+            )
+        network.require_fit(self.image, f"networks.{name}")
 
 
 class Toy(Source):
@@ -127,7 +149,9 @@ class EmbeddedToy(Source):
 
     kind: Literal["embedded"] = Field(..., description="Kind of data set.")
     base: ToyName = Field(..., description="The toy that is embedded.")
-    dimension: Annotated[int, Field(ge=3)] = Field(..., description="The number of coordinates D it is put into.")
+    dimension: Annotated[Count, Field(ge=3, le=10_000)] = Field(
+        ..., description="The number of coordinates D it is put into."
+    )
     sizes: Sizes = Field(default_factory=Sizes, description="Numbers of points of the splits.")
 
     def check(self, where: str, study: Study) -> None:
@@ -152,6 +176,14 @@ def _require_rank(sizes: Sizes, dimension: int, where: str) -> None:
             str(sizes.train),
             "a covariance of full rank needs more points than dimensions.",
         )
+    _require_memory(sizes, dimension, where)
+
+
+def _require_memory(sizes: Sizes | PatchSizes, dimension: int, where: str) -> None:
+    points = sizes.train + sizes.validation + sizes.test
+    if points * dimension > _MOST_NUMBERS:
+        expected = f"at most {_MOST_NUMBERS // dimension} points in all (D = {dimension})"
+        raise ConfigError(f"{where}.sizes", expected, str(points), "draw fewer: they are kept in memory.")
 
 
 class Digits(Source):
@@ -167,11 +199,16 @@ class PhotoPatches(Source):
     """Patches of photographs."""
 
     kind: Literal["photo_patches"] = Field(..., description="Kind of data set.")
-    resolution: Annotated[int, Field(ge=2, le=64)] = Field(
+    resolution: Annotated[Count, Field(ge=2, le=64)] = Field(
         32, description="Pixels a side after resizing; patches are cut at least 64 pixels wide."
     )
     resize: ResizeFilter = Field("box", description="The filter that resizes them.")
     sizes: PatchSizes = Field(default_factory=PatchSizes, description="Numbers of patches of the splits.")
+
+    def check(self, where: str, study: Study) -> None:
+        """Patches fit into memory."""
+        super().check(where, study)
+        _require_memory(self.sizes, study.dimension_of(key_of(where)), where)
 
 
 class ImageFiles(Source):
@@ -179,7 +216,7 @@ class ImageFiles(Source):
 
     path: Text | None = Field(
         None,
-        description="The file (image_folder and idx: or the folder), relative to the working directory.",
+        description="The file (image_folder and idx: or the folder), looked for beside the configuration first.",
     )
     checksum: Text | None = Field(
         None, description="What the file at path must hash to, sha256:... or md5:...", json_schema_extra=CHECKSUM
@@ -323,7 +360,7 @@ class ImageFolder(ImageFiles):
 class Table(Source):
     """A table of your own."""
 
-    path: Text = Field(..., description="The file, relative to the working directory.")
+    path: Text = Field(..., description="The file, looked for beside the configuration first.")
     standardise: bool = Field(
         True,
         description="Whether the eigenbasis is that of columns divided by their standard deviation. Points stay in "

@@ -68,7 +68,7 @@ def require_source(path: str | None, download: Any, where: str) -> None:
 class Inception(Section):
     """The network of the FID: weights by path, or fetched."""
 
-    path: Text | None = Field(None, description="File of the weights, relative to the working directory.")
+    path: Text | None = Field(None, description="File of the weights, looked for like tables.")
     download: Download | None = Field(None, description="Where to fetch it, in place of path.")
     sha256: Annotated[Text, Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$"})] = Field(
         "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",

@@ -33,7 +33,11 @@ def located(raw: dict[str, Any], beside: Sequence[Path], say: Callable[[str], No
 def _named(raw: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     """Parts of a configuration that name files, each with the key that does."""
     seen: set[int] = set()
-    for *keys, key in (("datasets", "path"), ("extractors", "path"), ("experiments", "propagation", "examples", "file")):
+    for *keys, key in (
+        ("datasets", "path"),
+        ("extractors", "path"),
+        ("experiments", "propagation", "examples", "file"),
+    ):
         section: Any = raw
         for name in keys:
             section = section.get(name) if isinstance(section, dict) else None
@@ -49,7 +53,7 @@ def _locate(path: str, beside: Sequence[Path], say: Callable[[str], None]) -> st
         found = os.path.join(os.path.realpath(folder), path)
         if os.path.exists(found):
             if folder in beside and _are_different(found, path):
-                say(f"{shorten(path)}: read beside the configuration; the file in the working directory is another one.")
+                say(f"{shorten(path)}: read beside the configuration; that of the working directory is another one.")
             below = os.path.relpath(found)
             return found if below.startswith("..") else below
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
 from collections.abc import Iterable, Mapping
 from functools import reduce
@@ -11,8 +12,8 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 
-from inflationary_flows.errors import ConfigError, shorten
-from inflationary_flows.fields import PATTERNS
+from inflationary_flows.errors import ConfigError, cut, shorten
+from inflationary_flows.fields import LEAST, MOST, MOST_COUNTED, PATTERNS
 from inflationary_flows.requirements import describe_value, did_you_mean, listing, suggest
 
 Location = tuple[str | int, ...]
@@ -54,7 +55,7 @@ def join(location: Location) -> str:
     """Writes a place in the configuration, such as `seeds[1]` or `schedules.prp.rho`."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{cut(part)}"
     return text or "configuration"
 
 
@@ -80,7 +81,7 @@ def _describe_problem(
         hint = suggest(tag, tags, f'write "{_TAG}: {tags[0]}", for example.')
         return ConfigError(f"{where}.{_TAG}", f"one of {listing(tags)}", describe_value(tag), hint)
     annotation, metadata, description = _type_at(model, location, raw)
-    expected = _describe_type(annotation, metadata)
+    expected = _describe_type(annotation, metadata, given)
     if kind == "missing":
         _, sections, tag = _section_at(model, location[:-1], raw)
         if any(location[-1] not in section.model_fields for section in sections.values()):
@@ -110,6 +111,8 @@ def _hint(kind: str, given: Any, annotation: Any, meaning: str) -> str:
         return f'did you mean "{near}"?'
     if isinstance(given, bool) or (isinstance(given, str) and given.lower() in ("yes", "no")):
         return "true, false, yes and no are truth values in YAML; write a number or a word."
+    if isinstance(given, int | float) and annotation is str:
+        return f'write it in quotes: "{shorten(given)}".'
     if isinstance(given, str) and not choices and annotation in (int, float):
         return "write the number without quotes or units."
     if isinstance(given, float) and given.is_integer() and annotation is int:
@@ -226,7 +229,7 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def _describe_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
+def _describe_type(annotation: Any, metadata: tuple[Any, ...], given: Any = None) -> str:
     """Says in words what a type and its constraints accept."""
     choices = _choices(annotation)
     if choices:
@@ -237,7 +240,7 @@ def _describe_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
     if annotation is bool:
         return "true or false"
     if annotation in (int, float):
-        return ("an integer" if annotation is int else "a number") + _bounds(metadata)
+        return ("an integer" if annotation is int else "a number") + _bounds(metadata, given)
     if get_origin(annotation) is list:
         inner, constraints = unwrap(get_args(annotation)[0])
         least = "at least one entry" if any(isinstance(item, MinLen) for item in metadata) else "entries"
@@ -249,15 +252,19 @@ def _describe_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
     return "a mapping of keys to values"
 
 
-def _bounds(metadata: tuple[Any, ...]) -> str:
+# Bounds of values in words. The order is that of a sentence.
+_BOUNDS = {Gt: "above {gt}", Ge: "of at least {ge}", Lt: "below {lt}", Le: "of at most {le}"}
+_FAR = (LEAST, -MOST, MOST, MOST_COUNTED)
+
+
+def _bounds(metadata: tuple[Any, ...], given: Any) -> str:
+    """What limits a number, but for far bounds that a given one keeps to."""
+    narrowest = {type(item): dataclasses.asdict(item) for item in metadata if type(item) in _BOUNDS}
     texts = []
-    for item in metadata:
-        if isinstance(item, Gt):
-            texts.append(f"above {item.gt}")
-        elif isinstance(item, Ge):
-            texts.append(f"of at least {item.ge}")
-        elif isinstance(item, Lt):
-            texts.append(f"below {item.lt}")
-        elif isinstance(item, Le):
-            texts.append(f"of at most {item.le}")
+    for kind, words in _BOUNDS.items():
+        (limit,) = narrowest.get(kind, {"": None}).values()
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        beyond = is_number and limit is not None and (given < limit if kind is Ge else given > limit)
+        if limit is not None and (limit not in _FAR or beyond):
+            texts.append(words.format(**narrowest[kind]))
     return " " + " and ".join(texts) if texts else ""

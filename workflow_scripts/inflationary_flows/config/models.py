@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -11,7 +12,9 @@ from inflationary_flows.config.datasets import Dataset
 from inflationary_flows.config.experiments import Experiments
 from inflationary_flows.config.images import Extractors
 from inflationary_flows.config.machines import Hardware, Limits
+from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import ConfigError
+from inflationary_flows.experiments.layout import trained_flows
 from inflationary_flows.fields import (
     Count,
     DottedName,
@@ -29,8 +32,11 @@ from inflationary_flows.fields import (
     SolverName,
     Text,
     TrainingName,
+    Whole,
 )
-from inflationary_flows.requirements import require_one
+from inflationary_flows.networks.presets import PRESETS
+from inflationary_flows.networks.shapes import require_shape
+from inflationary_flows.requirements import growth_problem, require_one
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
@@ -143,6 +149,12 @@ class Schedule(Section):
         if self.t_min is not None and self.t_max is not None and self.t_min >= self.t_max:
             expected = f"a number above t_min ({self.t_min:g})"
             raise ConfigError(f"{where}.t_max", expected, f"{self.t_max:g}", "lengthen t_max.")
+        if self.t_max is not None:
+            rate = self.rho * (2 if self.kept_dims else 1)
+            start = math.log1p(self.gamma0) / rate if self.kernel == "proportional" else 0.0
+            problem = growth_problem(rate, start if self.t_min is None else self.t_min, self.t_max, self.kernel)
+            if problem is not None:
+                raise ConfigError(f"{where}.t_max", *problem, "lower t_max or rho.")
 
 
 class Mlp(Section):
@@ -151,9 +163,7 @@ class Mlp(Section):
     kind: Literal["mlp"] = Field(..., description="Kind of network.")
     width: Count = Field(128, description="Units of a layer.")
     blocks: Count = Field(3, description="Residual blocks.")
-    frequencies: Annotated[int, Field(ge=0)] = Field(
-        64, description="Random Fourier features of the whitened point; 0 for none."
-    )
+    frequencies: Whole = Field(64, description="Random Fourier features of the whitened point; 0 for none.")
     bandwidth: PositiveNumber = Field(
         1.5, description="Standard deviation of their frequencies, per unit of the whitened point."
     )
@@ -188,6 +198,11 @@ class Unet(Section):
         "ambient", description="Coordinates the network works in: pixels, or those of the eigenbasis."
     )
 
+    def require_fit(self, image: ImageFormat, where: str) -> None:
+        """Raises `ConfigError` if it cannot be built for images."""
+        preset = PRESETS[self.preset]
+        require_shape(image.shape, self.channels or preset["channels"], self.patch or preset["patch"], where)
+
 
 Network = Annotated[Mlp | Unet, Field(discriminator="kind")]
 
@@ -198,9 +213,7 @@ class Training(Section):
     steps: Count = Field(3_000, description="Optimiser steps.")
     batch_size: Count = Field(512, description="Points a step.")
     learning_rate: PositiveNumber = Field(5e-3, description="Peak learning rate of Adam.")
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(
-        200, description="Steps of linear warm-up; a cosine decay follows."
-    )
+    warmup_steps: Whole = Field(200, description="Steps of linear warm-up; a cosine decay follows.")
     ema_half_life: PositiveNumber = Field(100_000.0, description="Half-life of the averaged weights, in points seen.")
     targets: Literal["sample", "posterior_mean"] = Field(
         "posterior_mean",
@@ -235,9 +248,7 @@ class Training(Section):
     mem: EstimatedMemory = Field(
         "2GB", description="Memory of a training job; auto estimates it. Grows with each attempt."
     )
-    gpu: Annotated[int, Field(ge=0)] = Field(
-        0, description="GPUs of a training job; several share each batch, one process a GPU."
-    )
+    gpu: Whole = Field(0, description="GPUs of a training job; several share each batch, one process a GPU.")
 
     def check(self, where: str, study: Study) -> None:
         """The warm-up ends, and batches can be shared."""
@@ -299,7 +310,14 @@ class Config(Section):
     seeds: Seeds = Field(default_factory=lambda: [0], description="Training seeds; one flow each.")
 
     def check(self, where: str, study: Study) -> None:
-        """No schedule has a name that tables use for something else."""
+        """No schedule or data set has a name that something else has, and variants fit their data sets."""
+        if "extractors" in self.datasets:
+            got = '"extractors", a folder of results/downloads'
+            raise ConfigError("datasets.extractors", "another name", got, "rename the data set.")
+        for dataset, _, seed in trained_flows(study):
+            variant = seed.partition("-")[2]
+            if variant:
+                self.datasets[dataset].require_network(self.variants[variant].network, f"variants.{variant}", study)
         for name in BASELINES:
             if name in self.schedules:
                 raise ConfigError(

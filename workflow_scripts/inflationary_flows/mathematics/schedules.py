@@ -26,6 +26,7 @@ from torch.nn.functional import logsigmoid
 
 from inflationary_flows.errors import ScheduleError
 from inflationary_flows.mathematics.eigenbasis import participation_ratio
+from inflationary_flows.requirements import growth_problem
 
 Kernel = Literal["proportional", "floor"]
 Gap = Literal["orig", "constant"]
@@ -290,6 +291,14 @@ def make_schedule(
             "use inflation_gap <= 1, gap: orig, or kernel: floor",
         )
     rate = rho * float(exponents.max())
+    least = gamma0 * (1.0 if signal_left is None else signal_left)
+    if not (least > 0 and rate > 0 and math.isfinite(1 / rate) and math.isfinite(float(spectrum.max()) / least)):
+        raise ScheduleError(
+            "schedule.gamma0",
+            "noise, rate and signal within the range of numbers",
+            f"gamma0 = {gamma0:g}, rho = {rho:g}, signal_left = {signal_left}",
+            "choose less extreme ones",
+        )
     if (t_max is None) == (signal_left is None):
         raise ScheduleError(
             "schedule.t_max",
@@ -314,4 +323,7 @@ def make_schedule(
             f"t_min = {first:.4g}, t_max = {last:.4g}",
             "lengthen t_max, or lower signal_left",
         )
+    problem = growth_problem(rate, first, last, kernel)
+    if problem is not None:
+        raise ScheduleError("schedule.t_max", *problem, "choose less extreme rates and times")
     return Schedule(spectrum, exponents, kept, kernel, rho, gamma0, first, last)

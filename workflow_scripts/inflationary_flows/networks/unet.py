@@ -10,13 +10,11 @@ from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from inflationary_flows.errors import ConfigError
+from inflationary_flows.networks.shapes import groups_of, require_shape
 
 # The clock in units of diffusers' sinusoidal embedding, whose fastest feature turns one radian per unit: a schedule
 # spans about six radians, so that neighbouring integration times have similar features.
 _CLOCK_UNITS = 8.0
-# Groups of the group normalisation, for wide networks and for narrow ones.
-_GROUPS, _FEW_GROUPS, _WIDE = 32, 8, 128
 
 
 class ImageUNet(nn.Module):
@@ -33,7 +31,7 @@ class ImageUNet(nn.Module):
         channels_last: Memory layout in which convolutions run; affects speed only.
 
     Raises:
-        ConfigError: if the image cannot be cut into patches, or halved as often as asked.
+        ConfigError: if the image cannot be cut into patches, or halved as often as asked, or channels into groups.
     """
 
     def __init__(
@@ -52,16 +50,8 @@ class ImageUNet(nn.Module):
         self.patch = patch
         self.labels = labels
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        depth, height, width = self.image
-        halvings = len(channels) - 1
-        if height != width or height % (patch * 2**halvings):
-            raise ConfigError(
-                "networks.channels",
-                f"square images whose side is a multiple of {patch * 2**halvings}, "
-                f"to be cut into patches of {patch} and halved {halvings} times",
-                f"{height} x {width} pixels",
-                "list fewer channels, or use smaller patches",
-            )
+        require_shape(image, channels, patch)
+        depth, height, _ = self.image
         sides = [height // patch // 2**level for level in range(len(channels))]
         kinds = ["Attn" if side in attention else "" for side in sides]
         folded = depth * patch**2
@@ -75,7 +65,7 @@ class ImageUNet(nn.Module):
             block_out_channels=tuple(channels),
             down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
             up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
-            norm_num_groups=_GROUPS if min(channels) >= _WIDE else _FEW_GROUPS,
+            norm_num_groups=groups_of(channels),
             dropout=dropout,
             add_attention=bool(attention),
             attention_head_dim=None,

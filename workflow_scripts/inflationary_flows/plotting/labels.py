@@ -1,4 +1,8 @@
-"""How figures call data sets, schedules and methods: cosmetic, hence read beside the workflow's inputs."""
+"""How figures call data sets, schedules and methods: cosmetic, hence read beside the workflow's inputs.
+
+Text of the user is drawn as it is: to Matplotlib, dollars are formulas, and an underscore at the beginning of a label
+keeps it out of legends.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,11 @@ class Labels:
 
     Attributes:
         resolved: The resolved configuration.
+        drawn: Whether Matplotlib will draw them.
     """
 
     resolved: dict[str, Any] = field(default_factory=dict)
+    drawn: bool = True
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Labels:
@@ -48,11 +54,21 @@ class Labels:
         known = self.resolved.get("baselines", {}).get("methods", {})
         names = dict.fromkeys([*known, *found])
         ordered = sorted(names, key=lambda name: known.get(name, {}).get("kind", name) != OUR_KIND)
-        return {name: str(known.get(name, {}).get("label") or name) for name in ordered}
+        return {name: self._text(known, name) for name in ordered}
 
     def _find(self, section: str, name: str) -> str:
-        entry = self.resolved.get(section, {}).get(name, {})
-        return str(entry.get("label") or name)
+        return self._text(self.resolved.get(section, {}), name)
+
+    def _text(self, section: dict[str, Any], name: str) -> str:
+        """Label of an entry of a section, with its name where another one has the same label."""
+        text = str(section.get(name, {}).get("label") or name)
+        if any(other != name and entry.get("label", other) == text for other, entry in section.items()):
+            text += f" ({name})"
+        if not self.drawn:
+            return text
+        # A joiner of no width.
+        start = "\u2060" if text.startswith("_") else ""
+        return start + text.replace("$", r"\$")
 
     def rows(self, flows: Sequence[tuple[str, str, str]]) -> list[str]:
         """Titles of a figure's rows: data sets, with the schedule where one has several."""

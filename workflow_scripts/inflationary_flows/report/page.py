@@ -101,7 +101,7 @@ class Run:
 
 def describe_run(resolved: Mapping[str, Any]) -> str:
     """Names the data sets of a resolved configuration, and the schedules of each."""
-    labels = Labels(dict(resolved))
+    labels = Labels(dict(resolved), drawn=False)
     named = (
         f"{labels.dataset(name)} ({', '.join(labels.schedule(schedule) for schedule in chosen['schedules'])})"
         for name, chosen in resolved["datasets"].items()
@@ -121,7 +121,7 @@ def find_entries(results: Path, resolved: Mapping[str, Any]) -> list[Entry]:
     """
     places = {shown.label: place for place, shown in enumerate(all_shown())}
     known = {"dataset": list(resolved["datasets"])}
-    labels = Labels(dict(resolved))
+    labels = Labels(dict(resolved), drawn=False)
     found: list[tuple[int, Entry]] = []
     # Of a figure the first suffix is that of its picture.
     for folder, (suffix, *_) in SUFFIXES.items():

@@ -19,7 +19,7 @@ class Animations(Section):
 
     points: Count = Field(500, description="Points drawn, of those of `snapshots`.")
     pictures: Count = Field(25, description="Images drawn, of data sets of images.")
-    frames: Annotated[int, Field(ge=2)] = Field(24, description="Frames each way.")
+    frames: Annotated[Count, Field(ge=2)] = Field(24, description="Frames each way.")
     frame_seconds: FrameSeconds = Field(
         0.08, description="How long a frame lasts; GIF counts in hundredths of a second."
     )

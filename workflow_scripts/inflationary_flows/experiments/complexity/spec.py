@@ -17,7 +17,7 @@ class Complexity(Section):
         default_factory=lambda: [1_000, 10_000, 100_000, 1_000_000],
         description="Numbers of points.",
     )
-    dimensions: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = Field(
+    dimensions: Annotated[list[Annotated[Count, Field(ge=2)]], Field(min_length=1)] = Field(
         default_factory=lambda: [2, 8, 64, 512, 3_072], description="Dimensions D."
     )
     steps: Count = Field(16, description="Solver steps.")

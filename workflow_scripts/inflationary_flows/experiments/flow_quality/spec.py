@@ -13,7 +13,7 @@ from inflationary_flows.fields import Count, Section, Seed
 class FlowQuality(Section):
     """Generated against fresh points."""
 
-    samples: Annotated[int, Field(ge=10)] = Field(
+    samples: Annotated[Count, Field(ge=10)] = Field(
         10_000, description="Points a side (or as many as the test split has)."
     )
     seed: Seed = Field(0, description="Seed of latents, projections and classifier.")
@@ -21,7 +21,7 @@ class FlowQuality(Section):
     energy_splits: Count = Field(200, description="Random splits behind the energy distance's floor.")
     wasserstein_splits: Count = Field(20, description="Random splits behind the sliced Wasserstein distance's floor.")
     neighbours: Count = Field(10, description="Neighbours looked at by trustworthiness.")
-    neighbour_samples: Annotated[int, Field(ge=10)] = Field(2_000, description="Points looked at by trustworthiness.")
+    neighbour_samples: Annotated[Count, Field(ge=10)] = Field(2_000, description="Points looked at by trustworthiness.")
 
 
 EXPERIMENT = Experiment(

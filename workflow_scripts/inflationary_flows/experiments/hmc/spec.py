@@ -18,6 +18,7 @@ from inflationary_flows.fields import (
     DatasetNames,
     Duration,
     Fraction,
+    Jobs,
     Memory,
     NonNegativeNumber,
     Number,
@@ -25,6 +26,7 @@ from inflationary_flows.fields import (
     Section,
     Seed,
     SolverName,
+    Whole,
 )
 from inflationary_flows.requirements import require_mixture
 
@@ -55,16 +57,16 @@ class Mixture(Section):
 class Gate(Section):
     """What a posterior has to fulfil before it is reported."""
 
-    rhat: Annotated[float, Field(gt=1)] = Field(1.01, description="Largest rank-normalised R-hat of a weight.")
+    rhat: Annotated[Number, Field(gt=1)] = Field(1.01, description="Largest rank-normalised R-hat of a weight.")
     ess: PositiveNumber = Field(400.0, description="Smallest bulk and tail effective sample size of a weight.")
     bfmi: NonNegativeNumber = Field(0.3, description="Smallest BFMI of a chain.")
-    divergences: Annotated[int, Field(ge=0)] = Field(0, description="Most divergent trajectories.")
+    divergences: Whole = Field(0, description="Most divergent trajectories.")
 
 
 class Sampling(Section):
     """How the chains of one sampler move."""
 
-    max_tree_depth: Annotated[int, Field(ge=1, le=15)] = Field(8, description="Most doublings of a trajectory.")
+    max_tree_depth: Annotated[Count, Field(ge=1, le=15)] = Field(8, description="Most doublings of a trajectory.")
     target_acceptance: Fraction = Field(0.8, description="Acceptance probability that the step size aims at.")
 
 
@@ -106,7 +108,7 @@ class Hmc(Section):
     mixture: Mixture = Field(default_factory=Mixture, description="The mixture the observations come from.")
     noise_std: PositiveNumber = Field(0.1, description="Standard deviation of the observations' noise, data units.")
     observations: Count = Field(2_000, description="Observations drawn.")
-    chains: Annotated[int, Field(ge=2)] = Field(4, description="Chains of a sampler.")
+    chains: Annotated[Jobs, Field(ge=2)] = Field(4, description="Chains of a sampler.")
     joint: JointSampling = Field(
         default_factory=JointSampling,
         description="NUTS over weights and latents; one job a chain.",
@@ -115,7 +117,7 @@ class Hmc(Section):
         default_factory=CollapsedSampling,
         description="NUTS over the weights, the latents integrated out; run for the joint sampler's observations too.",
     )
-    particles: Annotated[int, Field(ge=16)] = Field(
+    particles: Annotated[Count, Field(ge=16)] = Field(
         128, description="Importance samples of an observation; some get more."
     )
     solver: SolverName = Field("adams_bashforth6", description="Solver inside of the samplers.")

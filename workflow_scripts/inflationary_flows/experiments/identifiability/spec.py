@@ -8,7 +8,7 @@ from pydantic import Field
 
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table, settings_of
-from inflationary_flows.fields import DatasetName, Section, Seed, Seeds, Unique, VariantName
+from inflationary_flows.fields import Count, DatasetName, Section, Seed, Seeds, Unique, VariantName
 from inflationary_flows.requirements import require_known
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Identifiability(Section):
     variants: Annotated[list[VariantName], Unique("variant")] = Field(
         default_factory=list, description="Variants compared with them, of the first seed."
     )
-    samples: Annotated[int, Field(ge=10)] = Field(2_000, description="Held-out points.")
+    samples: Annotated[Count, Field(ge=10)] = Field(2_000, description="Held-out points.")
     seed: Seed = Field(0, description="Seed of the first kernel's noise.")
 
     def check(self, where: str, study: Study) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from inflationary_flows.experiments.registry import Experiment
-from inflationary_flows.fields import Count, Duration, Memory, PresetName, Section
+from inflationary_flows.fields import Count, Duration, Memory, PresetName, Section, Whole
 
 
 def _speed_presets() -> list[PresetName]:
@@ -23,7 +23,7 @@ class ImageSpeed(Section):
     batch_size: Count = Field(8, description="Images at once.")
     repeats: Count = Field(5, description="Turns of each side.")
     threads: Count = Field(1, description="Threads.")
-    gpu: Annotated[int, Field(ge=0, le=1)] = Field(0, description="GPUs.")
+    gpu: Annotated[Whole, Field(le=1)] = Field(0, description="GPUs.")
     runtime: Duration = Field("1h", description="Time limit. Grows with each attempt.")
     mem: Memory = Field("8GB", description="Memory, likewise.")
 

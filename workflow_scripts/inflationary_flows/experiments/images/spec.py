@@ -20,6 +20,7 @@ from inflationary_flows.fields import (
     Section,
     SolverName,
     Unique,
+    Whole,
 )
 from inflationary_flows.requirements import key_of, require_fixed_steps
 
@@ -36,7 +37,7 @@ _SWEPT_STEPS: dict[SolverName, list[int]] = {
 class Sweep(Section):
     """Frechet distance and round-trip error of images against network evaluations."""
 
-    samples: Annotated[int, Field(ge=2)] = Field(
+    samples: Annotated[Count, Field(ge=2)] = Field(
         1_000, description="Images generated, from the same latents each time."
     )
     roundtrip: Count = Field(100, description="Images carried to latents and back.")
@@ -57,7 +58,7 @@ def _default_extractors() -> list[ExtractorName]:
 class ImageExperiment(Section):
     """Images that flows generate, and how far they are from the data."""
 
-    samples: Annotated[int, Field(ge=2)] = Field(10_000, description="Images generated for each sample seed.")
+    samples: Annotated[Count, Field(ge=2)] = Field(10_000, description="Images generated for each sample seed.")
     sample_seeds: SampleSeeds = Field(
         default_factory=lambda: [0, 1, 2], description="Seeds of independent sets of images, by one network."
     )
@@ -72,7 +73,7 @@ class ImageExperiment(Section):
     reference: Literal["train", "test", "all"] = Field(
         "train", description="Images compared with: train has those of validation as well."
     )
-    feature_samples: Annotated[int, Field(ge=2)] = Field(
+    feature_samples: Annotated[Count, Field(ge=2)] = Field(
         10_000, description="Most reference images for KID, precision and recall."
     )
     roundtrip: Count = Field(10_000, description="Images carried to latents and back (or as many as there are).")
@@ -88,11 +89,14 @@ class ImageExperiment(Section):
         "1h", description="Time limit of a job; auto estimates it from the network. Grows with each attempt."
     )
     mem: EstimatedMemory = Field("4GB", description="Memory of a job, likewise.")
-    gpu: Annotated[int, Field(ge=0, le=1)] = Field(0, description="GPUs of a job.")
+    gpu: Annotated[Whole, Field(le=1)] = Field(0, description="GPUs of a job.")
 
     def check(self, where: str, study: Study) -> None:
-        """The data set has images, and its extractors know such images and have weights."""
+        """The data set has images, its extractors know such images and have weights, and jobs can be counted."""
         name = key_of(where)
+        if self.samples > 10_000 * self.shard_size:
+            expected = f"at least {-(-self.samples // 10_000)}, for 10000 jobs a set of images"
+            raise ConfigError(f"{where}.shard_size", expected, str(self.shard_size), "raise it, or lower samples.")
         image = study.image_of(name)
         if image is None:
             raise ConfigError(where, "a data set of images", f"{name} of kind {study.kind_of(name)}", "remove it.")

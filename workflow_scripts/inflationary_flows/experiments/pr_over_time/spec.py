@@ -7,13 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
-from inflationary_flows.fields import Section
+from inflationary_flows.fields import Count, Section
 
 
 class PrOverTime(Section):
     """Participation ratio over time."""
 
-    points: Annotated[int, Field(ge=2)] = Field(200, description="Times.")
+    points: Annotated[Count, Field(ge=2)] = Field(200, description="Times.")
 
 
 EXPERIMENT = Experiment(

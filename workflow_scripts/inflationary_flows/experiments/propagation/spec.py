@@ -8,8 +8,8 @@ from pydantic import Field
 
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
-from inflationary_flows.fields import DatasetName, Levels, PositiveNumber, Section, Seed, Text, Unique
-from inflationary_flows.requirements import key_of
+from inflationary_flows.fields import Count, DatasetName, Levels, PositiveNumber, Section, Seed, Text, Unique, Whole
+from inflationary_flows.requirements import key_of, require_file
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Examples(Section):
     """Points of one data set whose uncertainty is propagated."""
 
-    indices: Annotated[list[Annotated[int, Field(ge=0)]], Unique("index")] = Field(
+    indices: Annotated[list[Whole], Unique("index")] = Field(
         default_factory=list, description="Rows of the test split, from 0."
     )
     file: Text | None = Field(
@@ -29,6 +29,8 @@ class Examples(Section):
         """There are examples, and rows are those of the test split."""
         if not self.indices and self.file is None:
             raise ConfigError(where, "indices or a file", "neither", "indices: [0] is the first row of the test split.")
+        if self.file is not None:
+            require_file(self.file, f"{where}.file")
         # How many rows a table has is only known once it is read.
         sizes = study.settings_of(key_of(where)).get("sizes")
         for place, index in enumerate(self.indices):
@@ -46,8 +48,8 @@ class Propagation(Section):
 
     examples: dict[DatasetName, Examples] = Field(default_factory=dict, description="Examples by data set.")
     noise_std: PositiveNumber = Field(0.1, description="Standard deviation of the ball, data units.")
-    samples: Annotated[int, Field(ge=10)] = Field(4_000, description="Points of a ball.")
-    frames: Annotated[int, Field(ge=2)] = Field(4, description="Times shown.")
+    samples: Annotated[Count, Field(ge=10)] = Field(4_000, description="Points of a ball.")
+    frames: Annotated[Count, Field(ge=2)] = Field(4, description="Times shown.")
     levels: Levels = Field(default_factory=lambda: [0.5, 0.9], description="Credible levels.")
     seed: Seed = Field(0, description="Seed of the balls.")
 

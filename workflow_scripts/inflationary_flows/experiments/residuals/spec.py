@@ -7,15 +7,15 @@ from typing import Annotated
 from pydantic import Field
 
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
-from inflationary_flows.fields import DatasetNames, Section, Seed
+from inflationary_flows.fields import Count, DatasetNames, Section, Seed
 
 
 class Residuals(Section):
     """Correlation of the denoiser's residuals between times."""
 
     datasets: DatasetNames = Field(default_factory=list, description="Data sets to do it with.")
-    samples: Annotated[int, Field(ge=10)] = Field(4_000, description="Held-out points.")
-    times: Annotated[int, Field(ge=2)] = Field(40, description="Times.")
+    samples: Annotated[Count, Field(ge=10)] = Field(4_000, description="Held-out points.")
+    times: Annotated[Count, Field(ge=2)] = Field(40, description="Times.")
     seed: Seed = Field(0, description="Seed of the noise.")
 
 

@@ -20,10 +20,10 @@ class SamplerEfficiency(Section):
     observations: Count = Field(4, description="Observations.")
     paper_steps: Count = Field(700, description="Scaled Euler steps of the paper's setting.")
     warmup: Count = Field(10, description="Its iterations that adapt.")
-    draws: Annotated[int, Field(ge=4)] = Field(30, description="Its iterations kept.")
+    draws: Annotated[Count, Field(ge=4)] = Field(30, description="Its iterations kept.")
     step_size: PositiveNumber = Field(0.01, description="Its first step size.")
     target_acceptance: Fraction = Field(0.8, description="Its acceptance probability.")
-    max_tree_depth: Annotated[int, Field(ge=1, le=15)] = Field(10, description="Its most doublings of a trajectory.")
+    max_tree_depth: Annotated[Count, Field(ge=1, le=15)] = Field(10, description="Its most doublings of a trajectory.")
 
 
 # Options of a chain in a section of the configuration.

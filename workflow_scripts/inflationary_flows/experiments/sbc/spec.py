@@ -9,7 +9,7 @@ from pydantic import Field
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.hmc.spec import folders, sampled
 from inflationary_flows.experiments.registry import Experiment, Figure, Table
-from inflationary_flows.fields import Count, Duration, Memory, Section, Seed
+from inflationary_flows.fields import Count, Duration, Jobs, Memory, Section, Seed
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class Sbc(Section):
     """Simulation-based calibration of the weights of hmc: many data sets with random true weights."""
 
-    replicates: Annotated[int, Field(ge=20)] = Field(200, description="Data sets.")
-    batches: Count = Field(2, description="Jobs they are spread over.")
+    replicates: Annotated[Count, Field(ge=20)] = Field(200, description="Data sets.")
+    batches: Jobs = Field(2, description="Jobs they are spread over.")
     observations: Count = Field(20, description="Observations of a data set.")
-    particles: Annotated[int, Field(ge=16)] = Field(64, description="Importance samples of an observation.")
+    particles: Annotated[Count, Field(ge=16)] = Field(64, description="Importance samples of an observation.")
     warmup: Count = Field(200, description="Iterations that adapt.")
-    draws: Annotated[int, Field(ge=20)] = Field(600, description="Iterations kept, before thinning.")
-    ranks: Annotated[int, Field(ge=9)] = Field(99, description="Thinned draws a rank is taken among.")
-    bins: Annotated[int, Field(ge=2)] = Field(10, description="Bins of the histogram; ranks + 1 is a multiple.")
+    draws: Annotated[Count, Field(ge=20)] = Field(600, description="Iterations kept, before thinning.")
+    ranks: Annotated[Count, Field(ge=9)] = Field(99, description="Thinned draws a rank is taken among.")
+    bins: Annotated[Count, Field(ge=2)] = Field(10, description="Bins of the histogram; ranks + 1 is a multiple.")
     seed: Seed = Field(1, description="Seed of weights, observations, particles and chains.")
     runtime: Duration = Field("2h", description="Time limit of one of the jobs. Grows with each attempt.")
     mem: Memory = Field("4GB", description="Memory of one of them, likewise.")

@@ -19,11 +19,11 @@ class ShellRetention(Section):
 
     datasets: DatasetNames = Field(default_factory=list, description="Data sets of two or three dimensions.")
     seeds: Seeds = Field(default_factory=lambda: [0, 1, 2], description="Training seeds.")
-    latents: Annotated[int, Field(ge=10)] = Field(20_000, description="Test points.")
+    latents: Annotated[Count, Field(ge=10)] = Field(20_000, description="Test points.")
     radii: Annotated[list[PositiveNumber], Field(min_length=1)] = Field(
         default_factory=lambda: [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5], description="Mahalanobis radii of the shells."
     )
-    vertices: Annotated[int, Field(ge=12)] = Field(200, description="Vertices of a shell (at least, in 3-D).")
+    vertices: Annotated[Count, Field(ge=12)] = Field(200, description="Vertices of a shell (at least, in 3-D).")
     steps: Count | None = Field(None, description="Solver steps; by default the flow's own.")
     seed: Seed = Field(0, description="Seed of the test points.")
 

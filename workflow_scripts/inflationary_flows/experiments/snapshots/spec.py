@@ -19,7 +19,7 @@ class Snapshots(Section):
     """What figures 2, 3 and the digits show."""
 
     samples: Count = Field(1_500, description="Points shown.")
-    frames: Annotated[int, Field(ge=2)] = Field(5, description="Times shown.")
+    frames: Annotated[Count, Field(ge=2)] = Field(5, description="Times shown.")
     seed: Seed = Field(0, description="Seed of the latents.")
 
 

@@ -28,9 +28,9 @@ class Tarp(Section):
     levels: Levels = Field(
         default_factory=lambda: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], description="Nominal coverages."
     )
-    replicates: Annotated[int, Field(ge=20)] = Field(1_000, description="Observed points.")
+    replicates: Annotated[Count, Field(ge=20)] = Field(1_000, description="Observed points.")
     references: Count = Field(20, description="Random reference points of an observation.")
-    pool: Annotated[int, Field(ge=100)] = Field(20_000, description="Samples of the prior.")
+    pool: Annotated[Count, Field(ge=100)] = Field(20_000, description="Samples of the prior.")
     pool_steps: Count = Field(40, description="Solver steps that make them.")
     compressed_prior: Literal["gaussian", "empirical", "zero"] = Field(
         "empirical", description="PRR: how their compressed latents are drawn."
@@ -38,7 +38,7 @@ class Tarp(Section):
     minimum_ess: PositiveNumber = Field(
         20.0, description="Smallest effective number of pool samples of 99 % of the posteriors; fewer stop the job."
     )
-    bins: Annotated[int, Field(ge=2)] = Field(10, description="Bins of the rank histograms.")
+    bins: Annotated[Count, Field(ge=2)] = Field(10, description="Bins of the rank histograms.")
     seed: Seed = Field(0, description="Seed of points, noise, references and pool.")
 
     def check(self, where: str, study: Study) -> None:

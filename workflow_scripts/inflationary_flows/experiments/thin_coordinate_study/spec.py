@@ -8,7 +8,7 @@ from pydantic import Field
 
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
-from inflationary_flows.fields import DatasetNames, Section, Seed
+from inflationary_flows.fields import Count, DatasetNames, Section, Seed
 from inflationary_flows.requirements import listing
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class ThinCoordinateStudy(Section):
     datasets: DatasetNames = Field(
         default_factory=list, description="Data sets to do it with, by each of their schedules that reduces dimensions."
     )
-    samples: Annotated[int, Field(ge=10)] = Field(10_000, description="Points (or as many as the test split has).")
+    samples: Annotated[Count, Field(ge=10)] = Field(10_000, description="Points (or as many as the test split has).")
     seed: Seed = Field(0, description="Seed of the compressed latents that are drawn again.")
 
     def check(self, where: str, study: Study) -> None:
