@@ -37,7 +37,7 @@ def make_results(folder: Path) -> Path:
     """Data, flows of two seeds, their tables, the merged table and a figure."""
     folder.mkdir(parents=True, exist_ok=True)
     with inside(folder):
-        Path("given.csv").write_text("1,2\n3,4\n")
+        Path("given.csv").write_text("1,2\n3,4\n", encoding="utf-8")
         write(
             {"results/data/points.csv": "1,2\n3,4\n", "results/data/points.json": "{}\n"},
             "prepare",

@@ -113,7 +113,7 @@ def csv_text(name: str, text: str, *parts: str, **settings: Any) -> Case:
     """An own csv table with the given text."""
     return table(
         name,
-        lambda: Path("t.csv").write_text(text),
+        lambda: Path("t.csv").write_text(text, encoding="utf-8"),
         {"kind": "csv", "path": "t.csv", **settings},
         *parts,
     )
@@ -551,8 +551,8 @@ CASES = [
 def test_bad_input_gives_one_clear_message(case, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("results").mkdir()
-    Path("results/finished.csv").write_text("earlier work\n")
-    Path("mine.csv").write_text(GOOD)
+    Path("results/finished.csv").write_text("earlier work\n", encoding="utf-8")
+    Path("mine.csv").write_text(GOOD, encoding="utf-8")
     act = case.arrange()
     before = contents(tmp_path)
     with pytest.raises(InflationaryFlowsError) as caught:

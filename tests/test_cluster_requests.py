@@ -66,7 +66,7 @@ def test_profiles_share_no_key() -> None:
 
 @pytest.mark.parametrize("path", [PROFILE, PARTITIONS, DEFAULT], ids=lambda path: path.parent.name)
 def test_every_setting_of_a_profile_is_explained(path: Path) -> None:
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     for before, line in zip(["", *lines], lines, strict=False):
         listed = line.lstrip().startswith("- ")
         if line.strip() and not line.lstrip().startswith("#") and not listed:

@@ -70,7 +70,7 @@ def run_job(
     for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
         file = Path(f"results/{folder}/{rule}/{'_'.join(wildcards.values())}.{suffix}")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("job")
+        file.write_text("job", encoding="utf-8")
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run_job("merge_table", [merged], flows, wildcards={"table": "flow_quality"}, params={})
     figures = ["results/figures/flow_quality.pdf", "results/figures/flow_quality.png"]
     run_job("plot_flow_quality", figures, [merged], wildcards={}, params={"labels": "results/config.resolved.yaml"})
-    Path("results/config.resolved.yaml").write_text("seeds: [0, 1]\n")
+    Path("results/config.resolved.yaml").write_text("seeds: [0, 1]\n", encoding="utf-8")
     return directory / "results"
 
 
@@ -453,7 +453,7 @@ class TestSmokeRun:
     def test_results_that_fail_the_audit_are_not_bundled(self, run: Path, tmp_path: Path) -> None:
         directory = Path(shutil.copytree(run, tmp_path / "run"))
         (directory / "results.crate.zip").unlink()
-        with open(directory / "results/tables/pr_over_time.csv", "a") as table:
+        with open(directory / "results/tables/pr_over_time.csv", "a", encoding="utf-8") as table:
             table.write("circles,prp,0\n")
         outcome = run_workflow(directory, "bundle")
         assert outcome.code != 0

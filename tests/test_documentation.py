@@ -39,7 +39,7 @@ def anchors_of(path: Path) -> set[str]:
     """Anchors of a document's headings, as git hosts and the site make them: repeated ones are numbered."""
     found: dict[str, int] = {}
     anchors = set()
-    for heading in re.findall(r"^#+ (.*)$", _FENCED.sub("", path.read_text()), re.MULTILINE):
+    for heading in re.findall(r"^#+ (.*)$", _FENCED.sub("", path.read_text(encoding="utf-8")), re.MULTILINE):
         anchor = slugify(case="lower")(heading.replace("`", ""), "-")
         found[anchor] = found.get(anchor, -1) + 1
         anchors.add(f"{anchor}-{found[anchor]}" if found[anchor] else anchor)
@@ -47,14 +47,14 @@ def anchors_of(path: Path) -> set[str]:
 
 
 def formulas_of(path: Path) -> list[str]:
-    text = _CODE.sub("", path.read_text())
+    text = _CODE.sub("", path.read_text(encoding="utf-8"))
     return [first or second for first, second in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", text, re.DOTALL)]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_relative_link_leads_to_a_file_and_a_heading(document: Path) -> None:
     wrong = []
-    text = document.read_text()
+    text = document.read_text(encoding="utf-8")
     for path, anchor in links(text):
         target = REPOSITORY / target_of(name_of(document), path)
         if not target.exists() or (anchor and anchor[1:] not in anchors_of(target)):

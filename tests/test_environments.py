@@ -39,7 +39,7 @@ def read_lock() -> dict[str, str]:
 
 
 def read_pins(environment: Path) -> dict[str, str]:
-    dependencies = yaml.safe_load(environment.read_text())["dependencies"]
+    dependencies = yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]
     pip = next(item["pip"] for item in dependencies if isinstance(item, dict))
     return {canonicalize_name(name): pin for name, pin in (line.split("==") for line in pip)}
 

@@ -747,8 +747,10 @@ def test_scripts_search_train_and_measure_points(plane: str) -> None:
     columns = ("method", "dataset", "schedule", "candidate", "settings", "steps", "metric", "value", "chosen")
     assert tuple(table.columns) == columns
     assert list(table["chosen"]) == [False, True, False]
-    assert json.loads(Path("results/settings.json").read_text()) == {"settings": {"learning_rate": 0.1, "spread": 1.0}}
-    assert json.loads(Path(f"{FOLDER}/training.jsonl").read_text()) == {"step": 2, "loss": 0.5}
+    assert json.loads(Path("results/settings.json").read_text(encoding="utf-8")) == {
+        "settings": {"learning_rate": 0.1, "spread": 1.0}
+    }
+    assert json.loads(Path(f"{FOLDER}/training.jsonl").read_text(encoding="utf-8")) == {"step": 2, "loss": 0.5}
     # Two runs with a state each, of which the search has one a candidate.
     states = sorted(path.parent.name for path in Path("results/.training").glob("*/*.safetensors"))
     assert len(set(states)) == 2
@@ -818,7 +820,7 @@ def test_scripts_generate_images_and_measure_their_distance(plane: str) -> None:
     table = pd.read_csv(outputs.table)
     assert tuple(table.columns) == ("method", "dataset", "schedule", "seed", "metric", "value", "n")
     assert list(table["metric"]) == ["fd_digits", "fd_digits_best"]
-    protocols = json.loads(Path(outputs.protocol).read_text())
+    protocols = json.loads(Path(outputs.protocol).read_text(encoding="utf-8"))
     distances = [protocol["frechet"]["value"] for protocol in protocols]
     assert [protocol["sample_seed"] for protocol in protocols] == [0, 1]
     assert list(table["value"]) == pytest.approx([np.mean(distances), min(distances)])

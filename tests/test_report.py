@@ -101,7 +101,7 @@ def make_run(folder: Path) -> Path:
         for rule, seconds in (("plot_tarp", 36), ("train_network/seed3", 3600)):
             path = Path(f"results/benchmarks/{rule}.tsv")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{HEADER}{seconds}\t0:00:36\t100.5\t1\t1\t1\t0\t0\t50\t{seconds / 2}\n")
+            path.write_text(f"{HEADER}{seconds}\t0:00:36\t100.5\t1\t1\t1\t0\t0\t50\t{seconds / 2}\n", encoding="utf-8")
         report()
     return folder / "results"
 

@@ -52,7 +52,7 @@ PER_DATASET = {"measure_snapshots", "measure_flow_quality", "measure_roundtrip",
 
 
 def flows_of(config: Path) -> set[tuple[str, str, int]]:
-    content = yaml.safe_load(config.read_text())
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
     return {
         (dataset, schedule, seed)
         for dataset, entry in content["datasets"].items()
@@ -68,7 +68,7 @@ def point_flows_of(config: Path) -> set[tuple[str, str, int]]:
 
 def members_of(config: Path) -> set[tuple[str, str, str]]:
     """All flows that are trained: other seeds and variants, for comparison, among them."""
-    experiments = resolve(load_config(yaml.safe_load(config.read_text())))["experiments"]
+    experiments = resolve(load_config(yaml.safe_load(config.read_text(encoding="utf-8"))))["experiments"]
     members = {(dataset, schedule, str(seed)) for dataset, schedule, seed in flows_of(config)}
     compared = experiments["identifiability"]
     names = [str(seed) for seed in compared["seeds"]]
@@ -86,7 +86,7 @@ def members_of(config: Path) -> set[tuple[str, str, str]]:
 
 def models_of(config: Path) -> set[tuple[str, str, str, int]]:
     """Models of all methods that are compared: method, data set, schedule, seed."""
-    content = yaml.safe_load(config.read_text())["baselines"]
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))["baselines"]
     return {
         (method, dataset, schedule, seed)
         for method in content["methods"]

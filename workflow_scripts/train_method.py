@@ -34,4 +34,4 @@ with job(snakemake):
         )
     save_model(snakemake.output.model, params.kind, model, {"seed": params.seed, "digest": digest})
     with atomic_write(snakemake.output.curve) as path:
-        path.write_text("".join(json.dumps(row) + "\n" for row in curve))
+        path.write_text("".join(json.dumps(row) + "\n" for row in curve), encoding="utf-8")

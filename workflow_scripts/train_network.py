@@ -58,4 +58,4 @@ with job(snakemake), join_processes(device_for(resources)) as (processes, device
         provenance = {"seed": params.seed, "digest": digest}
         save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)
         with atomic_write(snakemake.output.curve) as path:
-            path.write_text("".join(json.dumps(row) + "\n" for row in curve))
+            path.write_text("".join(json.dumps(row) + "\n" for row in curve), encoding="utf-8")

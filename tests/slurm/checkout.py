@@ -66,7 +66,7 @@ class Checkout:
         """Starts `snakemake --profile slurm` on the cluster, in the folder of the Snakefile."""
         command = self.snakemake(*arguments, "--profile", "slurm", *IMPATIENT)
         self.started = time.monotonic()
-        with open(self.output, "w") as output:
+        with open(self.output, "w", encoding="utf-8") as output:
             return self.cluster.popen(*command, cwd=self.folder, stdout=output, stderr=output)
 
     def finish(self, driver: Entered, seconds: float = 600) -> None:

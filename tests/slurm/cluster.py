@@ -187,14 +187,14 @@ def obstacle() -> str | None:
 def install() -> None:
     """Installs the Debian packages that are missing, without starting their daemons on the host."""
     # Two test processes may come here at once.
-    with open(Path(tempfile.gettempdir(), "emulated-slurm.lock"), "w") as lock:
+    with open(Path(tempfile.gettempdir(), "emulated-slurm.lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not missing_programs():
             return
         policy = Path("/usr/sbin/policy-rc.d")
         made = not policy.exists()
         if made:
-            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
             policy.chmod(0o755)
         try:
             for action in ("update", f"install --yes --no-install-recommends {' '.join(PACKAGES)}"):
@@ -262,7 +262,7 @@ class Cluster:
         anchor = [sys.executable, "-I", str(Path(__file__).resolve()), "anchor", str(self.state), str(self.gpus)]
         errors = self.state / "log/anchor.log"
         try:
-            with open(errors, "w") as log:
+            with open(errors, "w", encoding="utf-8") as log:
                 self._unshare = subprocess.Popen(
                     [*([] if outlive else WITH_PARENT), *UNSHARE, *anchor],
                     stdin=subprocess.DEVNULL,
@@ -468,7 +468,9 @@ def last_line(text: str) -> str:
 
 def children(process: int) -> list[int]:
     """The child processes of a process without threads."""
-    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return [
+        int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8").split()
+    ]
 
 
 def expand(text: str) -> tuple[str, ...]:

@@ -135,7 +135,12 @@ def test_failed_nodes_lose_their_jobs_and_come_back(cluster: Cluster, tmp_path: 
 def test_stop_leaves_no_process_and_the_host_as_it_was(tmp_path: Path):
     def host() -> tuple[object, ...]:
         files = sorted(Path("/etc/slurm").rglob("*"))
-        return files, Path("/etc/hosts").read_bytes(), socket.gethostname(), Path("/proc/self/mountinfo").read_text()
+        return (
+            files,
+            Path("/etc/hosts").read_bytes(),
+            socket.gethostname(),
+            Path("/proc/self/mountinfo").read_text(encoding="utf-8"),
+        )
 
     install()
     before = host()

@@ -26,7 +26,7 @@ def many_seeds(path: Path) -> Path:
         "networks": {"toy": {"kind": "mlp", "width": 8, "blocks": 1}},
         "training": {"toy": {"steps": 300}},
     }
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -57,4 +57,4 @@ def test_a_thousand_tasks_take_less_than_a_hundred_submissions(
 
 def seconds_of(benchmark: Path) -> float:
     """Seconds that a task took, by its benchmark."""
-    return float(benchmark.read_text().splitlines()[1].split("\t")[0])
+    return float(benchmark.read_text(encoding="utf-8").splitlines()[1].split("\t")[0])

@@ -51,7 +51,7 @@ def peak_memory_mb() -> float:
     if status.exists():
         # getrusage starts from the size of the parent process on Linux; the kernel's own mark does
         # not.
-        line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM"))
+        line = next(row for row in status.read_text(encoding="utf-8").splitlines() if row.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024**2 if sys.platform == "darwin" else 1024)
