@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from inflationary_flows.errors import ConfigError, shorten
+from inflationary_flows.files.files import readable
 
 # Values of a configuration, those that aliases repeat counted again: a few lines of aliases can stand for billions.
 _MOST_VALUES = 500_000
@@ -106,6 +107,9 @@ class _Dumper(yaml.SafeDumper):
 for _name, _pattern in _NUMBERS:
     _Loader.add_implicit_resolver(_name, _pattern, list("-+0123456789."))
     _Dumper.add_implicit_resolver(_name, _pattern, list("-+0123456789."))
+
+
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_str(readable(text)))
 
 
 def dump_yaml(content: Any) -> str:

@@ -100,9 +100,14 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Writes indented JSON, keys in their order; `ValueError` for NaN, infinity or odd types."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    text = readable(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
     with atomic_write(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def readable(text: str) -> str:
+    """Text with the names of files as UTF-8 has them, whatever the locale made of their bytes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
