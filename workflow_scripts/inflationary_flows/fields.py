@@ -66,7 +66,7 @@ PATTERNS = {
     r"^[a-z0-9_]{1,64}$": "a name of lower-case letters, digits and underscores, 64 at most",
     r"^[a-z0-9_]([a-z0-9_-]|\.[0-9]){0,63}$": "a name of lower-case letters, digits, underscores, hyphens, and dots "
     "before digits, 64 at most",
-    r"^[^\x00-\x08\x0b-\x1f\x7f]+$": "a text without control characters",
+    r"^[^\x00-\x08\x0b-\x1f\x7f]+$": "a text, not empty and without control characters",
     r"^[1-9][0-9]{0,5}(s|m|h|d)$": 'a duration such as "30m" or "2h"',
     r"^[1-9][0-9]{0,5}(MB|GB)$": 'an amount of memory such as "2GB" or "500MB"',
     r"^(auto|[1-9][0-9]{0,5}(s|m|h|d))$": 'a duration such as "30m" or "2h", or auto',

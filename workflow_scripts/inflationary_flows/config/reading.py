@@ -150,7 +150,7 @@ def read_argument(argument: str) -> dict[str, Any]:
         ConfigError: if its value is not YAML.
     """
     key, _, text = argument.partition("=")
-    return {key: _parsed(text, f"--config {key}")}
+    return {key: _parsed(readable(text), f"--config {key}")}
 
 
 def _parsed(text: str, where: str) -> Any:
