@@ -21,6 +21,7 @@ min_version("9.27")
 # Also where another workflow includes or imports this one.
 ROOT = Path(str(workflow.current_basedir))
 
+
 include: "rules/common.smk"
 include: "rules/resources.smk"
 include: "rules/registry.smk"

@@ -50,6 +50,7 @@ from inflationary_flows.config.reading import dump_yaml
 from inflationary_flows.config.study import Study
 from inflationary_flows.data.download import file_name
 from inflationary_flows.experiments.registry import experiments, find
+from inflationary_flows.report.failures import failures_since
 
 # Files of the command line win over those that a Snakefile names. Without any the configuration is the one beside the
 # Snakefile: Snakemake would merge it with a --configfile, and run its data sets too.
@@ -311,33 +312,20 @@ def in_report(path):
 
 def tell_failures():
     """Prints what failed jobs of a cluster wrote down. Local ones have said it themselves."""
-    if workflow.local_exec:
-        return
-    found = []
-    for path in sorted(Path("results/logs").rglob("*.log")):
-        if path.stat().st_mtime >= STARTED:
-            _, error, what = path.read_text(
-                encoding="utf-8", errors="replace"
-            ).partition(" ERROR ")
-            found += [f"{path}: {what[:2000].rstrip()}"] if error else []
-    # Logs of jobs that ended well are deleted.
-    submitted = Path(".snakemake/slurm_logs").rglob("*.log")
-    kept = [str(path) for path in submitted if path.stat().st_mtime >= STARTED]
-    found += ["What SLURM says of failed jobs:", *sorted(kept)] if kept else []
-    print(*found, sep="\n", file=sys.stderr)
+    if not workflow.local_exec:
+        print(*failures_since(STARTED), sep="\n", file=sys.stderr)
 
 
 def write_resolved_config():
     """Writes the configuration with all defaults beside the results, unless it stands there already."""
-    text = f"# Every setting of this run, defaults included.\n{dump_yaml(STUDY.resolved)}"
+    text = (
+        f"# Every setting of this run, defaults included.\n{dump_yaml(STUDY.resolved)}"
+    )
     # Files beside the Snakefile are found there again.
     text = text.replace(f"{ROOT}/", "")
     path = Path(RESOLVED_PATH)
-    if (
-        path.is_file()
-        and path.read_text(encoding="utf-8") == text
-        and is_recorded(path.name)
-    ):
+    is_there = path.is_file() and path.read_text(encoding="utf-8") == text
+    if is_there and is_recorded(path.name):
         return
     recorder = Recorder("configuration", inputs=FILES, repository=ROOT)
     with recorded(recorder), atomic_write(path) as temporary:

@@ -63,14 +63,11 @@ def preempted_is_ended(ask):
 
 
 def found_from_elsewhere(read):
-    """Reading of partitions that a profile names by a path from where Snakemake was started, which --directory has left."""
-
-    def partitions(file):
-        folders = ["", os.environ.get("PWD", ""), workflow.basedir]
-        files = [Path(folder) / file for folder in folders]
-        return read(next(filter(Path.is_file, files), file))
-
-    return partitions
+    """Reading of partitions that a profile names by a path from where Snakemake started, which --directory has left."""
+    folders = [Path(), Path(os.environ.get("PWD", "")), Path(workflow.basedir)]
+    return lambda file: read(
+        next(filter(Path.is_file, (f / file for f in folders)), file)
+    )
 
 
 if EXECUTOR is not None:

@@ -32,8 +32,8 @@ SHOWN_BY_DATASET = [one for one in EXPERIMENTS if one.datasets and one.datasets(
 
 def describe(name, experiment):
     """Gives a rule that was made in a loop the description that `snakemake --list-rules` prints."""
-    here = workflow.modifier.modify_rulename(name)
-    workflow.get_rule(here).docstring = experiment.about
+    made = workflow.get_rule(workflow.modifier.modify_rulename(name))
+    made.docstring = experiment.about
 
 
 def shown_by(stage):

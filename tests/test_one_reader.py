@@ -568,11 +568,12 @@ def test_partitions_are_found_from_another_working_directory(tmp_path: Path, mon
     monkeypatch.setattr(JobScheduler, "_schedule_reevalutation", JobScheduler._schedule_reevalutation)
     rules = REPOSITORY / "rules/executor.smk"
     workflow = SimpleNamespace(basedir=str(REPOSITORY))
-    exec(compile(rules.read_text(encoding="utf-8"), rules, "exec"), {"workflow": workflow})
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PWD", "/")
-    assert plugin.read_partition_file(Path("slurm/partitions.yaml")) == REPOSITORY / "slurm/partitions.yaml"
     write(tmp_path / "start/slurm/partitions.yaml", {}, table=False)
-    monkeypatch.setenv("PWD", str(tmp_path / "start"))
-    assert plugin.read_partition_file(Path("slurm/partitions.yaml")) == tmp_path / "start/slurm/partitions.yaml"
-    assert plugin.read_partition_file(Path("/none.yaml")) == Path("/none.yaml")
+    monkeypatch.chdir(tmp_path)
+    read = plugin.read_partition_file
+    for started_in, found_in in (("/", REPOSITORY), (tmp_path / "start", tmp_path / "start")):
+        monkeypatch.setenv("PWD", str(started_in))
+        plugin.read_partition_file = read
+        exec(compile(rules.read_text(encoding="utf-8"), rules, "exec"), {"workflow": workflow})
+        assert plugin.read_partition_file(Path("slurm/partitions.yaml")) == found_in / "slurm/partitions.yaml"
+        assert plugin.read_partition_file(Path("/none.yaml")) == Path("/none.yaml")

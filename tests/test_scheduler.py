@@ -23,7 +23,8 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, float], None]:
     monkeypatch.setattr(JobScheduler, "_schedule_reevalutation", JobScheduler._schedule_reevalutation)
     own = JobScheduler._schedule_reevalutation
     path = REPOSITORY / "rules/executor.smk"
-    exec(compile(path.read_text(), path, "exec"), {})
+    workflow = SimpleNamespace(basedir=str(REPOSITORY))
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), {"workflow": workflow})
     assert JobScheduler._schedule_reevalutation is not own
     return JobScheduler._schedule_reevalutation
 
@@ -63,4 +64,5 @@ def test_a_scheduler_that_names_it_differently_is_told(monkeypatch: pytest.Monke
     monkeypatch.delattr(JobScheduler, "_schedule_reevalutation")
     path = REPOSITORY / "rules/executor.smk"
     with pytest.raises(WorkflowError, match="_schedule_reevalutation"):
-        exec(compile(path.read_text(), path, "exec"), {})
+        workflow = SimpleNamespace(basedir=str(REPOSITORY))
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), {"workflow": workflow})
