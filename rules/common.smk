@@ -57,8 +57,7 @@ from inflationary_flows.report.failures import failures_since
 CHOSEN = len(workflow.overwrite_configfiles)
 workflow.configfiles += [] if workflow.configfiles else [ROOT / "config.yaml"]
 FILES = [*workflow.configfiles[CHOSEN:], *workflow.configfiles[:CHOSEN]]
-# What imports this workflow as a module may have made its configuration of anything.
-IS_GIVEN = workflow.modifier.skip_configfile
+IS_GIVEN = workflow.modifier.skip_configfile  # By what imports this as a module.
 
 try:
     # Files are read here and not by Snakemake, so that they mean the same to `check` and to a run.

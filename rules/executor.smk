@@ -65,9 +65,8 @@ def preempted_is_ended(ask):
 def found_from_elsewhere(read):
     """Reading of partitions that a profile names by a path from where Snakemake started, which --directory has left."""
     folders = [Path(), Path(os.environ.get("PWD", "")), Path(workflow.basedir)]
-    return lambda file: read(
-        next(filter(Path.is_file, (f / file for f in folders)), file)
-    )
+    found = lambda file: [f / file for f in folders if (f / file).is_file()]
+    return lambda file: read([*found(file), file][0])
 
 
 if EXECUTOR is not None:

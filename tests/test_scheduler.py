@@ -64,5 +64,4 @@ def test_a_scheduler_that_names_it_differently_is_told(monkeypatch: pytest.Monke
     monkeypatch.delattr(JobScheduler, "_schedule_reevalutation")
     path = REPOSITORY / "rules/executor.smk"
     with pytest.raises(WorkflowError, match="_schedule_reevalutation"):
-        workflow = SimpleNamespace(basedir=str(REPOSITORY))
-    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), {"workflow": workflow})
+        exec(compile(path.read_text(encoding="utf-8"), path, "exec"), {})
