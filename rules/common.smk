@@ -54,10 +54,11 @@ from inflationary_flows.report.failures import failures_since
 
 # Files of the command line win over those that a Snakefile names. Without any the configuration is the one beside the
 # Snakefile: Snakemake would merge it with a --configfile, and run its data sets too.
-CHOSEN = len(workflow.overwrite_configfiles)
-workflow.configfiles += [] if workflow.configfiles else [ROOT / "config.yaml"]
-FILES = [*workflow.configfiles[CHOSEN:], *workflow.configfiles[:CHOSEN]]
 IS_GIVEN = workflow.modifier.skip_configfile  # By what imports this as a module.
+if not (IS_GIVEN or workflow.configfiles):
+    workflow.configfiles.append(ROOT / "config.yaml")
+CHOSEN = len(workflow.overwrite_configfiles)
+FILES = [*workflow.configfiles[CHOSEN:], *workflow.configfiles[:CHOSEN]]
 
 try:
     # Files are read here and not by Snakemake, so that they mean the same to `check` and to a run.

@@ -365,6 +365,23 @@ def test_files_lie_beside_the_configuration_in_the_working_directory_or_beside_t
     assert path_of(SMALL) == "table.csv"
 
 
+def test_later_files_win_and_each_has_its_own_folder(tmp_path: Path) -> None:
+    first = write(tmp_path / "first/my.yaml", SMALL)
+    second = write(tmp_path / "second/my.yaml", {"seeds": [1, 2], "datasets": {"other": SMALL["datasets"]["mine"]}})
+    config = load_config([first, second], {"training": {"toy": {"steps": 20}}}, arguments=["seeds=[3]"])
+    paths = {name: getattr(dataset, "path", None) for name, dataset in config.datasets.items()}
+    assert paths == {
+        "circles": None,
+        "mine": str(first.with_name("table.csv")),
+        "other": str(second.with_name("table.csv")),
+    }
+    assert (config.seeds, config.training["toy"].steps) == ([3], 20)
+    with pytest.raises(ConfigError, match=rf"^{first}, {second}, --config: seeds\[0\]: expected an integer"):
+        load_config([first, second], arguments=['seeds=["3"]'])
+    with pytest.raises(ConfigError, match=r"^--config seeds, line 1, column 3: expected YAML"):
+        load_config([first, second], arguments=["seeds=[3"])
+
+
 def test_another_file_of_the_same_name_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

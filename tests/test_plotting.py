@@ -25,6 +25,7 @@ from inflationary_flows.experiments.snapshots.figure import (
     draw_fig03,
 )
 from inflationary_flows.experiments.solver_comparison.figure import draw_solver_comparison, draw_solver_comparison_flows
+from inflationary_flows.experiments.spectra.figure import draw_spectra
 from inflationary_flows.experiments.thin_coordinate_study.figure import draw_thin_coordinate_study
 from inflationary_flows.experiments.training_curves.figure import draw_training_curves
 from inflationary_flows.plotting.labels import Labels
@@ -316,3 +317,33 @@ def test_material_reads_tables_and_arrays_of_flows(tmp_path: Path) -> None:
     assert set(material.tables) == {"own", "floors"}
     found = {flow: arrays["x"].tolist() for flow, arrays in material.flow_arrays("snapshots").items()}
     assert found == {("b", "prp", "0"): [1, 1], ("a", "prp", "0"): [2, 2], ("b", "prr", "0"): [0, 0]}
+
+
+@pytest.mark.parametrize(
+    "text", [r"Price $\foo_{$ per kg", "a $ and $ b", "$x$", "_hidden", r"50 % \\$ ^_{}", "Vögel", "{x}"]
+)
+def test_text_of_a_label_is_drawn_as_it_is(text: str, tmp_path: Path) -> None:
+    labels = Labels({"datasets": {"circles": {"label": text}}, "schedules": {"prp": {"label": text}}})
+    spectrum = pd.DataFrame(
+        {"dataset": "circles", "index": [1, 2], "eigenvalue": [1, 0.5], "cumulative_share": [0.7, 1]}
+    )
+    figure = draw_spectra(Material(labels, tables={"spectra": spectrum}))
+    (drawn,) = figure.axes[1].get_legend().get_texts()
+    plain = draw_spectra(Material(labels, tables={"spectra": spectrum}))
+    (written,) = plain.axes[1].get_legend().get_texts()
+    written.set(text=f"{text} (D = 2, PR 1.80)", parse_math=False)
+    pictures = [tmp_path / "drawn.png", tmp_path / "plain.png"]
+    for one, path in zip((figure, plain), pictures, strict=True):
+        save_figure(one, path, path.with_suffix(".pdf"))
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert text.lstrip("_") in drawn.get_text().replace(r"\$", "$")
+
+
+def test_equal_labels_are_told_apart() -> None:
+    labels = Labels({"datasets": {"circles": {"label": "rings"}, "others": {"label": "rings"}, "moons": {}}})
+    assert [labels.dataset(name) for name in ("circles", "others", "moons")] == [
+        "rings (circles)",
+        "rings (others)",
+        "moons",
+    ]
+    assert Labels({"datasets": {"a": {"label": "$1"}}}, drawn=False).dataset("a") == "$1"

@@ -39,18 +39,20 @@ def load_config(
     Raises:
         ConfigError: for the first problem found, with its place in the configuration.
     """
+    files: list[Path] = []
+    raw: dict[str, Any] = {}
     if isinstance(source, Mapping):
-        files, raw = [], located(copy.deepcopy(require_mapping(source, "configuration")), beside, say)
+        raw = located(copy.deepcopy(require_mapping(source, "configuration")), beside, say)
     else:
-        files, raw = [source] if isinstance(source, str | os.PathLike) else [*source], {}
-        for path in map(Path, files):
+        files = [Path(file) for file in ([source] if isinstance(source, str | os.PathLike) else source)]
+        for path in files:
             raw = _merged(raw, located(read_yaml(path), [path.parent], say))
     for argument in arguments:
         raw = _merged(raw, located(read_argument(argument), (), say))
     try:
         return _validate(_merged(raw, copy.deepcopy(dict(overrides or {}))))
     except ConfigError as problem:
-        origin = ", ".join([*map(os.fspath, files), *(["--config"] if arguments else [])])
+        origin = ", ".join([*map(str, files), *(["--config"] if arguments else [])])
         where = f"{origin}: {problem.where}" if origin else problem.where
         raise ConfigError(where, problem.expected, problem.got, problem.hint) from problem
 
