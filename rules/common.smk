@@ -34,8 +34,9 @@ except InflationaryFlowsError as problem:
     raise WorkflowError(str(problem)) from None
 
 from inflationary_flows.runtime.digest import source_digest
-from inflationary_flows.files.files import atomic_write, sha256_of
-from inflationary_flows.runtime.provenance import Recorder, is_recorded, recorded
+from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.folders import listing_of
+from inflationary_flows.runtime.configuration import write_configuration
 from inflationary_flows.baselines.discovery import method_file
 from inflationary_flows.config.comparison_study import COSTS, MODEL_DIR, SEARCH_DIR
 from inflationary_flows.config.image_study import (
@@ -120,11 +121,6 @@ def files_of(wildcards):
             for item in chosen["download"]
         ]
     return [chosen["path"]] if "path" in chosen else []
-
-
-def checksum_of(wildcards):
-    """Checksum of the user's own file; those of fetched ones are checked as they arrive."""
-    return settings.dataset_settings(CONFIG, wildcards.dataset).get("checksum")
 
 
 def downloaded(owner, file):
@@ -317,16 +313,5 @@ def tell_failures():
 
 
 def write_resolved_config():
-    """Writes the configuration with all defaults beside the results, unless it stands there already."""
-    text = (
-        f"# Every setting of this run, defaults included.\n{dump_yaml(STUDY.resolved)}"
-    )
-    # Files beside the Snakefile are found there again.
-    text = text.replace(f"{ROOT}/", "")
-    path = Path(RESOLVED_PATH)
-    is_there = path.is_file() and path.read_text(encoding="utf-8") == text
-    if is_there and is_recorded(path.name):
-        return
-    recorder = Recorder("configuration", inputs=FILES, repository=ROOT)
-    with recorded(recorder), atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Writes the configuration with all defaults beside the results."""
+    write_configuration(STUDY.resolved, FILES, ROOT)

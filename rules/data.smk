@@ -69,7 +69,9 @@ rule prepare_splits:
         **small("4GB", preparation_runtime, seconds=120),
     params:
         dataset=dataset_of,
-        checksum=checksum_of,
+        # Of the user's own file; those of fetched ones are checked as they arrive.
+        checksum=lambda wildcards: SOURCES[wildcards.dataset].get("checksum"),
+        listing=lambda wildcards: listing_of(SOURCES[wildcards.dataset].get("path")),
         source=digest_of("prepare_splits"),
     script:
         "../workflow_scripts/prepare_splits.py"

@@ -9,8 +9,11 @@ import sys
 import threading
 from pathlib import Path
 
+from inflationary_flows.runtime.changes import changes_since
 from snakemake.exceptions import WorkflowError
+from snakemake.persistence import ParamsChange, PersistenceBase
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.settings.enums import RerunTrigger
 
 
 def look_again(scheduler, delay):
@@ -42,6 +45,18 @@ if not hasattr(JobScheduler, REPLACED):
         "correct the name in rules/executor.smk, or use the version that requirements.lock names."
     )
 setattr(JobScheduler, REPLACED, look_again)
+
+
+def remembers(persistence, job, has_metadata=PersistenceBase.has_metadata):
+    """Whether Snakemake knows how a job was done. If it does not, sidecars say what the job would be given otherwise."""
+    known = has_metadata(persistence, job)
+    if not known and RerunTrigger.PARAMS in workflow.rerun_triggers:
+        changes = changes_since(job.output, dict(job.params.items()), job.input, ROOT)
+        persistence.dag.reason(job).params_changed = ParamsChange(*changes)
+    return known
+
+
+PersistenceBase.has_metadata = remembers
 
 EXECUTOR = sys.modules.get("snakemake_executor_plugin_slurm")
 

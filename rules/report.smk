@@ -22,7 +22,7 @@ rule plan:
     params:
         stages=stages_of_rules,
         table="results/plan.csv",
-        configuration=RESOLVED_PATH,
+        configuration="results/.config.json",
         source=digest_of("plan"),
     script:
         "../workflow_scripts/plan.py"

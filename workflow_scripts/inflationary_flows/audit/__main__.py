@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from inflationary_flows.audit.checks import Audit, audit
+from inflationary_flows.audit.checks import Audit, audit, printable
 from inflationary_flows.audit.trace import trace
 from inflationary_flows.errors import InflationaryFlowsError
 
@@ -28,11 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _trace_parser().parse_args(given[1:]) if tracing else _audit_parser().parse_args(given)
     try:
         if tracing:
-            print(*trace(options.file), sep="\n")
+            for line in trace(options.file, scripts_beside()):
+                print(printable(line))
             return 0
         found = audit(options.results, scripts_beside())
     except InflationaryFlowsError as error:
-        print(error, file=sys.stderr)
+        print(*map(printable, str(error).splitlines()), sep="\n", file=sys.stderr)
         return 2
     print(summarise(found))
     return 1 if found.findings else 0
@@ -42,7 +44,7 @@ def summarise(found: Audit) -> str:
     """An audit as text: findings by path, then what was checked."""
     checked = f"{found.artifacts} artifacts of {found.jobs} jobs, {found.bytes / 1e6:.1f} MB"
     wrong = f"{len(found.findings)} findings" if found.findings else "nothing wrong"
-    return "\n".join([*map(str, found.findings), *found.notes, f"{checked}: {wrong}"])
+    return "\n".join([*map(str, found.findings), *map(printable, found.notes), f"{checked}: {wrong}"])
 
 
 def scripts_beside() -> Path | None:
@@ -71,4 +73,6 @@ def _trace_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # A reader that has seen enough, such as head, ends the program without a word.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from inflationary_flows.audit.crate import describe_run
 from inflationary_flows.audit.sidecars import Ledger
-from inflationary_flows.audit.vocabulary import METADATA, RESULTS
+from inflationary_flows.audit.vocabulary import CONFIGURATION_FILE, METADATA, RESULTS
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import atomic_write
+from inflationary_flows.files.folders import files_below
+from inflationary_flows.runtime.provenance import RESOLVED
 
-# What is needed to run the workflow again, below the folder of the Snakefile.
+# What is needed to run the workflow again, below the folder of the Snakefile.  Of configurations a bundle holds that of
+# the run, as it may be handed on, in place of `config.yaml`: others may name folders and credentials.
 SOURCES = (
     "CITATION.cff",
     "LICENSE",
     "Makefile",
     "README.md",
     "Snakefile",
-    "config.yaml",
-    "configs",
+    "configs/paper_tables.csv",
     "envs",
     "profiles",
     "pyproject.toml",
@@ -36,8 +39,8 @@ SOURCES = (
     "schemas",
     "workflow_scripts",
 )
-# Folders of what Snakemake and the jobs write down, by the names of rules.
-_BY_RULE = ("logs", "benchmarks")
+# Logs are for people, on this machine: they name nodes and paths. Times are measured anew by every run.
+_LOGS, _TIMES = "logs", "benchmarks"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PERMISSIONS = 0o100644
 _UNIX = 3
@@ -77,7 +80,7 @@ def write_bundle(path: Path, results: Path, sources: Path) -> None:
 def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[str, Path]:
     """Finds the files of a bundle.
 
-    Hidden files, such as checkpoints, are excluded, and so are logs and benchmarks of rules that made none of the
+    Hidden files, such as checkpoints, are excluded, and so are logs, and benchmarks of rules that made none of the
     artifacts: audits and earlier bundles must not change a bundle.
 
     Arguments:
@@ -93,17 +96,21 @@ def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[s
     """
     rules = {sidecar.rule for sidecar in ledger.sidecars.values()}
     members: dict[str, Path] = {}
-    for file in _files(ledger.results):
-        relative = file.relative_to(ledger.results)
-        of_other_rule = relative.parts[0] in _BY_RULE and relative.parts[1].partition(".")[0] not in rules
-        unrelated = of_other_rule and relative.as_posix() not in ledger.sidecars
-        if not unrelated and (bundle is None or file.resolve() != bundle.resolve()):
-            members[f"{RESULTS}/{relative.as_posix()}"] = file
+    for name, file in _files(ledger.results):
+        folder, _, inner = name.partition("/")
+        of_other_rule = folder == _TIMES and re.split(r"[./]", inner)[0] not in rules
+        left_out = folder == _LOGS or (of_other_rule and name not in ledger.sidecars)
+        if not left_out and (bundle is None or file.resolve() != bundle.resolve()):
+            members[f"{RESULTS}/{name}"] = file
     for name in SOURCES:
-        found = list(_files(sources / name)) if (sources / name).is_dir() else [sources / name]
-        if not found or not found[0].is_file():
+        found = dict(_files(sources / name)) if (sources / name).is_dir() else {"": sources / name}
+        if not all(file.is_file() for file in found.values()) or not found:
             raise ArtifactError(str(sources / name), "a part of the sources", "none", "use a whole checkout.")
-        members |= {file.relative_to(sources).as_posix(): file for file in found}
+        members |= {f"{name}/{inner}".rstrip("/"): file for inner, file in found.items()}
+    resolved = ledger.results / RESOLVED
+    if not resolved.is_file():
+        raise ArtifactError(str(resolved), "the configuration of the run", "none", "run the workflow again.")
+    members[CONFIGURATION_FILE] = resolved
     for artifact, sidecar in ledger.sidecars.items():
         if f"{RESULTS}/{artifact}" not in members:
             raise ArtifactError(str(ledger.results / artifact), "the artifact of a sidecar", "none", _AUDIT)
@@ -114,13 +121,13 @@ def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[s
     return members
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder, except hidden ones and caches of Python."""
-    for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """All files below a folder by name, except hidden ones and caches of Python."""
+    for name, path in files_below(folder):
+        parts = name.split("/")
         skipped = any(part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info") for part in parts)
         if path.is_file() and not skipped:
-            yield path
+            yield name, path
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

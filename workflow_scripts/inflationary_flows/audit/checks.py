@@ -7,7 +7,7 @@ Kinds of findings:
     swapped     two files have each other's content
     orphaned    a file of unknown origin
     sidecar     a sidecar was altered, damaged, or belongs elsewhere
-    stale       an artifact was made from an input, or by a source, that has changed since
+    stale       an artifact was made from an input, with a setting, or by a source, that has changed since
     untraced    a number that is not in the tables that it claims to come from (`origins`)
 """
 
@@ -21,10 +21,13 @@ from functools import cache
 from pathlib import Path
 
 from inflationary_flows.audit.origins import untraced_numbers
+from inflationary_flows.audit.outside import Outside
 from inflationary_flows.audit.sidecars import Ledger, Sidecar
+from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.folders import files_below
 from inflationary_flows.runtime.digest import source_digest
-from inflationary_flows.runtime.provenance import PROVENANCE
+from inflationary_flows.runtime.provenance import CONFIGURATION, PROVENANCE
 
 # Files next to artifacts that are not artifacts: text for people.
 NO_ARTIFACTS = frozenset({PROVENANCE, "logs", "README.md"})
@@ -50,8 +53,8 @@ class Finding:
     detail: str
 
     def __str__(self) -> str:
-        """One line."""
-        return f"{self.kind:9} {self.path}: {self.detail}"
+        """One line, whatever characters a name has."""
+        return printable(f"{self.kind:9} {self.path}: {self.detail}")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,11 @@ class Audit:
         return len({sidecar.job for sidecar in self.ledger.sidecars.values()})
 
 
+def printable(line: str) -> str:
+    """A line with line breaks, control characters and halves of characters written out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+
+
 def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] = frozenset()) -> Audit:
     """Checks every file below a folder of results.
 
@@ -102,12 +110,13 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
         ledger.damaged.pop(artifact, None)
     files = {name: path for name, path in _files(results) if name not in ignore}
     with ThreadPoolExecutor(_READERS) as readers:
-        digests = dict(zip(files, readers.map(sha256_of, files.values()), strict=True))
+        digests = dict(zip(files, readers.map(_digest, files.values()), strict=True))
+    outside = Outside(results, scripts.parent if scripts is not None else None)
     findings = [
         *_damaged_sidecars(ledger, digests),
         *_against_sidecars(ledger, files, digests),
         *_orphans(ledger, digests),
-        *_stale_inputs(ledger, digests),
+        *_stale_inputs(ledger, digests, outside),
         *(_stale_sources(ledger, scripts) if scripts is not None else ()),
     ]
     known = {finding.path for finding in findings}
@@ -116,18 +125,26 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
         sorted(findings, key=lambda finding: (finding.path, finding.kind)),
         ledger=ledger,
         bytes=sum(path.stat().st_size for path in files.values()),
-        notes=_notes(ledger),
+        notes=_notes(ledger, outside),
     )
 
 
 def _files(results: Path) -> Iterator[tuple[str, Path]]:
     """Files that need a sidecar."""
-    for path in sorted(results.rglob("*")):
-        relative = path.relative_to(results)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        times = relative.parts[0] == BENCHMARKS and path.suffix in _TIMES
-        if path.is_file() and not hidden and not times and relative.parts[0] not in NO_ARTIFACTS:
-            yield relative.as_posix(), path
+    for name, path in files_below(results):
+        parts = name.split("/")
+        hidden = any(part.startswith(".") for part in parts)
+        times = parts[0] == BENCHMARKS and path.suffix in _TIMES
+        if path.is_file() and not hidden and not times and parts[0] not in NO_ARTIFACTS:
+            yield name, path
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except ArtifactError:
+        # It is there, and is not what its job wrote.
+        return "unreadable"
 
 
 def _damaged_sidecars(ledger: Ledger, digests: Mapping[str, str]) -> Iterator[Finding]:
@@ -178,12 +195,17 @@ def _is_time(path: str) -> bool:
     return path.startswith(f"{BENCHMARKS}/") and path.endswith(_TIMES)
 
 
-def _stale_inputs(ledger: Ledger, digests: Mapping[str, str]) -> Iterator[Finding]:
+def _stale_inputs(ledger: Ledger, digests: Mapping[str, str], outside: Outside) -> Iterator[Finding]:
     for artifact, sidecar in ledger.sidecars.items():
         changed = [
             item.path
             for item in sidecar.inputs
-            if not item.outside and digests.get(item.path, item.sha256) != item.sha256
+            if (
+                # What the text of a configuration comes to is compared, not the text.
+                sidecar.rule != CONFIGURATION and outside.has_changed(item)
+                if item.outside
+                else digests.get(item.path, item.sha256) != item.sha256
+            )
         ]
         if changed:
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -193,7 +215,10 @@ def _stale_inputs(ledger: Ledger, digests: Mapping[str, str]) -> Iterator[Findin
 def _stale_sources(ledger: Ledger, scripts: Path) -> Iterator[Finding]:
     @cache
     def digest(source: str) -> str | None:
-        return source_digest(scripts / source, scripts) if (scripts / source).is_file() else None
+        try:
+            return source_digest(scripts / source, scripts) if (scripts / source).is_file() else None
+        except (OSError, SyntaxError, ValueError, RecursionError):
+            return None
 
     for artifact, sidecar in ledger.sidecars.items():
         for source, known in sidecar.source["library"].items():
@@ -204,7 +229,7 @@ def _stale_sources(ledger: Ledger, scripts: Path) -> Iterator[Finding]:
                 break
 
 
-def _notes(ledger: Ledger) -> list[str]:
+def _notes(ledger: Ledger, outside: Outside) -> list[str]:
     sources = {(str(s.source["commit"])[:12], s.source["dirty"]) for s in ledger.sidecars.values()}
     notes = [
         f"made from commit {commit}{' with uncommitted changes' if dirty else ''}"
@@ -213,4 +238,12 @@ def _notes(ledger: Ledger) -> list[str]:
     locks = {sidecar.source["lock"] for sidecar in ledger.sidecars.values()}
     if len(locks) > 1:
         notes.append(f"made with {len(locks)} versions of the lock file")
+    unknown = {
+        item.path
+        for sidecar in ledger.sidecars.values()
+        for item in sidecar.inputs
+        if item.outside and sidecar.rule != CONFIGURATION and outside.has_changed(item) is None
+    }
+    if unknown:
+        notes.append(f"not found here, so not checked: {', '.join(sorted(unknown))}")
     return notes

@@ -15,6 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from inflationary_flows.audit.sidecars import Ledger, Sidecar
+from inflationary_flows.errors import shorten
 
 COMPARISON = "metrics/paper_comparison.csv"
 _MERGED = "tables/*.csv"
@@ -24,6 +25,9 @@ _OF_METHODS = "baselines/*.csv"
 _COMPARED = "compared"
 # The comparison takes the mean in another order of operations, perhaps.
 _ROUNDING = 1e-12
+
+# What tables of another form, or that are no text at all, lead to.
+_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error)
 
 Row = Mapping[str, str]
 
@@ -61,12 +65,19 @@ def untraced_numbers(ledger: Ledger, wrong: Set[str]) -> Iterator[tuple[str, str
         sources = [item.path for item in sidecar.inputs if not item.outside]
         if artifact in wrong or not wrong.isdisjoint(sources):
             continue
-        if fnmatch(artifact, _MERGED) and sidecar.rule.startswith(_MERGED_BY):
-            for line in _rows_from_nowhere(ledger.results, sidecar, sources):
-                yield artifact, f"no small table has its row {line!r}"
-        elif artifact == COMPARISON:
-            for row, why in _numbers_from_nowhere(ledger.results, sidecar, sources):
-                yield artifact, f"{row['metric']} of {row['dataset']}, our {row['ours']}: {why}"
+        try:
+            yield from _untraced(ledger, artifact, sidecar, sources)
+        except _MALFORMED as problem:
+            yield artifact, f"its rows cannot be followed: it or a small table is malformed ({shorten(str(problem))})"
+
+
+def _untraced(ledger: Ledger, artifact: str, sidecar: Sidecar, sources: list[str]) -> Iterator[tuple[str, str]]:
+    if fnmatch(artifact, _MERGED) and sidecar.rule.startswith(_MERGED_BY):
+        for line in _rows_from_nowhere(ledger.results, sidecar, sources):
+            yield artifact, f"no small table has its row {line!r}"
+    elif artifact == COMPARISON:
+        for row, why in _numbers_from_nowhere(ledger.results, sidecar, sources):
+            yield artifact, f"{row['metric']} of {row['dataset']}, our {row['ours']}: {why}"
 
 
 def _rows_from_nowhere(results: Path, sidecar: Sidecar, sources: list[str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,9 +11,37 @@ from pathlib import Path
 from typing import Any
 
 from inflationary_flows.errors import ArtifactError, shorten
+from inflationary_flows.files.folders import files_below
 from inflationary_flows.runtime.provenance import FORMAT, PROVENANCE, seal
 
 _SUFFIX = ".json"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What is read of a sidecar: types, a pattern of text, a list of equal items, or a mapping by name (`...`: any name).
+_TEXT_OR_NONE, _NUMBER_OR_NONE = (str, type(None)), (int, float, type(None))
+_SHAPE: dict[Any, Any] = {
+    "sha256": _SHA256,
+    "bytes": int,
+    "rule": str,
+    "wildcards": dict,
+    "params": dict,
+    "seeds": dict,
+    "inputs": [{"path": str, "sha256": _SHA256}],
+    "source": {
+        "library": {...: str},
+        "commit": _TEXT_OR_NONE,
+        "dirty": (bool, type(None)),
+        "lock": _TEXT_OR_NONE,
+    },
+    "software": {"python": str, "packages": {...: str}},
+    "host": {"system": str, "machine": str, "cpu": _TEXT_OR_NONE, "gpu": _TEXT_OR_NONE},
+    "job": {
+        "started": str,
+        "ended": str,
+        "threads": int,
+        "peak_memory_mb": _NUMBER_OR_NONE,
+        "peak_gpu_memory_mb": _NUMBER_OR_NONE,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -80,35 +109,81 @@ def read_sidecar(path: Path, artifact: str) -> Sidecar:
     """Reads the sidecar of an artifact.
 
     Raises:
-        ArtifactError: if it is missing, altered, or that of another artifact.
+        ArtifactError: if it is missing, altered, malformed, or that of another artifact.
     """
     hint = "delete the artifact and run the workflow again."
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("no file")
         content = json.loads(path.read_text(encoding="utf-8"))
+        # What no sidecar holds, and no output could: halves of characters, numbers that are none.
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
         sealed, found = content["seal"], seal(content)
     except FileNotFoundError:
         raise ArtifactError(str(path), "a sidecar", "none", hint) from None
-    except (ValueError, TypeError, KeyError) as problem:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as problem:
         raise ArtifactError(str(path), "a sidecar", f"other content ({shorten(str(problem))})", hint) from problem
     if sealed != found:
         raise ArtifactError(str(path), "the content that was sealed", "another one", hint)
-    if content["format"] != FORMAT:
+    if content.get("format") != FORMAT:
         known = f"a sidecar of format {FORMAT}"
-        raise ArtifactError(str(path), known, f"format {content['format']}", "use the version that wrote it.")
-    if content["artifact"] != artifact:
-        raise ArtifactError(str(path), f"the sidecar of {artifact}", f"that of {content['artifact']}", hint)
-    job = content["job"]
+        raise ArtifactError(
+            str(path), known, f"format {shorten(content.get('format'))}", "use the version that wrote it."
+        )
+    if content.get("artifact") != artifact:
+        raise ArtifactError(
+            str(path), f"the sidecar of {artifact}", f"that of {shorten(content.get('artifact'))}", hint
+        )
+    try:
+        _require(content, _SHAPE, "sidecar")
+        return _read_content(content)
+    except (ValueError, OverflowError) as problem:
+        raise ArtifactError(str(path), "a sidecar", f"a malformed one ({problem})", hint) from problem
+
+
+def _require(value: Any, shape: Any, place: str) -> None:
+    """Raises `ValueError` where a value of JSON has another shape."""
+    if isinstance(shape, dict):
+        _require(value, dict, place)
+        for name, inner in shape.items():
+            for key in value if name is ... else [name]:
+                if key not in value:
+                    raise ValueError(f"{place} has no {key}")
+                _require(value[key], inner, f"{place}.{key}")
+    elif isinstance(shape, list):
+        _require(value, list, place)
+        for index, entry in enumerate(value):
+            _require(entry, shape[0], f"{place}[{index}]")
+    elif isinstance(shape, re.Pattern):
+        if not isinstance(value, str) or not shape.fullmatch(value):
+            raise ValueError(f"{place} is {shorten(value)}")
+    # Whether something is true is no number.
+    elif not isinstance(value, shape) or (isinstance(value, bool) and shape is int):
+        raise ValueError(f"{place} is {shorten(value)}")
+
+
+def _read_content(content: Mapping[str, Any]) -> Sidecar:
     same = ("artifact", "sha256", "rule", "wildcards", "params", "seeds", "source", "software", "host")
+    job = content["job"]
     return Sidecar(
         **{name: content[name] for name in same},
         size=content["bytes"],
-        inputs=tuple(Input(**item) for item in content["inputs"]),
-        started=datetime.fromisoformat(job["started"]),
-        ended=datetime.fromisoformat(job["ended"]),
+        inputs=tuple(
+            Input(item["path"], item["sha256"], outside=item.get("outside") is True) for item in content["inputs"]
+        ),
+        started=_moment(job["started"]),
+        ended=_moment(job["ended"]),
         threads=job["threads"],
         peak_memory_mb=job["peak_memory_mb"],
         peak_gpu_memory_mb=job["peak_gpu_memory_mb"],
     )
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.utcoffset() is None:
+        raise ValueError(f"{shorten(text)} has no time zone")
+    return moment
 
 
 @dataclass
@@ -133,12 +208,18 @@ class Ledger:
             ArtifactError: if it has none.
         """
         folder, ledger = results / PROVENANCE, cls(results)
-        for path in sorted(folder.rglob(f"*{_SUFFIX}")):
-            artifact = path.relative_to(folder).as_posix().removesuffix(_SUFFIX)
+        for name, path in files_below(folder):
+            if not name.endswith(_SUFFIX):
+                continue
+            artifact = name.removesuffix(_SUFFIX)
             try:
                 ledger.sidecars[artifact] = read_sidecar(path, artifact)
             except ArtifactError as problem:
                 ledger.damaged[artifact] = f"expected {problem.expected}, got {problem.got}"
+        for path in folder.rglob(f"*{_SUFFIX}"):
+            inner = path.relative_to(folder)
+            if path.is_dir() and not (results / inner).is_dir():
+                ledger.damaged[inner.as_posix().removesuffix(_SUFFIX)] = "expected a sidecar, got a folder"
         if not ledger.sidecars and not ledger.damaged:
             hint = "give the folder `results` of a run, such as results/."
             raise ArtifactError(str(results), f"a folder with sidecars in {PROVENANCE}/", "none", hint)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from inflationary_flows.audit.outside import Outside
 from inflationary_flows.audit.sidecars import Input, Sidecar, read_sidecar
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import sha256_of
@@ -26,7 +28,7 @@ def find_results(path: Path) -> Path:
     raise ArtifactError(str(path), f"a file in a folder with {PROVENANCE}/", "another one", hint)
 
 
-def trace(path: Path) -> Iterator[str]:
+def trace(path: Path, scripts: Path | None = None) -> Iterator[str]:
     """Follows a file back to data and seeds.
 
     Each line names a file, the job that wrote it, its seeds and the beginning of its sha256, and marks a file that has
@@ -34,6 +36,7 @@ def trace(path: Path) -> Iterator[str]:
 
     Arguments:
         path: A file below a folder of results.
+        scripts: Folder of the rules' scripts, if it is known: files of the user may lie beside it.
 
     Returns:
         The lines of the tree.
@@ -41,52 +44,52 @@ def trace(path: Path) -> Iterator[str]:
     Raises:
         ArtifactError: if the file has no sidecar, or is in no folder of results.
     """
+    path = Path(os.path.abspath(path))
     results = find_results(path)
-    artifact = path.absolute().relative_to(results).as_posix()
+    artifact = path.relative_to(results).as_posix()
     sidecar = read_sidecar(sidecar_of(artifact, results), artifact)
-    tree = _Tree(results)
-    yield tree.describe(sidecar, sidecar.sha256)
-    yield from tree.inputs_of(sidecar, "")
-
-
-class _Tree:
-    def __init__(self, results: Path) -> None:
-        self.results = results
-        self.seen: set[str] = set()
-
-    def inputs_of(self, sidecar: Sidecar, indent: str) -> Iterator[str]:
-        self.seen.add(sidecar.artifact)
-        for number, item in enumerate(sidecar.inputs, start=1):
-            last = number == len(sidecar.inputs)
-            branch, further = ("└── ", "    ") if last else ("├── ", "│   ")
-            yield from self._follow(item, indent + branch, indent + further)
-
-    def _follow(self, item: Input, first: str, indent: str) -> Iterator[str]:
+    outside = Outside(results, scripts.parent if scripts is not None else None)
+    seen = {artifact}
+    yield _describe(results, sidecar, sidecar.sha256)
+    # What is left to show, the next last: chains are longer than Python's stack.
+    waiting = _branches(sidecar, "")
+    while waiting:
+        item, first, indent = waiting.pop()
+        sha256 = f"sha256 {item.sha256[:_SHORT]}"
         if item.outside:
-            yield f"{first}{item.path}  [given]  sha256 {item.sha256[:_SHORT]}"
-            return
+            yield f"{first}{item.path}  [given]  {sha256}{'  CHANGED' if outside.has_changed(item) else ''}"
+            continue
         try:
-            sidecar = read_sidecar(sidecar_of(item.path, self.results), item.path)
+            sidecar = read_sidecar(sidecar_of(item.path, results), item.path)
         except ArtifactError:
-            yield f"{first}{item.path}  [no sidecar]  sha256 {item.sha256[:_SHORT]}"
-            return
-        again = item.path in self.seen
+            yield f"{first}{item.path}  [no sidecar]  {sha256}"
+            continue
+        again = item.path in seen
         above = bool(sidecar.inputs) and again
-        yield f"{first}{self.describe(sidecar, item.sha256)}{'  (see above)' if above else ''}"
+        yield f"{first}{_describe(results, sidecar, item.sha256)}{'  (see above)' if above else ''}"
         if not again:
-            yield from self.inputs_of(sidecar, indent)
+            seen.add(item.path)
+            waiting += _branches(sidecar, indent)
 
-    def describe(self, sidecar: Sidecar, used: str) -> str:
-        named = (f"{place.partition('.')[2]} {value}" for place, value in sidecar.seeds.items())
-        # A seed that is a wildcard is often a setting, too.
-        seeds = ", ".join(dict.fromkeys(named))
-        made = f"[{sidecar.rule}{f'; {seeds}' if seeds else ''}]"
-        path = self.results / sidecar.artifact
-        state = ""
-        if not path.is_file():
-            state = "  MISSING"
-        elif sha256_of(path) != sidecar.sha256:
-            state = "  CHANGED"
-        elif used != sidecar.sha256:
-            state = f"  REMADE (was {used[:_SHORT]})"
-        return f"{sidecar.artifact}  {made}  sha256 {sidecar.sha256[:_SHORT]}{state}"
+
+def _branches(sidecar: Sidecar, indent: str) -> list[tuple[Input, str, str]]:
+    """What a file was made from, the last first, and what stands before it and below it."""
+    last, *others = reversed(sidecar.inputs) if sidecar.inputs else [None]
+    ends = [] if last is None else [(last, f"{indent}└── ", f"{indent}    ")]
+    return ends + [(item, f"{indent}├── ", f"{indent}│   ") for item in others if item is not None]
+
+
+def _describe(results: Path, sidecar: Sidecar, used: str) -> str:
+    named = (f"{place.partition('.')[2]} {value}" for place, value in sidecar.seeds.items())
+    # A seed that is a wildcard is often a setting, too.
+    seeds = ", ".join(dict.fromkeys(named))
+    made = f"[{sidecar.rule}{f'; {seeds}' if seeds else ''}]"
+    path = results / sidecar.artifact
+    state = ""
+    if not path.is_file():
+        state = "  MISSING"
+    elif sha256_of(path) != sidecar.sha256:
+        state = "  CHANGED"
+    elif used != sidecar.sha256:
+        state = f"  REMADE (was {used[:_SHORT]})"
+    return f"{sidecar.artifact}  {made}  sha256 {sidecar.sha256[:_SHORT]}{state}"

@@ -9,6 +9,7 @@ from typing import Any
 
 METADATA = "ro-crate-metadata.json"
 RESULTS = "results"
+CONFIGURATION_FILE = "config.yaml"
 # The profile is an extension of this version.
 CRATE_VERSION = "1.1"
 PROFILES = {
@@ -38,10 +39,9 @@ MEMORY = {
 FOLDERS = {
     "rules/": "Rules of the workflow",
     "workflow_scripts/": "Scripts of the rules, and the library that does the work",
-    "configs/": "Configurations to choose from",
+    "configs/": "Published numbers to compare with",
     "envs/": "Conda environments of the rules",
     f"{RESULTS}/provenance/": "A sidecar for each artifact: what made it, from what, and its sha256",
-    f"{RESULTS}/logs/": "Logs of the jobs",
     f"{RESULTS}/benchmarks/": "Time and memory of the jobs",
 }
 _ENCODINGS = {

@@ -7,7 +7,6 @@ in a file's metadata are not followed.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
 import zlib
@@ -24,11 +23,11 @@ from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.files.files import sha256_of
+from inflationary_flows.files.folders import CLUTTER as _CLUTTER
 
 _MOST_PIXELS = 50_000_000
 _LIMITS = Limits(member=256 << 20, total=256 << 30)
 _SUFFIXES = (".png", ".jpg", ".jpeg")
-_CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 _AFHQ_PARTS = ("train", "test")
 _AFHQ_CLASSES = ("cat", "dog", "wild")
@@ -102,10 +101,9 @@ def read_image_folder(path: Path, resolution: int, resize: str, channels: int) -
         classes = sorted(set(groups))
         members = [(name, classes.index(group)) for (_, name), group in zip(chosen, groups, strict=True)]
         part = _read_all(str(path), members, read, image, resize)
-        sha256 = _sha256_of_folder(members, read) if path.is_dir() else sha256_of(path)
     counts = Counter(groups)
     record = {
-        "source_sha256": sha256,
+        "source_sha256": sha256_of(path),
         "counts": {name or ".": counts[name] for name in classes},
         **_resizing(resize),
     }
@@ -232,11 +230,3 @@ def _read_file(path: Path) -> bytes:
     if not path.is_file() or path.stat().st_size > _LIMITS.member:
         raise DataError(str(path), f"a file of at most {_LIMITS.member} bytes", "another one", "take it out.")
     return path.read_bytes()
-
-
-def _sha256_of_folder(members: Sequence[tuple[str, int]], read: Callable[[str], bytes]) -> str:
-    """One digest of the names and contents of many files."""
-    digest = hashlib.sha256()
-    for name, _ in members:
-        digest.update(f"{hashlib.sha256(read(name)).hexdigest()}  {name}\n".encode())
-    return digest.hexdigest()

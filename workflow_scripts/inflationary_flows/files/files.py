@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from inflationary_flows.errors import ArtifactError, shorten
+from inflationary_flows.files.folders import digest_of_folder
 
 # What to do about a file that is not what it should be.
 REMAKE = "delete the file and run the workflow again."
@@ -90,10 +91,24 @@ def _flush_directory(directory: Path) -> None:
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Returns the sha256 of a file, in hexadecimal; `ArtifactError` if there is no such file."""
+    """Returns the sha256 of a file, or of the names and contents of the files in a folder, in hexadecimal.
+
+    Raises:
+        ArtifactError: if there is neither, or it cannot be read.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise missing(path)
+    try:
+        if path.is_dir():
+            return digest_of_folder(path, _sha256)
+        if not path.is_file():
+            raise missing(path)
+        return _sha256(path)
+    except OSError as problem:
+        what = f"one that cannot be read ({problem.strerror})"
+        raise ArtifactError(str(path), "a file or folder to read", what, "check its permissions.") from problem
+
+
+def _sha256(path: str | os.PathLike[str]) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from inflationary_flows.files.folders import files_below
+
 COST_COLUMNS = ("stage", "rule", "jobs", "wall_hours", "cpu_hours", "peak_memory_mb", "unmeasured")
 STAGE_COLUMNS = tuple(name for name in COST_COLUMNS if name != "rule")
 TOTAL = "total"
@@ -20,7 +22,7 @@ _UNKNOWN = ("", "-", "NA", "nan")
 
 def benchmark_files(benchmarks: Path) -> list[Path]:
     """Times of single jobs below the folder of benchmarks."""
-    return sorted(benchmarks.rglob("*.tsv"))
+    return [path for name, path in files_below(benchmarks) if name.endswith(".tsv")]
 
 
 def cost_rows(benchmarks: Path, stages: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def origin_row(ledger: Ledger, artifact: str, title: str) -> dict[str, Any]:
         "rule": sidecar.rule,
         "sha256": sidecar.sha256,
         "bytes": sidecar.size,
-        **{name: ", ".join(sorted(values, key=int)) for name, values in used.items()},
+        **{name: ", ".join(sorted(values, key=lambda seed: (len(seed), seed))) for name, values in used.items()},
         "commit": sidecar.source["commit"],
         "started": sidecar.started.isoformat(timespec="seconds"),
         "ended": sidecar.ended.isoformat(timespec="seconds"),

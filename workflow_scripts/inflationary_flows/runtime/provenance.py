@@ -2,7 +2,7 @@
 
 The sidecar of `results/{path}` is `results/provenance/{path}.json`.  `atomic_write` shows each finished file to the
 job's `Recorder` just before it renames it, so that a file that exists has its sidecar.  A sidecar names no user, no
-machine and no absolute path: it can be shared.
+machine and no folder outside (`files/portable.py`): it can be shared.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from inflationary_flows.files.files import read_json, sha256_of, witnessed, write_json
+from inflationary_flows.files.files import sha256_of, witnessed, write_json
+from inflationary_flows.files.portable import portable
 
 FORMAT = 2
 RESULTS = Path("results")
 PROVENANCE = "provenance"
+# The configuration beside the results as it may be handed on, made by no rule but by the start of a run; and as given.
+RESOLVED, CONFIGURATION, LOCAL = "config.resolved.yaml", "configuration", ".config.json"
 # Packages whose versions are recorded: those that a lock file of this name pins.
 LOCK = "requirements.lock"
 _INSTALLED = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
@@ -37,10 +40,28 @@ def sidecar_of(artifact: str | PurePosixPath, results: Path = RESULTS) -> Path:
     return results / PROVENANCE / f"{artifact}.json"
 
 
-def is_recorded(artifact: str) -> bool:
-    """Whether an artifact has a sidecar, and of today's format."""
-    sidecar = sidecar_of(artifact)
-    return sidecar.is_file() and read_json(sidecar).get("format") == FORMAT
+def recorded_content(sidecar: Path) -> dict[str, Any]:
+    """Content of a sidecar, unchecked: empty if there is none of today's format, or none that can be read."""
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    sound = isinstance(content, dict) and content.get("format") == FORMAT and content.get("seal") == seal(content)
+    return content if sound else {}
+
+
+def input_of(file: str | os.PathLike[str], repository: Path) -> dict[str, Any]:
+    """What sidecars call a file: by its path below the results, or else by a portable one, and as from outside."""
+    artifact = _artifact(Path(file))
+    return {"path": portable(file, repository), "outside": True} if artifact is None else {"path": str(artifact)}
+
+
+def _artifact(path: Path) -> PurePosixPath | None:
+    """Path of an artifact below the results; None for other files."""
+    relative = PurePosixPath(os.path.relpath(path, RESULTS))
+    hidden = any(part.startswith(".") for part in relative.parts)
+    outside = hidden or not relative.parts
+    return None if outside or relative.parts[0] == PROVENANCE else relative
 
 
 def seal(content: Mapping[str, Any]) -> str:
@@ -57,7 +78,7 @@ class Recorder:
         wildcards: Wildcards of the job.
         params: All that the result depends on besides inputs; `source` has the digest of each source by its path below
             `workflow_scripts`, the script's first.
-        inputs: Files that the job reads, hashed now.
+        inputs: Files and folders that the job reads, hashed now.
         repository: Folder of the workflow, with its lock file and its git history.
         threads: Threads of the job.
     """
@@ -76,7 +97,7 @@ class Recorder:
         self.threads = threads
         self.started = datetime.now(UTC)
         self.written: list[Path] = []
-        wildcards, params = self._plain(wildcards or {}), self._plain(params or {})
+        wildcards, params = (portable(dict(given or {}), self.repository) for given in (wildcards, params))
         lock = self.repository / LOCK
         self.description = {
             "rule": rule,
@@ -94,22 +115,16 @@ class Recorder:
         self.read(*inputs)
 
     def read(self, *files: str | os.PathLike[str]) -> None:
-        """Notes files that the job reads."""
+        """Notes files and folders that the job reads."""
         for file in files:
-            artifact = self._artifact(Path(file))
-            where = (
-                {"path": self._portable(os.fspath(file)), "outside": True}
-                if artifact is None
-                else {"path": str(artifact)}
-            )
-            self.inputs.append({**where, "sha256": sha256_of(file)})
+            self.inputs.append({**input_of(file, self.repository), "sha256": sha256_of(file)})
 
     def witness(self, temporary: Path, path: Path) -> None:
         """Writes the sidecar of a file that is about to get its name.
 
         Files outside of the results, and hidden ones such as checkpoints, have none.
         """
-        artifact = self._artifact(path)
+        artifact = _artifact(path)
         if artifact is None:
             return
         content = {
@@ -133,37 +148,9 @@ class Recorder:
     def forget(self, *artifacts: str | os.PathLike[str]) -> None:
         """Removes the sidecars of artifacts that do not exist."""
         for path in map(Path, artifacts):
-            artifact = self._artifact(path)
+            artifact = _artifact(path)
             if artifact is not None:
                 sidecar_of(artifact).unlink(missing_ok=True)
-
-    def _artifact(self, path: Path) -> PurePosixPath | None:
-        """Path of an artifact below the results; None for other files."""
-        relative = PurePosixPath(os.path.relpath(path, RESULTS))
-        outside = relative.is_absolute() or any(part.startswith(".") for part in relative.parts)
-        return None if outside or relative.parts[0] == PROVENANCE else relative
-
-    def _portable(self, text: str) -> str:
-        """A portable path: below the working directory or the workflow's, else the name alone."""
-        if not text.startswith(("/", "..", "~", "file:")):
-            return text
-        path = Path(text.removeprefix("file://")).resolve()
-        for folder in (Path.cwd().resolve(), self.repository):
-            if path.is_relative_to(folder):
-                return path.relative_to(folder).as_posix()
-        return path.name
-
-    def _plain(self, value: Any) -> Any:
-        """A value as JSON has it, with portable paths."""
-        if isinstance(value, Mapping):
-            return {str(key): self._plain(entry) for key, entry in value.items()}
-        if isinstance(value, str | os.PathLike):
-            return self._portable(os.fspath(value))
-        if isinstance(value, bool | int | float | None):
-            return value
-        if isinstance(value, Iterable):
-            return [self._plain(entry) for entry in value]
-        return str(value)
 
 
 # Recorders of the jobs that run in this process, the innermost last.
