@@ -33,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "experiments": COMPUTING | {"fields", "files", "plotting"},
     "artifacts": COMPUTING | {"files"},
     "plotting": {"files"},
-    "audit": {"files", "runtime"},
+    "audit": {"files", "runtime", "config", "experiments"},
     "report": {"files", "audit", "plotting", "experiments"},
 }
 

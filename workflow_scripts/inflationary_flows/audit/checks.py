@@ -22,6 +22,7 @@ from pathlib import Path
 
 from inflationary_flows.audit.origins import untraced_numbers
 from inflationary_flows.audit.outside import Outside
+from inflationary_flows.audit.settings import Settings
 from inflationary_flows.audit.sidecars import Ledger, Sidecar
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import sha256_of
@@ -112,11 +113,13 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
     with ThreadPoolExecutor(_READERS) as readers:
         digests = dict(zip(files, readers.map(_digest, files.values()), strict=True))
     outside = Outside(results, scripts.parent if scripts is not None else None)
+    settings = Settings(results)
     findings = [
         *_damaged_sidecars(ledger, digests),
         *_against_sidecars(ledger, files, digests),
         *_orphans(ledger, digests),
         *_stale_inputs(ledger, digests, outside),
+        *(Finding("stale", *difference) for difference in settings.differences(ledger)),
         *(_stale_sources(ledger, scripts) if scripts is not None else ()),
     ]
     known = {finding.path for finding in findings}
@@ -125,7 +128,7 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
         sorted(findings, key=lambda finding: (finding.path, finding.kind)),
         ledger=ledger,
         bytes=sum(path.stat().st_size for path in files.values()),
-        notes=_notes(ledger, outside),
+        notes=_notes(ledger, outside, settings),
     )
 
 
@@ -229,7 +232,7 @@ def _stale_sources(ledger: Ledger, scripts: Path) -> Iterator[Finding]:
                 break
 
 
-def _notes(ledger: Ledger, outside: Outside) -> list[str]:
+def _notes(ledger: Ledger, outside: Outside, settings: Settings) -> list[str]:
     sources = {(str(s.source["commit"])[:12], s.source["dirty"]) for s in ledger.sidecars.values()}
     notes = [
         f"made from commit {commit}{' with uncommitted changes' if dirty else ''}"
@@ -238,6 +241,8 @@ def _notes(ledger: Ledger, outside: Outside) -> list[str]:
     locks = {sidecar.source["lock"] for sidecar in ledger.sidecars.values()}
     if len(locks) > 1:
         notes.append(f"made with {len(locks)} versions of the lock file")
+    if settings.unknown is not None:
+        notes.append(f"not compared with the configuration: {settings.unknown}")
     unknown = {
         item.path
         for sidecar in ledger.sidecars.values()
