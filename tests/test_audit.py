@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
+import os
 import random
 import shutil
 import socket
@@ -12,18 +14,31 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from conftest import run_workflow
+from inflationary_flows.audit.__main__ import main
+from inflationary_flows.audit.bundle import collect, write_bundle
 from inflationary_flows.audit.checks import Finding, audit
+from inflationary_flows.audit.crate import describe_run
 from inflationary_flows.audit.sidecars import Ledger, Sidecar, read_sidecar
 from inflationary_flows.audit.trace import trace
+from inflationary_flows.config import load_config, resolve
+from inflationary_flows.config.settings import network_settings, schedule_settings, training_settings
+from inflationary_flows.config.study import Study
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.files import atomic_write, sha256_of
+from inflationary_flows.report.environment import environment_rows
+from inflationary_flows.report.origins import origin_row
+from inflationary_flows.runtime.configuration import write_configuration
 from inflationary_flows.runtime.digest import source_digest
-from inflationary_flows.runtime.provenance import PROVENANCE, Recorder, find_seeds, recorded, sidecar_of
+from inflationary_flows.runtime.provenance import PROVENANCE, Recorder, find_seeds, recorded, seal, sidecar_of
 from provenance import inside, make_results, write
 from repository import REPOSITORY
 
@@ -300,6 +315,242 @@ def test_a_reviewer_needs_nothing_but_python(results: Path) -> None:
     found = subprocess.run(line, env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert "nothing wrong" in found.stdout
+
+
+# ---------------------------------------------------------------------------------------------
+# Inputs from outside, links, settings
+
+
+def edit_unnoticed(path: Path, content: str) -> None:
+    """Another content with the old time, as a restored backup or a tool that keeps times leaves it."""
+    before = path.stat()
+    path.write_text(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_table_that_was_edited_with_an_old_time_is_found(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit_unnoticed(results.parent / "given.csv", "1,2\n3,5\n")
+    assert main([str(results)]) == 1
+    assert "stale     data/points.csv: given.csv, which it was made from, changed after it" in capsys.readouterr().out
+    assert main(["trace", str(results / "data/points.csv")]) == 0
+    assert "given.csv  [given]" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_table_from_another_folder_is_found_by_the_configuration_as_it_was_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, folder = tmp_path / "vault/wine.csv", tmp_path / "run"
+    table.parent.mkdir()
+    folder.mkdir()
+    table.write_text("1,2\n")
+    with inside(folder):
+        write_configuration({"datasets": {"wine": {"path": "../vault/wine.csv"}}}, [], REPOSITORY)
+        write({"results/data/wine.csv": "1,2\n"}, "prepare_splits", "../vault/wine.csv")
+    assert "vault" not in (folder / "results/config.resolved.yaml").read_text()
+    assert main([str(folder / "results")]) == 0
+    assert "not found here, so not checked: wine.csv" not in capsys.readouterr().out
+    edit_unnoticed(table, "1,3\n")
+    assert main([str(folder / "results")]) == 1
+    assert "stale     data/wine.csv: wine.csv, which it was made from, changed" in capsys.readouterr().out
+    table.unlink()
+    assert main([str(folder / "results")]) == 0
+    assert "not found here, so not checked: wine.csv" in capsys.readouterr().out
+
+
+def test_a_folder_that_was_moved_and_linked_back_is_followed(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("flows", f"{PROVENANCE}/metrics", "metrics"):
+        moved = Path(shutil.move(results / name, tmp_path / f"disk-{name.replace('/', '-')}"))
+        (results / name).symlink_to(moved)
+    (results / "flows/seed0/back").symlink_to(results)
+    assert main([str(results)]) == 0, capsys.readouterr().out
+    (results / "flows/seed1/flow.txt").write_text("forged")
+    assert main([str(results)]) == 1
+    assert "changed   flows/seed1/flow.txt: " in capsys.readouterr().out
+
+
+def test_artifacts_that_were_made_with_other_settings_are_stale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a run without Snakemake's metadata: nothing was made again, and the configuration is a new one."""
+    config = load_config(REPOSITORY / "tests/configs/smoke.yaml")
+    names = {"dataset": "circles", "schedule": "prp", "seed": "0"}
+    training = training_settings(config, "circles")
+    params = {
+        "dataset": Study(config).settings_of("circles"),
+        "schedule": schedule_settings(config, "prp", "circles"),
+        "network": network_settings(config, "circles"),
+        "training": training,
+    }
+    with inside(tmp_path):
+        write_configuration(resolve(config), [], REPOSITORY)
+        write({"results/networks/sound.txt": "x"}, "train_network", wildcards=names, **params)
+        assert main(["results"]) == 0, capsys.readouterr().out
+        early = names | {"seed": "0-early"}
+        write({"results/networks/early.txt": "x"}, "train_network", wildcards=early, **params)
+        params["training"] = training | {"learning_rate": 0.5}
+        write({"results/networks/other.txt": "x"}, "train_network", wildcards=names, **params)
+        write({"results/networks/gone.txt": "x"}, "train_network", wildcards=names | {"dataset": "moons"}, **params)
+        solver = {"samples": 3, "paper_steps": 50}
+        write({"results/metrics/x.csv": "a\n"}, "measure_roundtrip", wildcards={"dataset": "circles"}, **solver)
+        assert main(["results"]) == 1
+    found = capsys.readouterr().out
+    assert "stale     metrics/x.csv: params samples: made with 3, configuration says 100" in found
+    wrong = "stale     networks/other.txt: params training.learning_rate: made with 0.5, configuration says 0.002"
+    assert wrong in found
+    assert "stale     networks/early.txt: params network.width: made with 32, configuration says 16" in found
+    assert "networks/sound.txt" not in found
+    assert "networks/gone.txt" not in found
+
+
+# ---------------------------------------------------------------------------------------------
+# Sidecars of any shape
+
+
+def reseal(path: Path, content: Any) -> None:
+    """Writes a sidecar whose seal fits, whatever it says."""
+    if isinstance(content, dict):
+        content["seal"] = seal(content)
+    path.write_text(json.dumps(content))
+
+
+def without(content: dict[str, Any], *places: str) -> dict[str, Any]:
+    inner = content
+    for place in places[:-1]:
+        inner = inner[place]
+    del inner[places[-1]]
+    return content
+
+
+MALFORMED: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a list": lambda content: [content],
+    "null": lambda content: None,
+    "a number": lambda content: 3,
+    "no artifact": lambda content: without(content, "artifact"),
+    "no format": lambda content: without(content, "format"),
+    "no inputs": lambda content: without(content, "inputs"),
+    "no library": lambda content: without(content, "source", "library"),
+    "no start": lambda content: without(content, "job", "started"),
+    "inputs null": lambda content: content | {"inputs": None},
+    "inputs of text": lambda content: content | {"inputs": ["data/points.csv"]},
+    "an input without sha256": lambda content: content | {"inputs": [{"path": "x"}]},
+    "sha256 of a number": lambda content: content | {"sha256": 7},
+    "bytes of text": lambda content: content | {"bytes": "many"},
+    "bytes true": lambda content: content | {"bytes": True},
+    "params of a list": lambda content: content | {"params": []},
+    "a time without zone": lambda content: content | {"job": content["job"] | {"started": "2024-01-01"}},
+    "a time that is none": lambda content: content | {"job": content["job"] | {"ended": "yesterday"}},
+    "half a character": lambda content: content | {"rule": "\ud800"},
+    "a number that is none": lambda content: content | {"job": content["job"] | {"peak_memory_mb": float("nan")}},
+    "a deep value": lambda content: content | {"rule": []},
+}
+
+
+def commands_on(results: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What audit and trace say; a traceback would come through. They say the same as the report and the bundle read."""
+    codes = [main([str(results)]), main(["trace", str(results / "figures/error.png")])]
+    assert set(codes) <= {0, 1, 2}
+    with pytest.raises(ArtifactError):
+        write_bundle(results.parent / "x.zip", results, REPOSITORY)
+    environment_rows(Ledger.read(results))
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+@pytest.mark.parametrize("shape", MALFORMED)
+def test_a_malformed_sidecar_is_a_finding(results: Path, shape: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = sidecar_of("tables/error.csv", results)
+    reseal(path, MALFORMED[shape](json.loads(path.read_text())))
+    if shape == "a deep value":
+        path.write_text(path.read_text().replace('"rule": []', f'"rule": {"[" * 200_000}{"]" * 200_000}'))
+    assert f"sidecar   {PROVENANCE}/tables/error.csv.json: expected " in commands_on(results, capsys)
+
+
+def test_what_is_no_file_is_a_finding_too(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for artifact in ("tables/error.csv", "data/points.json", "figures/error.png"):
+        sidecar_of(artifact, results).unlink()
+    sidecar_of("tables/error.csv", results).mkdir()
+    sidecar_of("nothing", results).mkdir()
+    os.mkfifo(sidecar_of("data/points.json", results))
+    sidecar_of("figures/error.png", results).symlink_to("nowhere")
+    said = commands_on(results, capsys)
+    for artifact in ("tables/error.csv", "nothing", "data/points.json", "figures/error.png"):
+        assert f"sidecar   {PROVENANCE}/{artifact}.json: expected a sidecar, got" in said
+
+
+def test_a_merged_table_that_is_no_text_is_a_finding(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with inside(results.parent):
+        parts = [f"results/metrics/seed{n}/error.csv" for n in (0, 1)]
+        write({"results/tables/error.csv": b"seed,error\n\xff\xfe\n"}, "plot_error", *parts)
+        write({"results/metrics/paper_comparison.csv": "no,such\ncolumns,\n"}, "measure", *parts)
+    assert main([str(results)]) == 1
+    said = capsys.readouterr().out
+    assert "untraced  tables/error.csv: its rows cannot be followed" in said
+    assert "untraced  metrics/paper_comparison.csv: its rows cannot be followed" in said
+
+
+def test_a_chain_of_1500_files_is_followed_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with inside(tmp_path):
+        write({"results/0.txt": "0"}, "begin", seed=3)
+        content = json.loads(sidecar_of("0.txt").read_text())
+        for number in range(1, 1500):
+            before = {"path": f"{number - 1}.txt", "sha256": hashlib.sha256(str(number - 1).encode()).hexdigest()}
+            path, text = Path(f"results/{number}.txt"), str(number)
+            path.write_text(text)
+            link = {"artifact": path.name, "sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text)}
+            reseal(sidecar_of(path.name), content | link | {"inputs": [before]})
+        assert main(["results"]) == 0
+        capsys.readouterr()
+        assert main(["trace", "results/1499.txt"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1500
+    assert "0.txt  [begin; seed 3]" in lines[-1]
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_no_sidecar_leads_to_a_traceback(results: Path, data: st.DataObject) -> None:
+    """Any value of a sidecar may be any other: audit, trace and bundle say something, and end."""
+    path = sidecar_of(data.draw(st.sampled_from(["tables/error.csv", "metrics/seed1/error.csv"])), results)
+    (results / "config.resolved.yaml").write_text("seeds: [0]\n")
+    before = path.read_text()
+    content = json.loads(before)
+    inner, key = content, data.draw(st.sampled_from(sorted(content)))
+    while isinstance(inner[key], dict | list) and inner[key] and data.draw(st.booleans()):
+        inner = inner[key]
+        key = data.draw(st.sampled_from(sorted(inner) if isinstance(inner, dict) else range(len(inner))))
+    odd = st.sampled_from(["../../x", "/etc/hostname", "x" * 5000, "\0", "a\nb", "\x1b[31m", -1, 1e308, True])
+    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | odd
+    anything = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner))
+    inner[key] = data.draw(anything)
+    content["seal"] = seal(content)
+    try:
+        path.write_text(json.dumps(content))
+        codes = [main([str(results)]), main(["trace", str(results / "figures/error.png")])]
+        assert set(codes) <= {0, 1, 2}
+        ledger = Ledger.read(results)
+        environment_rows(ledger)
+        origin_row(ledger, "figures/error.png", "x")
+        with suppress(ArtifactError):
+            members = collect(ledger, REPOSITORY)
+            json.dumps(describe_run(ledger, members), allow_nan=False).encode()
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.parametrize("line", ["inflationary_flows.audit results", "inflationary_flows schema"])
+def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word(results: Path, line: str) -> None:
+    # The pipe is closed before the first line, and what is written is more than a pipe holds.
+    for number in range(2000):
+        (results / f"figures/from-nowhere-with-a-long-name-{number}.png").touch()
+    shell = f"{sys.executable} -m {line} | head -c 1 > /dev/null"
+    done = subprocess.run(["bash", "-c", shell], cwd=results.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # ---------------------------------------------------------------------------------------------

@@ -87,6 +87,8 @@ class Audit:
 
 def printable(line: str) -> str:
     """A line with line breaks, control characters and halves of characters written out."""
+    if line.isprintable():
+        return line
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 

@@ -92,6 +92,7 @@ class Settings:
         }
         # A name is no settings: of a solver, or of a schedule that is tried.
         known = {name: of for name, of in known.items() if isinstance(sidecar.params.get(name), Mapping)}
+        known["compressed_prior"] = lambda: config.schedules[schedule].compressed_prior
         experiment = experiments().get(sidecar.rule.removeprefix(_MEASURED_BY))
         if sidecar.rule.startswith(_MEASURED_BY) and experiment is not None and experiment.measurement is not None:
             try:
