@@ -106,15 +106,34 @@ def test_sidecars_name_no_user_no_machine_and_no_absolute_path(tmp_path: Path) -
     folder = tmp_path / "run"
     folder.mkdir()
     with inside(folder):
-        params = {"url": f"file://{elsewhere}", "nested": [{"file": str(elsewhere)}], "own": str(folder / "results/x")}
+        params = {
+            "url": f"file://{elsewhere}",
+            "nested": [{"file": str(elsewhere)}],
+            "own": str(folder / "results/x"),
+            "address": "https://jane:password@host.org:80/a/b.zip?token=abc#part",
+            "winding": "data/../../elsewhere/table.csv",
+            "back": f"../{folder.name}/results/x",
+            "home": ["~/elsewhere/table.csv", "~jane", "..", "/"],
+            "columns": ["/a", "../b"],
+        }
         write({"results/x.txt": "x"}, "rule", str(elsewhere), "../elsewhere/table.csv", **params)
     text = sidecar_of("x.txt", folder / "results").read_text()
-    assert "/elsewhere" not in text
+    assert "elsewhere" not in text
     assert str(tmp_path) not in text
     assert str(REPOSITORY) not in text
     assert socket.gethostname() not in text
     content = json.loads(text)
-    assert content["params"] == {"url": "table.csv", "nested": [{"file": "table.csv"}], "own": "results/x"}
+    assert content["params"] == {
+        "url": "table.csv",
+        "nested": [{"file": "table.csv"}],
+        "own": "results/x",
+        "address": "https://host.org:80/a/b.zip",
+        "winding": "table.csv",
+        "back": "results/x",
+        "home": ["table.csv", "outside", "outside", "outside"],
+        # Names of columns, whatever they look like.
+        "columns": ["/a", "../b"],
+    }
     del content["params"], content["inputs"]
     names = [value for value in json.dumps(content).replace('"', " ").split() if value.startswith(("/", "~"))]
     assert not names

@@ -433,6 +433,51 @@ class TestProfile:
         assert any("ControlAction must reference" in message for message in validate(crate, Severity.REQUIRED))
 
 
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no ssh-keygen on this machine")
+def test_the_documented_commands_sign_a_bundle_and_notice_another(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs/audit.md").read_text(encoding="utf-8")
+    commands = [line for line in page.splitlines() if "ssh-keygen -Y" in line or "> signers" in line]
+    assert len(commands) == 3
+    key = tmp_path / ".ssh/id_ed25519"
+    key.parent.mkdir(mode=0o700)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    shutil.copy(f"{key}.pub", tmp_path)
+    (tmp_path / "results.crate.zip").write_bytes(b"a bundle")
+
+    def run(command: str) -> int:
+        environment = {**os.environ, "HOME": str(tmp_path)}
+        # The shell's own tilde is that of HOME; ssh-keygen is given whole paths.
+        return subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, check=False).returncode
+
+    assert [run(command) for command in commands] == [0, 0, 0]
+    (tmp_path / "results.crate.zip").write_bytes(b"another bundle")
+    assert run(commands[-1]) != 0
+
+
+def test_logs_and_configurations_of_the_checkout_stay_where_they_are(
+    results: Path, sources: Path, tmp_path: Path
+) -> None:
+    checkout = Path(shutil.copytree(sources, tmp_path / "checkout"))
+    for name in ("config.yaml", "configs/mine.yaml"):
+        (checkout / name).write_text("datasets: {x: {path: /home/jane/x.csv}}\n")
+    write_bundle(tmp_path / "run.zip", results, checkout)
+    with zipfile.ZipFile(tmp_path / "run.zip") as archive:
+        names = archive.namelist()
+        assert archive.read("config.yaml") == (results / "config.resolved.yaml").read_bytes()
+    assert (results / "logs").is_dir()
+    assert not [name for name in names if "/logs/" in name or name == "configs/mine.yaml"]
+    assert "configs/paper_tables.csv" in names
+
+
+def test_results_whose_folders_were_moved_and_linked_back_are_bundled_alike(
+    bundle: Path, results: Path, sources: Path, tmp_path: Path
+) -> None:
+    shutil.move(results / "networks", tmp_path / "disk")
+    (results / "networks").symlink_to(tmp_path / "disk")
+    write_bundle(tmp_path / "again.zip", results, sources)
+    assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
+
+
 @pytest.fixture(scope="module")
 def run(smoke_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the smoke run, bundled."""

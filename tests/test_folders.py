@@ -22,7 +22,7 @@ from inflationary_flows.files.files import read_json, sha256_of
 from provenance import inside, write
 from repository import REPOSITORY
 
-FIGURES = ("results/figures/spectra.png", "results/figures/training_curves.png")
+FIGURES = tuple(f"results/figures/{name}.png" for name in ("spectra", "training_curves", "fig05_fashion_mnist"))
 
 
 def draw_birds(folder: Path) -> None:
@@ -70,7 +70,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     few = {"steps": 2, "batch_size": 4, "warmup_steps": 1, "validate_every": 1, "validation_points": 4}
     content["training"]["images"] |= few
     content["training"]["toy"] = few
-    content["experiments"]["images"]["fashion_mnist"] |= {"samples": 20, "shard_size": 20, "roundtrip": 4}
+    content["solver"]["steps"] = 8
+    content["experiments"]["images"]["fashion_mnist"] |= {
+        "samples": 20,
+        "shard_size": 20,
+        "roundtrip": 4,
+        "pictures": 2,
+    }
     del content["experiments"]["images"]["fashion_mnist"]["sweep"]
     configuration = folder / "small.yaml"
     configuration.write_text(yaml.safe_dump(content), encoding="utf-8")

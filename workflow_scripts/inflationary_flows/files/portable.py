@@ -47,7 +47,8 @@ def _portable_text(text: str, repository: Path) -> str:
     text = _ADDRESS.sub(lambda found: _bare_address(found[0]), text)
     if not (text.startswith(("/", "~")) or ".." in text.split("/")):
         return text
-    for path in (os.path.abspath(text), os.path.realpath(text)):
+    given = os.path.expanduser(text)
+    for path in () if given.startswith("~") else (os.path.abspath(given), os.path.realpath(given)):
         for folder in (Path.cwd(), repository.resolve()):
             if Path(path).is_relative_to(folder):
                 return Path(path).relative_to(folder).as_posix()
