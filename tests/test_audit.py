@@ -494,6 +494,9 @@ def test_what_is_no_file_is_a_finding_too(results: Path, capsys: pytest.CaptureF
     os.mkfifo(sidecar_of("data/points.json", results))
     sidecar_of("figures/error.png", results).symlink_to("nowhere")
     said = commands_on(results, capsys)
+    with open(os.fsencode(results) + b"/figures/\xff\n.png", "wb"):
+        assert main([str(results)]) == 1
+    assert r"orphaned  figures/\udcff\n.png: " in capsys.readouterr().out
     for artifact in ("tables/error.csv", "nothing", "data/points.json", "figures/error.png"):
         assert f"sidecar   {PROVENANCE}/{artifact}.json: expected a sidecar, got" in said
 

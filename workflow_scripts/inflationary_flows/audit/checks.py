@@ -54,8 +54,8 @@ class Finding:
     detail: str
 
     def __str__(self) -> str:
-        """One line, whatever characters a name has."""
-        return printable(f"{self.kind:9} {self.path}: {self.detail}")
+        """One line."""
+        return f"{self.kind:9} {self.path}: {self.detail}"
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,8 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
     ]
     known = {finding.path for finding in findings}
     findings += [Finding("untraced", *number) for number in untraced_numbers(ledger, known)]
+    # Names of files may hold anything.
+    findings = [Finding(found.kind, printable(found.path), printable(found.detail)) for found in findings]
     return Audit(
         sorted(findings, key=lambda finding: (finding.path, finding.kind)),
         ledger=ledger,

@@ -59,10 +59,10 @@ class Outside:
         try:
             texts = _texts(read_json(self.results / LOCAL))
             for text in texts:
-                name = portable(text, self.folders[-1])
+                name = portable(text, self.folders[-1], self.working)
                 if name != text:
                     given[name].append(self.working / text)
-        except (ArtifactError, RecursionError):
+        except (ArtifactError, OSError, ValueError, RecursionError):
             pass
         return given
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Of a data set's settings those that are no params: what flows are fitted to it, and where its files lie.
 _NO_PARAMS = ("schedules", "network", "training", "label", "path", "checksum", "download")
 _MEASURED_BY = "measure_"
+# What settings lead to that name what is not there, or whose files are elsewhere.
+_CANNOT_SAY = (InflationaryFlowsError, LookupError, ValueError, TypeError, AttributeError, OSError)
 
 
 class Settings:
@@ -72,7 +74,7 @@ class Settings:
             if name in sidecar.params:
                 try:
                     yield name, expected()
-                except (InflationaryFlowsError, KeyError, OSError):
+                except _CANNOT_SAY:
                     continue
 
     def _known(self, sidecar: Sidecar) -> Mapping[str, Callable[[], Any]]:
@@ -97,7 +99,7 @@ class Settings:
         if sidecar.rule.startswith(_MEASURED_BY) and experiment is not None and experiment.measurement is not None:
             try:
                 measured = params_of(self._study, experiment, dataset)
-            except (InflationaryFlowsError, KeyError, OSError):
+            except _CANNOT_SAY:
                 return known
             known |= {name: partial(_same, value) for name, value in measured.items()}
         return known

@@ -19,37 +19,42 @@ _NEVER_PATHS = ("label", "label_column", "columns", "array")
 _NAMELESS = "outside"
 
 
-def portable(value: Any, repository: Path) -> Any:
+def portable(value: Any, repository: Path, working: Path | None = None) -> Any:
     """A value as JSON has it, with portable paths and addresses.
 
     Arguments:
         value: Anything that settings are made of; what JSON does not know becomes text.
         repository: Folder of the workflow.
+        working: The folder that relative paths begin in; by default the working directory.
 
     Returns:
         The same with every path below the working directory or the workflow's, or else as its last name alone; of
         addresses neither user, password, query nor fragment is left.
     """
     if isinstance(value, Mapping):
-        return {str(key): entry if key in _NEVER_PATHS else portable(entry, repository) for key, entry in value.items()}
+        return {
+            str(key): entry if key in _NEVER_PATHS else portable(entry, repository, working)
+            for key, entry in value.items()
+        }
     if isinstance(value, str | os.PathLike):
-        return _portable_text(os.fspath(value), repository)
+        return _portable_text(os.fspath(value), (working or Path.cwd(), repository.resolve()))
     if isinstance(value, bool | int | float | None):
         return value
     if isinstance(value, Iterable):
-        return [portable(entry, repository) for entry in value]
+        return [portable(entry, repository, working) for entry in value]
     return str(value)
 
 
-def _portable_text(text: str, repository: Path) -> str:
+def _portable_text(text: str, folders: tuple[Path, Path]) -> str:
     if text.startswith("file:"):
         text = urllib.parse.unquote(_split(text).path)
     text = _ADDRESS.sub(lambda found: _bare_address(found[0]), text)
     if not (text.startswith(("/", "~")) or ".." in text.split("/")):
         return text
-    given = os.path.expanduser(text)
-    for path in () if given.startswith("~") else (os.path.abspath(given), os.path.realpath(given)):
-        for folder in (Path.cwd(), repository.resolve()):
+    expanded = os.path.expanduser(text)
+    given = os.path.join(folders[0], expanded)
+    for path in () if expanded.startswith("~") else (os.path.normpath(given), os.path.realpath(given)):
+        for folder in folders:
             if Path(path).is_relative_to(folder):
                 return Path(path).relative_to(folder).as_posix()
     name = text.rstrip("/").rpartition("/")[2]
