@@ -34,6 +34,7 @@ from inflationary_flows.config.settings import network_settings, schedule_settin
 from inflationary_flows.config.study import Study
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.files import atomic_write, sha256_of
+from inflationary_flows.files.portable import portable
 from inflationary_flows.report.environment import environment_rows
 from inflationary_flows.report.origins import origin_row
 from inflationary_flows.runtime.configuration import write_configuration
@@ -138,6 +139,37 @@ def test_sidecars_name_no_user_no_machine_and_no_absolute_path(tmp_path: Path) -
     names = [value for value in json.dumps(content).replace('"', " ").split() if value.startswith(("/", "~"))]
     assert not names
     assert getpass.getuser() not in json.dumps([content["host"], content["job"], content["source"]])
+
+
+ODD = (
+    "/",
+    "..",
+    ".",
+    "~",
+    "~jane",
+    "file:",
+    "file://",
+    "http://",
+    "?k=v",
+    "#f",
+    "u:p@",
+    "host",
+    "a",
+    "\0",
+    "[",
+    "%2e",
+    "/v",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.lists(st.sampled_from(ODD), max_size=7).map("".join))
+def test_whatever_a_path_looks_like_nothing_telling_is_left(text: str) -> None:
+    left = portable(text, REPOSITORY)
+    assert not left.startswith(("/", "~", "file:"))
+    assert ".." not in left.split("/")
+    assert "://" not in text or "http://" not in left or not {"k=v", "u:p"} & set(left.split("/")[2:3])
+    assert portable(left, REPOSITORY) == left
 
 
 def test_the_sidecar_is_there_before_the_artifact_gets_its_name(

@@ -32,6 +32,7 @@ from inflationary_flows.audit.bundle import SOURCES, write_bundle
 from inflationary_flows.audit.jobs import jobs_of, names_of_outputs
 from inflationary_flows.audit.sidecars import Ledger
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.runtime.provenance import seal
 from provenance import write
 from repository import NOT_COPIED, REPOSITORY
 
@@ -234,6 +235,13 @@ class TestRefusal:
     def test_of_an_edited_sidecar(self, results: Path, sources: Path) -> None:
         sidecar = results / "provenance/tables/flow_quality.csv.json"
         sidecar.write_text(sidecar.read_text().replace("merge_table", "plan"))
+        self.expect("tables/flow_quality.csv", results, sources)
+
+    def test_of_a_sidecar_that_names_a_folder_outside(self, results: Path, sources: Path) -> None:
+        path = results / "provenance/tables/flow_quality.csv.json"
+        content = json.loads(path.read_text())
+        content["params"] = {"url": "https://example.org/a.csv?token=abc"}
+        path.write_text(json.dumps({**content, "seal": seal(content)}))
         self.expect("tables/flow_quality.csv", results, sources)
 
     def test_of_sources_without_a_script_that_was_run(self, results: Path, sources: Path, tmp_path: Path) -> None:

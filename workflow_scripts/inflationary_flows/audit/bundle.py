@@ -20,6 +20,7 @@ from inflationary_flows.audit.vocabulary import CONFIGURATION_FILE, METADATA, RE
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import atomic_write
 from inflationary_flows.files.folders import files_below
+from inflationary_flows.files.portable import portable
 from inflationary_flows.runtime.provenance import RESOLVED
 
 # What is needed to run the workflow again, below the folder of the Snakefile.  Of configurations a bundle holds that of
@@ -92,7 +93,7 @@ def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[s
         Each file by its path in the bundle.
 
     Raises:
-        ArtifactError: if an artifact, a source or the script of a rule is missing.
+        ArtifactError: if an artifact, a source or the script of a rule is missing, or a sidecar names folders outside.
     """
     rules = {sidecar.rule for sidecar in ledger.sidecars.values()}
     members: dict[str, Path] = {}
@@ -112,6 +113,10 @@ def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[s
         raise ArtifactError(str(resolved), "the configuration of the run", "none", "run the workflow again.")
     members[CONFIGURATION_FILE] = resolved
     for artifact, sidecar in ledger.sidecars.items():
+        told = [sidecar.wildcards, sidecar.params, [item.path for item in sidecar.inputs]]
+        if portable(told, sources, ledger.results.parent) != told:
+            hint = "an earlier version wrote it: delete the artifact and run the workflow again."
+            raise ArtifactError(str(ledger.results / artifact), "a sidecar without folders outside", "one with", hint)
         if f"{RESULTS}/{artifact}" not in members:
             raise ArtifactError(str(ledger.results / artifact), "the artifact of a sidecar", "none", _AUDIT)
         for script in sidecar.scripts:

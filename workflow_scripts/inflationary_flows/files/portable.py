@@ -37,7 +37,11 @@ def portable(value: Any, repository: Path, working: Path | None = None) -> Any:
             for key, entry in value.items()
         }
     if isinstance(value, str | os.PathLike):
-        return _portable_text(os.fspath(value), (working or Path.cwd(), repository.resolve()))
+        text, folders = os.fspath(value), (working or Path.cwd(), repository.resolve())
+        # What is left of an odd one may be an address or a path again.
+        while (shorter := _portable_text(text, folders)) != text:
+            text = shorter
+        return text
     if isinstance(value, bool | int | float | None):
         return value
     if isinstance(value, Iterable):
