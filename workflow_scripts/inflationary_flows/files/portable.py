@@ -55,7 +55,8 @@ def _portable_text(text: str, folders: tuple[Path, Path]) -> str:
     text = _ADDRESS.sub(lambda found: _bare_address(found[0]), text)
     if not (text.startswith(("/", "~")) or ".." in text.split("/")):
         return text
-    expanded = os.path.expanduser(text)
+    # No path holds a zero, at which the functions below stop.
+    expanded = os.path.expanduser(text.replace("\0", ""))
     given = os.path.join(folders[0], expanded)
     for path in () if expanded.startswith("~") else (os.path.normpath(given), os.path.realpath(given)):
         for folder in folders:
