@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -88,7 +91,8 @@ class TestBatches:
 
 
 class TestLocks:
-    def test_a_second_writer_is_refused_and_told_of_the_first(self, tmp_path):
+    def test_a_second_writer_on_a_cluster_is_refused_and_told_of_the_first(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("SLURM_JOB_ID", "4711")
         holder = hold(tmp_path)
         try:
             with pytest.raises(CheckpointError, match=f"process {holder.pid} on node {host.node()}"), lock(tmp_path):
@@ -120,7 +124,8 @@ class TestLocks:
         with lock(tmp_path):
             assert PATIENCE - 2 * BEAT < time.monotonic() - begin < 4 * PATIENCE
 
-    def test_one_of_many_successors_wins(self, tmp_path):
+    def test_one_of_many_successors_on_a_cluster_wins(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("SLURM_JOB_ID", "4711")
         holder = hold(tmp_path)
         holder.kill()
         holder.wait()
@@ -158,6 +163,75 @@ class TestLocks:
                 assert StateFile(store.path).read()[1]["step"] == 1
                 assert "has taken over" in first.lost()
             assert not list(tmp_path.glob("lock-*"))
+
+    def test_an_orphan_of_this_machine_is_waited_for(self, tmp_path, caplog):
+        """Its driver was killed: what it does is what the new job would do."""
+        holder = hold(tmp_path)
+        ending = threading.Timer(2 * PATIENCE, holder.kill)
+        ending.start()
+        begin = time.monotonic()
+        with lock(tmp_path):
+            assert time.monotonic() - begin > PATIENCE
+        holder.communicate()
+        assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+        assert f"process {holder.pid} on node {host.node()}, whose driver is gone, is at work on this" in caplog.text
+
+    def test_a_job_that_waits_can_be_stopped(self, tmp_path):
+        holder = hold(tmp_path)
+        try:
+            with pytest.raises(Interrupted, match="SIGTERM while waiting"):
+                Lock(tmp_path, BEAT, PATIENCE, stop=stopping_after(3)).__enter__()
+        finally:
+            holder.kill()
+            holder.communicate()
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b'{"process": 1', b'{"process": "abc", "started": 3}', b"[1]", b"null", b"[" * 100_000, b"\xff\xfe"],
+    )
+    def test_a_damaged_lock_is_void_when_nobody_touches_it(self, tmp_path, content):
+        (tmp_path / "lock-000007.json").write_bytes(content)
+        begin = time.monotonic()
+        with lock(tmp_path):
+            assert PATIENCE / 2 < time.monotonic() - begin < 4 * PATIENCE
+            assert [path.name for path in tmp_path.iterdir()] == ["lock-000008.json"]
+
+    def test_a_lock_from_the_future_is_void_when_nobody_touches_it(self, tmp_path):
+        path = tmp_path / "lock-000001.json"
+        path.write_text("{}")
+        os.utime(path, (4e9, 4e9))
+        with lock(tmp_path):
+            assert not path.exists()
+
+    def test_what_is_no_lock_is_left_alone(self, tmp_path, caplog):
+        """Copies that programs make which synchronise folders, notes of users, folders."""
+        strays = [
+            "lock-x.json",
+            "lock-000001 (conflicted copy).json",
+            "lock-.json",
+            "lock-1.json",
+            "lock-000001.json.bak",
+        ]
+        for name in strays:
+            (tmp_path / name).write_text('{"process": "abc"}')
+        (tmp_path / "lock-000003.json").mkdir()
+        (tmp_path / "lock-000004.json").symlink_to(tmp_path / "nowhere")
+        for _ in range(2):
+            with lock(tmp_path) as held:
+                held.check()
+                assert (tmp_path / "lock-000005.json").exists()
+        assert len(list(tmp_path.iterdir())) == len(strays) + 2
+        assert caplog.text.count("lock-x.json is no lock of a job") == 2
+
+    def test_half_a_lock_on_a_full_disk_is_taken_away(self, tmp_path, monkeypatch):
+        def full(path, mode):
+            Path(path).touch()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+        monkeypatch.setattr("builtins.open", full)
+        with pytest.raises(OSError, match="No space left"):
+            lock(tmp_path).__enter__()
+        assert not list(tmp_path.glob("lock-*"))
 
     def test_an_orphan_that_goes_on_is_noticed_by_its_beat(self, tmp_path):
         with lock(tmp_path):

@@ -121,7 +121,7 @@ class TestUncertaintyOfAPoint:
             ({"x0": np.array([0.0, np.nan, 1.0])}, "finite numbers"),
             ({"x0": np.zeros((4, 2)), "noise_std": None}, r"\(n, 3\)"),
             ({"x0": np.zeros((1, 3)), "noise_std": None}, "at least 2 samples"),
-            ({"n": 1}, "at least 2 samples"),
+            ({"n": 1}, "a whole number from 2"),
             ({"levels": (0.5, 1.0)}, "between 0 and 1"),
             ({"levels": (90,)}, "0.9 is the 90 % interval"),
         ],

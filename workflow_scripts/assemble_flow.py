@@ -13,11 +13,15 @@ from inflationary_flows.training.flow_content import solver_settings
 
 with job(snakemake):
     denoiser, metadata = load_network(Path(snakemake.input.network), load_basis(Path(snakemake.input.eigenbasis)))
+    splits = load_splits(snakemake.input.splits)
     flow = assemble(
         denoiser,
-        load_splits(snakemake.input.splits).train,
+        splits.train,
         solver=solver_settings(snakemake.params.solver),
         compressed_prior=snakemake.params.compressed_prior,
         device=device_for(snakemake.resources),
     )
+    # The columns of an array have numbers for names, and toys and images have no columns.
+    if splits.provenance["settings"]["kind"] in ("csv", "parquet"):
+        flow.columns = tuple(splits.provenance["columns"])
     save_flow(Path(snakemake.output.flow), flow, metadata)

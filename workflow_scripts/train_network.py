@@ -24,38 +24,38 @@ with job(snakemake):
         # This job becomes the parent of one process a GPU, each of which runs this script from its first line.
         raise SystemExit(run_in_processes(gpus_of(resources)))
 
-with job(snakemake), join_processes(device_for(resources)) as (processes, device):
-    splits = load_splits(snakemake.input.splits)
-    basis = load_basis(Path(snakemake.input.eigenbasis))
-    schedule = make_schedule(basis.eigenvalues, **params.schedule)
-    mixture = exact_mixture(params.dataset)
-    digest = run_digest(
-        splits=sha256_of(snakemake.input.splits),
-        eigenbasis=sha256_of(snakemake.input.eigenbasis),
-        schedule=params.schedule,
-        network=params.network,
-        training=params.training,
-        parts=params.parts,
-        seed=params.seed,
-        source=params.source,
-    )
-    seconds = resources.checkpoint_seconds
-    with keep_checkpoint(params.state, digest, seconds, writes=processes.first) as checkpoint:
-        denoiser, curve = fit(
-            splits.train,
-            splits.validation,
-            basis,
-            schedule,
-            params.network,
-            TrainingSettings(**params.training),
+    with join_processes(device_for(resources)) as (processes, device):
+        splits = load_splits(snakemake.input.splits)
+        basis = load_basis(Path(snakemake.input.eigenbasis))
+        schedule = make_schedule(basis.eigenvalues, **params.schedule)
+        mixture = exact_mixture(params.dataset)
+        digest = run_digest(
+            splits=sha256_of(snakemake.input.splits),
+            eigenbasis=sha256_of(snakemake.input.eigenbasis),
+            schedule=params.schedule,
+            network=params.network,
+            training=params.training,
+            parts=params.parts,
             seed=params.seed,
-            checkpoint=checkpoint,
-            exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
-            device=device,
-            processes=processes,
+            source=params.source,
         )
-    if processes.first:
-        provenance = {"seed": params.seed, "digest": digest}
-        save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)
-        with atomic_write(snakemake.output.curve) as path:
-            path.write_text("".join(json.dumps(row) + "\n" for row in curve), encoding="utf-8")
+        seconds = resources.checkpoint_seconds
+        with keep_checkpoint(params.state, digest, seconds, writes=processes.first) as checkpoint:
+            denoiser, curve = fit(
+                splits.train,
+                splits.validation,
+                basis,
+                schedule,
+                params.network,
+                TrainingSettings(**params.training),
+                seed=params.seed,
+                checkpoint=checkpoint,
+                exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
+                device=device,
+                processes=processes,
+            )
+        if processes.first:
+            provenance = {"seed": params.seed, "digest": digest}
+            save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)
+            with atomic_write(snakemake.output.curve) as path:
+                path.write_text("".join(json.dumps(row) + "\n" for row in curve), encoding="utf-8")

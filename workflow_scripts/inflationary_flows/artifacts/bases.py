@@ -27,7 +27,7 @@ def basis_fingerprint(basis: Eigenbasis) -> str:
 
 def load_basis(path: Path) -> Eigenbasis:
     """Reads an eigenbasis; ArtifactError if the file is damaged or of another kind."""
-    arrays, _ = load_tensors(path, _BASIS)
+    arrays, _ = load_tensors(path, _BASIS, finite=True)
     return checked_basis(path, arrays, "")
 
 

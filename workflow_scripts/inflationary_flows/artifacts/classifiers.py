@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from inflationary_flows.artifacts.networks import UNFIT
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError, shorten
 from inflationary_flows.files.files import REMAKE
 from inflationary_flows.files.tensors import load_tensors, save_tensors
@@ -24,10 +25,10 @@ def save_classifier(path: str | os.PathLike[str], network: DigitsClassifier, pro
 
 def load_classifier(path: str | os.PathLike[str]) -> DigitsClassifier:
     """Reads what `save_classifier` wrote; ArtifactError if the file is of another kind."""
-    arrays, metadata = load_tensors(path, _CLASSIFIER)
+    arrays, metadata = load_tensors(path, _CLASSIFIER, finite=True)
     try:
         network = DigitsClassifier(**metadata["network"])
         network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-    except (KeyError, TypeError, RuntimeError, InflationaryFlowsError) as problem:
+    except (*UNFIT, InflationaryFlowsError) as problem:
         raise ArtifactError(str(path), "a classifier of digits", shorten(str(problem)), REMAKE) from problem
     return network.eval()

@@ -27,11 +27,11 @@ class Flow(mathematics.Flow):
             path: `flow.safetensors` or the folder that holds it.
 
         Raises:
-            ArtifactError: if the file is missing, truncated, altered or not a flow.
+            ArtifactError: if the file is missing, truncated, altered or not a flow, or holds NaN.
         """
         file = Path(path)
         file = file / "flow.safetensors" if file.is_dir() else file
-        arrays, metadata = load_tensors(file, _FLOW)
+        arrays, metadata = load_tensors(file, _FLOW, finite=True)
         # A clearer message than that of a missing key.
         checked_basis(file, arrays, "eigenbasis.")
         with fitting(file):
@@ -42,6 +42,7 @@ class Flow(mathematics.Flow):
             solver=flow.solver,
             compressed_prior=flow.compressed_prior,
             compressed_latents=flow.compressed_latents,
+            columns=flow.columns,
         )
 
 

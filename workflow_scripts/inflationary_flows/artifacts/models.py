@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inflationary_flows.artifacts.networks import UNFIT
 from inflationary_flows.baselines.discovery import load_method
 from inflationary_flows.baselines.method import Model
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
@@ -46,13 +47,13 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         ArtifactError: if the file is missing, truncated, altered, or not a model of a known method.
     """
     file = Path(path) / _FILE if Path(path).is_dir() else Path(path)
-    arrays, metadata = load_tensors(file)
+    arrays, metadata = load_tensors(file, finite=True)
     if "method" not in metadata:
         raise ArtifactError(
             str(file), "a model of a method", f"kind {metadata.get('kind')!r}", "give the path of a model.safetensors"
         )
     try:
         return load_method(metadata["method"]).unpack(arrays, metadata)
-    except (KeyError, TypeError, RuntimeError, InflationaryFlowsError) as problem:
+    except (*UNFIT, InflationaryFlowsError) as problem:
         expected = f"weights that fit the method {metadata['method']}"
         raise ArtifactError(str(file), expected, " ".join(str(problem).split())[:200], _REMAKE) from problem

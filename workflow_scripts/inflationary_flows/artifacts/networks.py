@@ -19,6 +19,8 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.training.content import denoiser_from
 
 _NETWORK = "network"
+# What a description that does not fit the weights may raise, from nested settings to sizes that fit into no memory.
+UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError, MemoryError)
 
 
 def save_network(
@@ -53,7 +55,7 @@ def fitting(path: Path) -> Iterator[None]:
     """Says of errors in a block that the weights in a file do not fit the architecture that it describes."""
     try:
         yield
-    except (KeyError, TypeError, RuntimeError, InflationaryFlowsError) as problem:
+    except (*UNFIT, InflationaryFlowsError) as problem:
         raise ArtifactError(
             str(path),
             "weights that fit the architecture the file describes",
@@ -75,7 +77,7 @@ def load_network(path: Path, basis: Eigenbasis) -> tuple[NetworkDenoiser, dict[s
     Raises:
         ArtifactError: if the file is missing, truncated, altered, or not a network, or of another eigenbasis.
     """
-    arrays, metadata = load_tensors(path, _NETWORK)
+    arrays, metadata = load_tensors(path, _NETWORK, finite=True)
     found = basis_fingerprint(basis)
     if metadata.get("eigenbasis") != found:
         raise ArtifactError(

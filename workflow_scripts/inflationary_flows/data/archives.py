@@ -126,11 +126,12 @@ def _checked_members(path: Path, archive: zipfile.ZipFile, limits: Limits) -> di
     members: dict[str, zipfile.ZipInfo] = {}
     total = 0
     for member in archive.infolist():
-        name = member.filename
-        _require_plain_name(path, name)
+        _require_plain_name(path, member.filename)
+        # Some programs of Windows separate folders by backslashes, which the format forbids.
+        name = member.filename.replace("\\", "/")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise _unsafe(path, f'"{name}", a link')
-        if member.is_dir():
+        if name.endswith("/"):
             continue
         if member.flag_bits & 0x1:
             raise _unsafe(path, f'"{name}", which is encrypted')

@@ -28,6 +28,8 @@ from inflationary_flows.files.folders import CLUTTER as _CLUTTER
 _MOST_PIXELS = 50_000_000
 _LIMITS = Limits(member=256 << 20, total=256 << 30)
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+# How PNG files begin, and where they say how many bits a channel has.
+_PNG, _PNG_BITS = b"\x89PNG\r\n\x1a\n", 24
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 _AFHQ_PARTS = ("train", "test")
 _AFHQ_CLASSES = ("cat", "dog", "wild")
@@ -114,12 +116,13 @@ def decode(where: str, content: bytes, image: ImageFormat, resize: str) -> np.nd
     """Grey levels of one PNG or JPEG file, cut to a square and resized, shape (D,), uint8.
 
     Raises:
-        DataError: if it is no such file, is damaged, has more than 8 bits or too many pixels.
+        DataError: if it is no such file, is damaged, has more than 8 bits, several frames or too many pixels.
     """
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as opened:
+            _require_plain(where, content, opened)
             width, height = opened.size
             if width * height > _MOST_PIXELS:
                 raise DataError(
@@ -127,13 +130,6 @@ def decode(where: str, content: bytes, image: ImageFormat, resize: str) -> np.nd
                     f"a picture of at most {_MOST_PIXELS} pixels",
                     f"{width} x {height}",
                     "leave the file out, or shrink it.",
-                )
-            if opened.mode not in _EIGHT_BITS:
-                raise DataError(
-                    where,
-                    "a picture of 8 bits a channel",
-                    f"mode {opened.mode}",
-                    "convert it to 8 bits, or leave it out.",
                 )
             picture = opened.convert("RGB" if image.channels == 3 else "L")
     except (
@@ -157,6 +153,17 @@ def decode(where: str, content: bytes, image: ImageFormat, resize: str) -> np.nd
     return resized(picture, (left, top, left + side, top + side), image, resize)
 
 
+def _require_plain(where: str, content: bytes, opened: Any) -> None:
+    """Refuses what PIL would cut without a word: 16 bits to their high byte, an animation to its first frame."""
+    bits = content[_PNG_BITS] if content.startswith(_PNG) else 8
+    if bits > 8 or opened.mode not in _EIGHT_BITS:
+        got = f"{bits} bits" if bits > 8 else f"mode {opened.mode}"
+        raise DataError(where, "a picture of 8 bits a channel", got, "convert it to 8 bits, or leave it out.")
+    # JPEG files of cameras hold previews behind their picture.
+    if opened.format == "PNG" and getattr(opened, "n_frames", 1) > 1:
+        raise DataError(where, "one picture", f"an animation of {opened.n_frames}", "save its frames, or leave it out.")
+
+
 def resized(picture: Any, box: tuple[int, int, int, int], image: ImageFormat, resize: str) -> np.ndarray:
     """The part of a picture within a box (left, top, right, bottom), at the size of `image`, shape (D,), uint8."""
     from PIL import Image
@@ -174,8 +181,7 @@ def _pictures(where: str, names: Sequence[str]) -> list[str]:
     """Names of pictures, sorted, without what file managers leave behind; anything else is an error."""
     pictures = []
     for name in sorted(names):
-        parts = name.split("/")
-        if any(part.startswith(".") or part in _CLUTTER for part in parts):
+        if any(map(_is_clutter, name.split("/"))):
             continue
         if not name.lower().endswith(_SUFFIXES):
             raise DataError(
@@ -213,17 +219,48 @@ def _opened(path: Path) -> Iterator[tuple[Sequence[str], Callable[[str], bytes]]
         with closing(ZipFiles(path, _LIMITS)) as files:
             yield files.names, files.read
         return
+    yield _names_below(path), lambda name: _read_file(path / name)
+
+
+def _names_below(path: Path) -> list[str]:
+    """Names of all files below a folder, without clutter; a file or folder that links lead to counts once."""
     root = path.resolve()
-    files_below = [file for file in path.rglob("*") if not file.is_dir()]
-    for file in files_below:
-        if not file.resolve().is_relative_to(root):
-            raise DataError(
-                str(path),
-                "files that lie in the folder",
-                f"{shorten(str(file.relative_to(path)))}, a link out of it",
-                "copy the file into the folder, or take the link out.",
-            )
-    yield [file.relative_to(path).as_posix() for file in files_below], lambda name: _read_file(path / name)
+    names: dict[Path, str] = {}
+    visited: set[Path] = set()
+    # Links come last: what has a name of its own in the tree keeps it.
+    waiting, links = [path], []
+    while waiting or links:
+        entry = waiting.pop() if waiting else links.pop(0)
+        real = _resolved(path, root, entry)
+        if not real.is_dir():
+            names.setdefault(real, entry.relative_to(path).as_posix())
+        elif real not in visited:
+            visited.add(real)
+            for inner in sorted(entry.iterdir()):
+                if not _is_clutter(inner.name):
+                    (links if inner.is_symlink() else waiting).append(inner)
+    return list(names.values())
+
+
+def _resolved(path: Path, root: Path, entry: Path) -> Path:
+    """The file or folder that a name leads to, if it lies in the same tree."""
+    try:
+        real = entry.resolve(strict=True)
+        if real.is_relative_to(root):
+            return real
+        got = "a link out of it"
+    except (OSError, RuntimeError):
+        got = "a link that leads nowhere"
+    raise DataError(
+        str(path),
+        "files that lie in the folder",
+        f"{shorten(entry.relative_to(path).as_posix())}, {got}",
+        "copy what it stands for into the folder, or take the link out.",
+    )
+
+
+def _is_clutter(part: str) -> bool:
+    return part.startswith(".") or part in _CLUTTER
 
 
 def _read_file(path: Path) -> bytes:

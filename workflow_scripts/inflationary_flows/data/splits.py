@@ -65,7 +65,7 @@ class Splits:
 
 def load_splits(path: str | os.PathLike[str]) -> Splits:
     """Reads what `Splits.save` wrote; `ArtifactError` if the file is missing, altered or holds no splits."""
-    tensors, metadata = map_tensors(path, kind="splits")
+    tensors, metadata = map_tensors(path, kind="splits", finite=True)
     expected = {*SPLITS, *(f"{split}_labels" for split in SPLITS), "scale"}
     if set(tensors) != expected:
         raise ArtifactError(

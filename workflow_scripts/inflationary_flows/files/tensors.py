@@ -24,7 +24,17 @@ from inflationary_flows.files.files import REMAKE, atomic_write, missing
 
 # One entry only: safetensors writes several in an order that changes from run to run.
 _ENTRY = "inflationary_flows"
-_UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
+_UNREADABLE = (
+    SafetensorError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+)
 # Names of number types in safetensors; others are not written by numpy.
 _DTYPES = {
     "BOOL": "?",
@@ -73,19 +83,22 @@ def save_tensors(
         temporary.write_bytes(content)
 
 
-def load_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def load_tensors(
+    path: str | os.PathLike[str], kind: str | None = None, *, finite: bool = False
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Reads a file of `save_tensors` and checks that it is what was written.
 
     Arguments:
         path: The file.
         kind: If given, the `kind` that the metadata must name.
+        finite: Whether all of its numbers have to be finite.
 
     Returns:
         The numpy arrays by name (the caller's own, writable), and the metadata.
 
     Raises:
         ArtifactError: if the file is missing, truncated, altered, from elsewhere, or of another
-            kind.
+            kind, or a number is not finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -96,10 +109,12 @@ def load_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple
         arrays = {name: np.array(array) for name, array in safetensors.numpy.load(content).items()}
     except _UNREADABLE as problem:
         raise _truncated(path, len(content), problem) from problem
-    return arrays, _checked_metadata(path, header, arrays, kind)
+    return arrays, _checked_metadata(path, header, arrays, kind, finite)
 
 
-def map_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def map_tensors(
+    path: str | os.PathLike[str], kind: str | None = None, *, finite: bool = False
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Reads a file of `save_tensors` as `load_tensors` does, but leaves the arrays on the disk.
 
     The checksum is computed in passing, a few megabytes at a time. An array's pages are read when they are used,
@@ -107,7 +122,7 @@ def map_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple[
 
     Arguments:
         path: The file.
-        kind: If given, the `kind` that the metadata must name.
+        kind, finite: As of `load_tensors`.
 
     Returns:
         The numpy arrays by name, not writable, and the metadata.
@@ -128,7 +143,7 @@ def map_tensors(path: str | os.PathLike[str], kind: str | None = None) -> tuple[
         arrays = _views(content, header)
     except _UNREADABLE as problem:
         raise _truncated(path, path.stat().st_size, problem) from problem
-    return arrays, _checked_metadata(path, header, arrays, kind)
+    return arrays, _checked_metadata(path, header, arrays, kind, finite)
 
 
 def _views(content: mmap.mmap, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -153,14 +168,16 @@ def _truncated(path: Path, size: int, problem: Exception) -> ArtifactError:
 
 
 def _checked_metadata(
-    path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], kind: str | None
+    path: Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], kind: str | None, finite: bool
 ) -> dict[str, Any]:
     """Metadata of a file whose arrays and description are what was written."""
     try:
         entry = json.loads(header["__metadata__"][_ENTRY])
         recorded, described = str(entry["sha256"]), entry["metadata"]
         metadata: dict[str, Any] = json.loads(described)
-    except (KeyError, TypeError, ValueError) as problem:
+        if not isinstance(metadata, dict):
+            raise TypeError("the metadata are no mapping")
+    except (KeyError, TypeError, ValueError, RecursionError) as problem:
         raise ArtifactError(
             str(path),
             "a safetensors file written by inflationary_flows",
@@ -182,6 +199,9 @@ def _checked_metadata(
             f"kind {metadata.get('kind')!r}",
             "give the path of the right file; see the tree of results in README.md.",
         )
+    wrong = [name for name in arrays if finite and not np.isfinite(arrays[name]).all()]
+    if wrong:
+        raise ArtifactError(str(path), "finite numbers", f"NaN or infinity in {wrong[0]}", REMAKE)
     return metadata
 
 

@@ -14,19 +14,29 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inflationary_flows.errors import DataError
+from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.grids import GridSettings, TimeGrid
 from inflationary_flows.mathematics.likelihood import divergence_field
 from inflationary_flows.mathematics.pfode import Coordinates, VelocityField, convert
-from inflationary_flows.mathematics.points import Points, checked, like, standard_normal
+from inflationary_flows.mathematics.points import (
+    Points,
+    checked,
+    like,
+    real,
+    reals,
+    require_finite,
+    require_near,
+    standard_normal,
+    whole,
+)
 from inflationary_flows.mathematics.prior import CompressedPrior, LatentPrior
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.mathematics.solvers import (
@@ -81,6 +91,9 @@ class Flow:
         batch_size: Points carried at once; results do not depend on it. The default keeps a small network in cache, and
             carries fewer points of many coordinates.
         dtype: Precision of the integration; a network runs in its own.
+        columns: Names of the D coordinates, if they have names: data frames are read by them.
+
+    Points come as tensors, arrays of any real type and layout, lists or data frames; what is neither is a DataError.
     """
 
     def __init__(
@@ -93,6 +106,7 @@ class Flow:
         compressed_latents: Tensor | None = None,
         batch_size: int | None = None,
         dtype: torch.dtype = torch.float64,
+        columns: Sequence[str] = (),
     ) -> None:
         self.denoiser = denoiser
         self.basis = basis
@@ -101,6 +115,7 @@ class Flow:
         self.compressed_latents = compressed_latents
         self.batch_size = batch_size or min(4096, max(64, _BATCH_NUMBERS // basis.dimension))
         self.dtype = dtype
+        self.columns = tuple(columns)
 
     @property
     def schedule(self) -> Schedule:
@@ -123,7 +138,18 @@ class Flow:
         return twin
 
     def to(self, device: str | torch.device) -> Flow:
-        """The same flow with its network on another device; points stay where the caller has them."""
+        """The same flow with its network on another device; points stay where the caller has them.
+
+        Raises:
+            DataError: if this machine has no such device.
+        """
+        try:
+            torch.zeros(1, device=device).tolist()
+        except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
+            known = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+            raise DataError(
+                "device", f"a device of this machine, such as {known}", shorten(device), "torch has no other here"
+            ) from problem
         twin = copy.copy(self)
         if isinstance(self.denoiser, NetworkDenoiser):
             network = copy.deepcopy(self.denoiser.network).to(device)
@@ -136,7 +162,7 @@ class Flow:
         """The default integration with some settings replaced.
 
         Raises:
-            DataError: if the solver is unknown or there is no step.
+            DataError: if the solver is unknown, there is no step, or the tolerance is no positive number.
         """
         chosen = replace(
             self.solver,
@@ -146,8 +172,8 @@ class Flow:
         )
         if chosen.method not in SOLVERS:
             raise DataError("solver", f"one of {', '.join(SOLVERS)}", repr(chosen.method), "check the spelling")
-        if chosen.steps < 1:
-            raise DataError("steps", "an integer >= 1", str(chosen.steps), "take at least one step")
+        whole(chosen.steps, "steps", 1)
+        real(chosen.tolerance, "tolerance", 0.0, 1.0, "1e-6 is usual")
         return chosen
 
     def evaluations(self, solver: str | None = None, steps: int | None = None) -> int:
@@ -236,11 +262,12 @@ class Flow:
             Latents, shape (n, D), or scaled eigen coordinates A(t) u, shape (len(times), n, D).
 
         Raises:
-            DataError: if D is not the flow's dimension, or x is not finite.
+            DataError: if x holds anything else than D finite numbers a row, or lies too far from the data, or a time is
+                not one of the schedule.
         """
-        y = self.whiten_data(checked(x, self.dimension, "x"))
-        y, frames, _ = self.carry(y, "inflate", self.settings(solver, steps), times or ())
-        return like(y.double() * self.schedule.latent_std if times is None else frames, x)
+        y = require_near(self.whiten_data(self._points(x, "x")), "x")
+        y, frames, _ = self.carry(y, "inflate", self.settings(solver, steps), self._times(times))
+        return self._like(y.double() * self.schedule.latent_std if times is None else frames, x)
 
     @torch.no_grad()
     def generate(
@@ -252,9 +279,9 @@ class Flow:
         steps: int | None = None,
     ) -> Points:
         """Carries latents to data; arguments and errors as of `inflate`, backwards."""
-        y = checked(z, self.dimension, "z") / self.schedule.latent_std
-        y, frames, _ = self.carry(y, "generate", self.settings(solver, steps), times or ())
-        return like(self.unwhiten_data(y) if times is None else frames, z)
+        y = require_near(checked(z, self.dimension, "z") / self.schedule.latent_std, "z")
+        y, frames, _ = self.carry(y, "generate", self.settings(solver, steps), self._times(times))
+        return self._like(self.unwhiten_data(y) if times is None else frames, z)
 
     def round_trip(self, x: Points, *, solver: str | None = None, steps: int | None = None) -> Points:
         """Inflates and generates again: an exact flow returns x, shape (n, D), data units."""
@@ -282,17 +309,16 @@ class Flow:
         Raises:
             DataError: if shapes do not fit, numbers are not finite, noise_std is not positive, or n is below 2.
         """
-        if n < 2:
-            raise DataError("n", "at least 2 samples", str(n), "a covariance needs more than one")
+        whole(n, "n", 2)
+        reals(levels, "levels", 0.0, 1.0, "0.9 is the 90 % interval")
         if noise_std is None:
-            x = checked(x0, self.dimension, "x0")[:n]
+            x = self._points(x0, "x0")[:n]
         else:
-            if not 0 < noise_std < math.inf:
-                raise DataError("noise_std", "a number > 0", f"{noise_std:g}", "give the ball a radius")
-            centre = checked(x0[None] if x0.ndim == 1 else x0, self.dimension, "x0")
+            radius = real(noise_std, "noise_std", 0.0, math.inf, "give the ball a radius")
+            centre = self._points(x0, "x0", single=True)
             if len(centre) != 1:
                 raise DataError("x0", "one point", f"{len(centre)}", "pass noise_std=None to carry given samples")
-            x = centre + noise_std * standard_normal(n, self.dimension, derive_seed("ball", seed))
+            x = centre + radius * standard_normal(n, self.dimension, derive_seed("ball", whole(seed, "seed")))
         return summarise(x.numpy(), self.inflate(x).numpy(), self.schedule.kept_dims, levels)
 
     def sample_latents(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> Tensor:
@@ -307,13 +333,18 @@ class Flow:
             Latents, shape (n, D), float64.
 
         Raises:
-            DataError: if `empirical` is asked of a flow that holds no inflated training data.
+            DataError: if `empirical` is asked of a flow that holds no inflated training data, or n or the seed is no
+                whole number.
         """
-        return self.prior(compressed_prior).sample(n, seed)
+        return self.prior(compressed_prior).sample(whole(n, "n", 0), whole(seed, "seed"))
 
     def prior(self, compressed_prior: CompressedPrior | None = None) -> LatentPrior:
         """The prior of latents, with compressed directions as asked, by default as of the flow."""
-        return LatentPrior(self.schedule, compressed_prior or self.compressed_prior, self.compressed_latents)
+        chosen = compressed_prior or self.compressed_prior
+        if chosen not in get_args(CompressedPrior):
+            known = ", ".join(get_args(CompressedPrior))
+            raise DataError("compressed_prior", f"one of {known}", shorten(chosen), "check the spelling")
+        return LatentPrior(self.schedule, chosen, self.compressed_latents)
 
     def noised_latents(self, x: Points, seed: int) -> Points:
         """Latents from the true p_T: data plus kernel noise at T, scaled, shape (n, D).
@@ -321,18 +352,18 @@ class Flow:
         Points generated from them show the flow's own error, without the gap between p_T and the prior.
         """
         schedule = self.schedule
-        u = self.basis.to_eigen(checked(x, self.dimension, "x"))
+        u = self.basis.to_eigen(self._points(x, "x"))
         angle = schedule.angle(schedule.t_max)
-        noise = standard_normal(len(u), self.dimension, derive_seed("kernel noise", seed))
+        noise = standard_normal(len(u), self.dimension, derive_seed("kernel noise", whole(seed, "seed")))
         y = torch.cos(angle) * u / schedule.eigenvalues.sqrt() + torch.sin(angle) * noise
-        return like(y * schedule.latent_std, x)
+        return self._like(y * schedule.latent_std, x)
 
     def noised_data(self, x: Points, seed: int) -> Points:
         """Data plus kernel noise at t_min, data units, shape (n, D): the distribution that the flow starts from."""
         schedule = self.schedule
-        u = self.basis.to_eigen(checked(x, self.dimension, "x"))
-        noise = standard_normal(len(u), self.dimension, derive_seed("first noise", seed))
-        return like(self.basis.from_eigen(u + schedule.gamma(schedule.t_min).sqrt() * noise), x)
+        u = self.basis.to_eigen(self._points(x, "x"))
+        noise = standard_normal(len(u), self.dimension, derive_seed("first noise", whole(seed, "seed")))
+        return self._like(self.basis.from_eigen(u + schedule.gamma(schedule.t_min).sqrt() * noise), x)
 
     def sample(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> np.ndarray:
         """Generates n new data points from the prior, shape (n, D), data units."""
@@ -354,18 +385,20 @@ class Flow:
             Log densities, shape (n,), float64: of the data smoothed by the kernel at t_min.
 
         Raises:
-            DataError: if D is not the flow's dimension, or x is not finite.
+            DataError: as of `inflate`, or if there is no probe.
         """
         schedule = self.schedule
         exactly = self.dimension <= 16 if exact is None else exact
-        points = checked(x, self.dimension, "x")
+        points = require_near(self.whiten_data(self._points(x, "x")), "x")
+        whole(probes, "probes", 1)
+        whole(seed, "seed")
         chosen = self.settings()
         if chosen.method in (*SCALED, ADAPTIVE):
             chosen = replace(chosen, method="rk4")
         start_factor = self.basis.scale.log().sum() + schedule.total_std(schedule.t_min).log().sum()
         values = []
         for first in range(0, len(points), self.batch_size):
-            y = self.whiten_data(points[first : first + self.batch_size]).to(self.denoiser.device, self.dtype)
+            y = points[first : first + self.batch_size].to(self.denoiser.device, self.dtype)
             velocity = VelocityField(self.denoiser, TimeGrid(schedule, chosen.grid))
             signs = None
             if not exactly:
@@ -385,4 +418,18 @@ class Flow:
             latent = -y.square().sum(1) / 2 - self.dimension * math.log(2 * math.pi) / 2
             values.append(latent + log_volume - start_factor)
         result = torch.cat(values) if values else points.new_empty(0)
-        return like(result, x)
+        return self._like(result, x)
+
+    def _points(self, x: Any, name: str, *, single: bool = False) -> Tensor:
+        """The caller's points of data, shape (n, D), float64."""
+        return checked(x, self.dimension, name, columns=self.columns, single=single)
+
+    def _like(self, values: Tensor, template: Points) -> Points:
+        """Results in the kind of container that the caller gave, if they are finite."""
+        require_finite(values, "result", "finite numbers", "that row lies too far from the data: leave it out")
+        return like(values, template)
+
+    def _times(self, times: Sequence[float] | None) -> Sequence[float]:
+        """The caller's times of the schedule, to rounding."""
+        low, high = self.schedule.t_min, self.schedule.t_max
+        return () if times is None else reals(times, "times", low, high, "the schedule has these times", ends=True)

@@ -46,15 +46,22 @@ def identify() -> dict[str, Any]:
     }
 
 
+def is_here(identity: dict[str, Any]) -> bool:
+    """Whether a process runs, or ran, on this machine, where it can be looked for.
+
+    Arguments:
+        identity: Result of `identify` in that process.
+    """
+    return all(identity.get(key) == value for key, value in _kernel().items())
+
+
 def has_ended(identity: dict[str, Any]) -> bool:
     """Whether a process is known to have ended; False if that cannot be known from here.
 
     Arguments:
         identity: Result of `identify` in that process.
     """
-    if any(identity.get(key) != value for key, value in _kernel().items()):
-        return False
-    return _started(int(identity["process"])) != identity["started"]
+    return is_here(identity) and _started(identity["process"]) != identity["started"]
 
 
 def time_left() -> float | None:

@@ -1,7 +1,7 @@
 """The frame of every job of the workflow.
 
 It sets up a log file, a fixed number of threads, deterministic algorithms and a record of written files. A mistake of
-the user gives one message instead of a traceback.
+the user, or a disk that is full or protected, gives one message instead of a traceback.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from inflationary_flows.errors import InflationaryFlowsError
-from inflationary_flows.runtime import host
+from inflationary_flows.runtime import disk, host
 from inflationary_flows.runtime.provenance import Recorder, recorded
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -39,14 +39,14 @@ def job(script: Script) -> Iterator[logging.Logger]:
     """Runs the body of a script as a job: `with job(snakemake) as logger: ...`.
 
     Progress goes to the log file, warnings and errors to standard error as well.  What the body writes is recorded
-    (`runtime/provenance.py`).  A mistake of the user ends the process with exit code 1 and its message alone; any
-    other exception leaves its traceback in the log and goes on.
+    (`runtime/provenance.py`).  A mistake of the user, or what a disk refuses, ends the process with exit code 1 and its
+    message alone; any other exception leaves its traceback in the log and goes on.
 
     Arguments:
         script: Rule, log, threads, inputs, outputs, params and wildcards of the job.
 
     Raises:
-        SystemExit: with code 1, in place of an `InflationaryFlowsError`.
+        SystemExit: with code 1, in place of an `InflationaryFlowsError` or an error of the disk.
     """
     logger = logging.getLogger("inflationary_flows")
     handlers = _handlers(Path(script.log[0]))
@@ -63,9 +63,13 @@ def job(script: Script) -> Iterator[logging.Logger]:
     except InflationaryFlowsError as error:
         logger.error("%s", error)
         raise SystemExit(1) from None
-    except Exception:
-        handlers[0].handle(_record_of_traceback(logger))
-        raise
+    except Exception as error:
+        problem = disk.as_message(error)
+        if problem is None:
+            handlers[0].handle(_record_of_traceback(logger))
+            raise
+        logger.error("%s", problem)
+        raise SystemExit(1) from None
     finally:
         for handler in handlers:
             logger.removeHandler(handler)
@@ -109,13 +113,26 @@ def _is_one_of_several() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
+class _LogFile(logging.FileHandler):
+    """A log file that ends no job: a disk that takes no more lines stops the results too, and that is said once."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Says nothing."""
+
+    def close(self) -> None:
+        """Closes the file, whether or not its last lines can be written."""
+        with suppress(OSError):
+            super().close()
+
+
 def _handlers(log: Path) -> list[logging.Handler]:
-    log.parent.mkdir(parents=True, exist_ok=True)
     # Processes that share a job share its log: the first appends to their parent's log, the others are silent.
     rank = os.environ.get("RANK") if _is_one_of_several() else None
     file: logging.Handler = logging.NullHandler()
     if rank in (None, "0"):
-        file = logging.FileHandler(log, mode="w" if rank is None else "a", encoding="utf-8")
+        with suppress(OSError):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            file = _LogFile(log, mode="w" if rank is None else "a", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.WARNING)

@@ -101,7 +101,8 @@ def keep_checkpoint(
         discards: Whether to delete the checkpoint when the block has ended well.
 
     Raises:
-        CheckpointError: if another job writes this run.
+        CheckpointError: if another job writes this run, which is not an orphan of this machine.
+        Interrupted: if it was asked to stop while it waited for an orphan.
     """
     own = Path(folder) / digest
     path = own / "state.safetensors"
@@ -109,7 +110,7 @@ def keep_checkpoint(
         if not writes:
             yield Checkpoint(StateFile(path), digest, seconds=seconds, stop=interruption.reason)
             return
-        with Lock(own) as lock:
+        with Lock(own, stop=interruption.reason) as lock:
             yield Checkpoint(
                 StateFile(path, lock), digest, seconds=seconds, stop=lambda: lock.lost() or interruption.reason()
             )

@@ -12,6 +12,7 @@ from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Arrays, Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.networks.build import build_network
+from inflationary_flows.networks.costs import network_cost
 
 
 def weights_from(arrays: Arrays) -> dict[str, Tensor]:
@@ -33,7 +34,17 @@ def denoiser_from(arrays: Arrays, metadata: Mapping[str, Any], basis: Eigenbasis
     """
     schedule = make_schedule(basis.eigenvalues, **metadata["schedule"])
     settings = metadata["network"]
+    weights = weights_from(arrays)
+    _require_plausible(settings, basis.dimension, sum(tensor.numel() for tensor in weights.values()))
     network: nn.Module = build_network(settings, basis.dimension, seed=0)
-    network.load_state_dict(weights_from(arrays))
+    network.load_state_dict(weights)
     network.eval().requires_grad_(False)
     return NetworkDenoiser(schedule, network, basis, settings["space"])
+
+
+def _require_plausible(settings: Mapping[str, Any], dimension: int, numbers: int) -> None:
+    """Raises RuntimeError if a network would have more weights than there are, before it fills the memory."""
+    sizes = [size for value in settings.values() for size in (value if isinstance(value, list | tuple) else [value])]
+    largest = max((size for size in sizes if isinstance(size, int)), default=0)
+    if largest > numbers or network_cost(settings, dimension).parameters > numbers:
+        raise RuntimeError(f"{numbers} weights, too few for the network that is described")

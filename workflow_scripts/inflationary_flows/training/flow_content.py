@@ -32,19 +32,28 @@ def flow_content(flow: Flow, metadata: Mapping[str, Any]) -> tuple[dict[str, Any
     tensors |= {f"eigenbasis.{k}": v for k, v in basis_tensors(flow.basis).items()}
     if flow.compressed_latents is not None:
         tensors["compressed_latents"] = flow.compressed_latents
-    return tensors, {**metadata, "solver": asdict(flow.solver), "compressed_prior": flow.compressed_prior}
+    # Toys and images have no names: their files stay as they were before there were any.
+    names = {"columns": list(flow.columns)} if flow.columns else {}
+    return tensors, {**metadata, "solver": asdict(flow.solver), "compressed_prior": flow.compressed_prior, **names}
 
 
 def flow_from(arrays: Arrays, metadata: Mapping[str, Any]) -> Flow:
     """The inverse of `flow_content`; errors as of `denoiser_from`."""
     denoiser = denoiser_from(arrays, metadata, basis_from(arrays, "eigenbasis."))
     latents = arrays.get("compressed_latents")
+    columns = tuple(map(str, metadata.get("columns", ())))
+    if columns and len(columns) != denoiser.basis.dimension:
+        raise TypeError(f"{len(columns)} names of {denoiser.basis.dimension} coordinates")
+    compressed = denoiser.basis.dimension - denoiser.schedule.kept_dims
+    if latents is not None and (latents.ndim != 2 or latents.shape[1] != compressed):
+        raise TypeError(f"compressed latents of shape {latents.shape} where there are {compressed} such coordinates")
     return Flow(
         denoiser,
         denoiser.basis,
         solver=solver_settings(metadata["solver"]),
         compressed_prior=metadata["compressed_prior"],
         compressed_latents=None if latents is None else torch.from_numpy(latents),
+        columns=columns,
     )
 
 
