@@ -44,6 +44,14 @@ wildcard_constraints:
     method=r"[a-z0-9_]+",
 
 
+# A run goes on by itself when its driver was killed.
+if workflow.is_main_process:
+    try:
+        prepare()
+    except InflationaryFlowsError as problem:
+        raise WorkflowError(str(problem)) from None
+
+
 onstart:
     write_resolved_config()
 

@@ -17,14 +17,9 @@ groups are. Between the groups lie only jobs of their own, so that no group wait
 import math
 
 from inflationary_flows.config.limits import grown, megabytes, minutes
-from inflationary_flows.networks.costs import (
-    evaluations_of,
-    generation_hours,
-    generation_memory_gb,
-    network_cost,
-    training_hours,
-    training_memory_gb,
-)
+from inflationary_flows.networks import costs
+from inflationary_flows.runtime.driver import prepare
+from inflationary_flows.runtime.host import limit_of_gpus
 
 # Memory of a process without its network: libraries and, with a GPU, its runtime.
 PROCESS_GB, GPU_PROCESS_GB = 2.0, 5.0
@@ -86,6 +81,12 @@ def small(mem, runtime, seconds=MOMENT):
     }
 
 
+# Jobs of one machine share its GPUs: no more of them run beside each other, unless --resources gpu=... says otherwise.
+if workflow.is_main_process and workflow.resource_settings.nodes is None:
+    gpus = limit_of_gpus(max(known.gpu for known in CONFIG.training.values()))
+    if gpus and "gpu" not in workflow.global_resources:
+        workflow.register_resource("gpu", gpus)
+
 MEASURE, FEATURES = CONFIG.limits.measure, CONFIG.limits.features
 
 
@@ -118,12 +119,8 @@ def checkpoint_seconds_of(settings_of):
 
     def seconds(wildcards):
         chosen = settings_of(wildcards)
-        value = (
-            chosen.checkpoint_seconds
-            if hasattr(chosen, "checkpoint_seconds")
-            else chosen["checkpoint_seconds"]
-        )
-        return math.ceil(value)
+        chosen = chosen if isinstance(chosen, dict) else vars(chosen)
+        return math.ceil(chosen["checkpoint_seconds"])
 
     return seconds
 
@@ -135,7 +132,7 @@ def checkpoint_seconds_of(settings_of):
 def cost_of(dataset, variant=None):
     """Cost of the network of a data set, or of a variant of its flows."""
     network = settings.network_settings(CONFIG, dataset, variant)
-    return network_cost(network, STUDY.dimension_of(dataset))
+    return costs.network_cost(network, STUDY.dimension_of(dataset))
 
 
 def tflops_of(gpus, threads):
@@ -164,9 +161,8 @@ def hours_of_training(wildcards):
     """Hours that the devices of a training compute."""
     job = job_of(wildcards)
     cost = cost_of(wildcards.dataset, variant_of(wildcards))
-    return training_hours(
-        cost, job.steps * job.batch_size, tflops_of(job.gpu, job.threads)
-    )
+    speed = tflops_of(job.gpu, job.threads)
+    return costs.training_hours(cost, job.steps * job.batch_size, speed)
 
 
 def preparation_runtime(wildcards, attempt):
@@ -191,7 +187,7 @@ def training_mem(wildcards, attempt):
     if job.gpu:
         return megabytes(job.gpu * (GPU_PROCESS_GB + points), attempt)
     cost = cost_of(wildcards.dataset, variant_of(wildcards))
-    network = training_memory_gb(cost, job.batch_size // job.accumulate)
+    network = costs.training_memory_gb(cost, job.batch_size // job.accumulate)
     return megabytes(PROCESS_GB + points + network, attempt)
 
 
@@ -255,7 +251,7 @@ def evaluations_of_flow(wildcards):
     if wildcards.schedule not in CONFIG.schedules:
         return 0
     solver = solver_of(wildcards)
-    return evaluations_of(solver["method"], solver["steps"])
+    return costs.evaluations_of(solver["method"], solver["steps"])
 
 
 def hours_of_carrying(wildcards):
@@ -264,7 +260,7 @@ def hours_of_carrying(wildcards):
     passes = IMAGES.evaluations(wildcards.dataset, way, wildcards)
     threads = settings.training_of(CONFIG, wildcards.dataset).threads
     speed = tflops_of(gpus_for_images(wildcards), threads)
-    return generation_hours(cost_of(wildcards.dataset), passes, 1, speed)
+    return costs.generation_hours(cost_of(wildcards.dataset), passes, 1, speed)
 
 
 def image_group(wildcards, hours):
@@ -309,7 +305,7 @@ def carrying_mem(wildcards, attempt):
     if chosen["gpu"]:
         return megabytes(GPU_PROCESS_GB + points, attempt)
     batch = chosen.get("batch_size") or 64
-    network = generation_memory_gb(cost_of(wildcards.dataset), batch)
+    network = costs.generation_memory_gb(cost_of(wildcards.dataset), batch)
     return megabytes(PROCESS_GB + points + network, attempt)
 
 
@@ -360,7 +356,7 @@ def hours_of_method(wildcards):
         return int(grown(budget.runtime, 1).removesuffix("m")) / 60
     batch = settings.training_of(CONFIG, wildcards.dataset).batch_size
     speed = tflops_of(budget.gpu, budget.threads)
-    return training_hours(cost_of(wildcards.dataset), max(steps) * batch, speed)
+    return costs.training_hours(cost_of(wildcards.dataset), max(steps) * batch, speed)
 
 
 def hours_of_search(wildcards):
@@ -377,7 +373,7 @@ def hours_of_ways(points_of):
         budget = budget_of(wildcards)
         passes = points_of(wildcards) * evaluations_of_flow(wildcards)
         speed = tflops_of(budget.gpu, budget.threads)
-        return generation_hours(cost_of(wildcards.dataset), passes, 1, speed)
+        return costs.generation_hours(cost_of(wildcards.dataset), passes, 1, speed)
 
     return hours
 
@@ -390,19 +386,15 @@ def compared_images_of(wildcards):
 # Samples, reconstructions and round trips; samples that posteriors are made from; images of a sample seed.
 hours_of_quality = hours_of_ways(lambda wildcards: 5 * COMPARISON.config.samples)
 hours_of_pool = hours_of_ways(lambda wildcards: SETTINGS["tarp"]["pool"])
-hours_of_samples = hours_of_ways(
-    lambda wildcards: compared_images_of(wildcards).samples
-)
+hours_of_samples = hours_of_ways(lambda job: compared_images_of(job).samples)
 
 
 def hours_of_features(wildcards):
     """Hours of features of the images of all sample seeds, by all extractors."""
-    chosen, extractors = (
-        compared_images_of(wildcards),
-        images_of(wildcards)["extractors"],
-    )
-    images = len(extractors) * len(chosen.sample_seeds) * chosen.samples
-    return images * SECONDS_OF_FEATURES / 3600
+    chosen = compared_images_of(wildcards)
+    images = len(chosen.sample_seeds) * chosen.samples
+    extractors = len(images_of(wildcards)["extractors"])
+    return extractors * images * SECONDS_OF_FEATURES / 3600
 
 
 def method_group(name, hours_of):

@@ -20,11 +20,12 @@ from inflationary_flows.training.settings import TrainingSettings
 
 with job(snakemake):
     params, resources = snakemake.params, snakemake.resources
-    if gpus_of(resources) > 1 and device_for(resources) == "cuda" and not launched():
+    device = device_for(resources)
+    if gpus_of(resources) > 1 and device == "cuda" and not launched():
         # This job becomes the parent of one process a GPU, each of which runs this script from its first line.
         raise SystemExit(run_in_processes(gpus_of(resources)))
 
-    with join_processes(device_for(resources)) as (processes, device):
+    with join_processes(device) as (processes, device):
         splits = load_splits(snakemake.input.splits)
         basis = load_basis(Path(snakemake.input.eigenbasis))
         schedule = make_schedule(basis.eigenvalues, **params.schedule)

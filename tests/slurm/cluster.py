@@ -30,6 +30,9 @@ from operator import mul
 from pathlib import Path
 from typing import Any
 
+# Its GPUs only have the names of some: jobs that ask for them compute on the CPU.
+os.environ.setdefault("INFLATIONARY_FLOWS_DEVICE", "cpu")
+
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge", "iproute2", "util-linux")
 # Where the packages put the daemons, which the PATH of a shell may lack.
 MUNGED, SLURMCTLD, SLURMD = "/usr/sbin/munged", "/usr/sbin/slurmctld", "/usr/sbin/slurmd"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import socket
 import subprocess
 from pathlib import Path
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 _DURATION = re.compile(r"(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
 _QUERY_SECONDS = 30
@@ -26,6 +29,30 @@ def node() -> str:
 def gpus() -> str | None:
     """Numbers of the GPUs that this process may use, if they are set."""
     return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def gpu_names() -> list[str]:
+    """Names of the GPUs that this process may use, by its environment or NVIDIA's driver; found without torch."""
+    if (visible := gpus()) is not None:
+        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=_QUERY_SECONDS, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return answer.split()
+
+
+def limit_of_gpus(asked: int) -> int:
+    """How many GPUs jobs of this machine may hold at once; 0 for no limit, where there is none.
+
+    Arguments:
+        asked: Most GPUs of any job; a warning says if there are fewer.
+    """
+    known = len(gpu_names()) if asked else 0
+    if 0 < known < asked:
+        logger.warning("Jobs ask for up to %d GPUs, this machine has %d: they get those.", asked, known)
+    return known
 
 
 def describe() -> str:

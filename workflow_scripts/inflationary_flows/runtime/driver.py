@@ -1,0 +1,88 @@
+"""What a driver of the workflow does before Snakemake begins: it takes over from one that was killed, and finds room.
+
+Snakemake locks a folder by files that say nothing about who wrote them, and that stay when it is killed. A driver
+therefore also holds a shared lock of the operating system, which ends with it: who gets that lock for itself alone knows
+that no other driver is alive.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from inflationary_flows.runtime import disk, host
+
+logger = logging.getLogger(__name__)
+# Held until this process ends.
+_HELD: list[IO[str]] = []
+# Bytes that Snakemake's notes need at least, and the files of its solver.
+_ROOM = 1 << 20
+
+
+def prepare(folder: Path = Path(".snakemake")) -> None:
+    """Takes away the lock of a driver that is gone, and finds a place for temporary files if theirs is missing or full.
+
+    Arguments:
+        folder: Snakemake's own, in the folder of the run.
+
+    Raises:
+        ArtifactError: if nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / "drivers", "a+", encoding="utf-8")
+        if shutil.disk_usage(folder).free < _ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    except OSError as problem:
+        # Snakemake's log lies there too: what it says of lines that are not written would bury the message.
+        logging.raiseExceptions = False
+        raise disk.as_message(problem) or problem from None
+    try:
+        _take_over(file, folder / "locks")
+    except OSError as problem:
+        # A file system without such locks: Snakemake's own have to do.
+        logger.debug("%s: %s", folder, problem)
+    _find_room(folder / "tmp")
+
+
+def _take_over(file: IO[str], folder: Path) -> None:
+    """Takes away Snakemake's locks if their drivers are gone.
+
+    Those of other machines are left, since not every file system shares locks; so are those from before there were notes.
+    """
+    _HELD.append(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        return
+    locks = list(folder.glob("*.lock"))
+    file.seek(0)
+    nodes = set(file.read().splitlines())
+    if locks and nodes == {host.node()}:
+        logger.warning("The driver that locked this folder is gone: its lock is taken away, and the run goes on.")
+        for lock in locks:
+            lock.unlink()
+        locks = []
+    file.truncate(0)
+    file.write("\n".join(sorted({host.node(), *(nodes if locks else ())})))
+    file.flush()
+    fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def _find_room(folder: Path) -> None:
+    """Has temporary files written elsewhere, if their place is missing or full."""
+    found = os.path.abspath(tempfile.gettempdir())
+    usual = os.path.abspath(os.environ.get("TMPDIR", found))
+    if shutil.disk_usage(found).free < _ROOM:
+        folder.mkdir(exist_ok=True)
+        found = str(folder.absolute())
+    if found != usual:
+        logger.warning("%s has no room for temporary files: they go to %s", usual, found)
+        os.environ["TMPDIR"] = tempfile.tempdir = found
