@@ -6,8 +6,9 @@ import fcntl
 import logging
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
@@ -18,8 +19,9 @@ logger = logging.getLogger(__name__)
 
 # Set to cpu, it has jobs leave the GPUs alone that they asked for.
 DEVICE = "INFLATIONARY_FLOWS_DEVICE"
-# Locks on the GPUs of this process, held until it ends.
-_TAKEN: list[IO[str]] = []
+# GPUs of this process, and the locks on them, held until it ends.
+_TAKEN: list[str] = []
+_LOCKS = ExitStack()
 
 
 def gpus_of(resources: Any) -> int:
@@ -61,15 +63,14 @@ def device_for(resources: Any) -> str:
 def _take(count: int) -> None:
     """Has this process see so many GPUs of this machine, those first that no other job of this user has taken."""
     known = host.gpu_names()
-    free = []
     for name in known:
-        if len(free) < count and _lock(name):
-            free.append(name)
-    if len(free) < min(count, len(known)):
+        if len(_TAKEN) < count and _lock(name):
+            _TAKEN.append(name)
+    if len(_TAKEN) < min(count, len(known)):
         logger.warning("Other jobs use the GPUs of this machine: this one shares theirs.")
-        free += [name for name in known if name not in free]
+        _TAKEN.extend([name for name in known if name not in _TAKEN][: count - len(_TAKEN)])
     if known:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(free[:count])
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(_TAKEN)
         logger.info("GPU %s", os.environ["CUDA_VISIBLE_DEVICES"])
 
 
@@ -77,13 +78,10 @@ def _lock(name: str) -> bool:
     """Takes a GPU for this process; False if another one has it."""
     path = Path(tempfile.gettempdir()) / f"inflationary-flows-{os.getuid()}-gpu-{name.replace('/', '_')}.lock"
     try:
-        file = open(path, "a", encoding="utf-8")
+        file = _LOCKS.enter_context(open(path, "a", encoding="utf-8"))
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
         return False
     except OSError as problem:
         logger.warning("GPU %s cannot be kept from other jobs: %s", name, problem)
-        return True
-    _TAKEN.append(file)
     return True

@@ -1,8 +1,8 @@
 """What a driver of the workflow does before Snakemake begins: it takes over from one that was killed, and finds room.
 
 Snakemake locks a folder by files that say nothing about who wrote them, and that stay when it is killed. A driver
-therefore also holds a shared lock of the operating system, which ends with it: who gets that lock for itself alone knows
-that no other driver is alive.
+therefore also holds a shared lock of the operating system, which ends with it: who gets that lock for itself alone
+knows that no other driver is alive.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +21,7 @@ from inflationary_flows.runtime import disk, host
 
 logger = logging.getLogger(__name__)
 # Held until this process ends.
-_HELD: list[IO[str]] = []
+_HELD = ExitStack()
 # Bytes that Snakemake's notes need at least, and the files of its solver.
 _ROOM = 1 << 20
 
@@ -36,7 +37,7 @@ def prepare(folder: Path = Path(".snakemake")) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / "drivers", "a+", encoding="utf-8")
+        file = _HELD.enter_context(open(folder / "drivers", "a+", encoding="utf-8"))
         if shutil.disk_usage(folder).free < _ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     except OSError as problem:
@@ -54,9 +55,8 @@ def prepare(folder: Path = Path(".snakemake")) -> None:
 def _take_over(file: IO[str], folder: Path) -> None:
     """Takes away Snakemake's locks if their drivers are gone.
 
-    Those of other machines are left, since not every file system shares locks; so are those from before there were notes.
+    Those of other machines are left, since not every file system shares locks; so are those of which there is no note.
     """
-    _HELD.append(file)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
