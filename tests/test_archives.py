@@ -1,9 +1,11 @@
 """Archives and downloads that are broken, unsafe or something else: one clear message, nothing half-written."""
 
+import contextlib
 import gzip
 import hashlib
 import http.server
 import io
+import json
 import logging
 import os
 import pickle
@@ -11,7 +13,9 @@ import stat
 import struct
 import tarfile
 import threading
+import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +24,12 @@ import yaml
 from PIL import Image
 
 from conftest import run_workflow
-from inflationary_flows.data import archives, picture_files
+from inflationary_flows.data import archives, download, picture_files
 from inflationary_flows.data.download import fetch, file_name
 from inflationary_flows.data.images import read_images
 from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.errors import DataError
+from job_scripts import Named, run_script
 from pictures import CIFAR, afhq_members, batch, cifar_members, idx, noise, png, write_idx, write_tar, write_zip
 
 LOGGER = logging.getLogger("test")
@@ -129,14 +134,32 @@ class Opens:
         return (open, ("written_by_the_pickle", "w"))
 
 
+def deep_png(kind):
+    """A PNG file of 4 x 4 pixels of 16 bits: grey (0) or colour (2), with alpha (4, 6)."""
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[kind]
+    rows = b"".join(b"\0" + noise(4 * 2 * channels, seed=row).tobytes() for row in range(4))
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, part in (
+        (b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ):
+        content += struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part))
+    return content
+
+
 GOOD_BATCH = batch(4, 0)
 WIDE = np.zeros((2, 3073), np.uint8)
 BOMB = b"\0" * (300 << 20)
 IMAGES = noise(3, 4, 4)
 LARGE_PNG = io.BytesIO()
 Image.new("1", (8000, 8000)).save(LARGE_PNG, "PNG")
-DEEP_PNG = io.BytesIO()
-Image.fromarray(np.zeros((4, 4), np.uint16)).save(DEEP_PNG, "PNG")
+ANIMATION = io.BytesIO()
+Image.new("L", (4, 4)).save(ANIMATION, "PNG", save_all=True, append_images=[Image.new("L", (4, 4), 9)])
+JPEG = io.BytesIO()
+Image.new("L", (8, 8)).save(JPEG, "JPEG")
+# The precision stands behind the marker and the length of the frame's header.
+TWELVE_BITS = JPEG.getvalue().replace(b"\xff\xc0\x00\x0b\x08", b"\xff\xc0\x00\x0b\x0c")
 GIF = io.BytesIO()
 Image.new("L", (4, 4)).save(GIF, "GIF")
 
@@ -200,7 +223,19 @@ CASES = {
     "another format called a picture": (pictures({"a.png": GIF.getvalue()}), ["x.zip, a.png", "a whole PNG or JPEG"]),
     "a cut picture": (pictures({"a.png": png(noise(40, 40))[:-900]}), ["x.zip, a.png", "a whole PNG or JPEG picture"]),
     "a picture bomb": (pictures({"a.png": LARGE_PNG.getvalue()}), ["a.png", "at most 50000000 pixels", "8000 x 8000"]),
-    "a picture of 16 bits": (pictures({"a.png": DEEP_PNG.getvalue()}), ["a.png", "8 bits a channel", "I;16"]),
+    **{
+        f"a picture of 16 bits, {name}": (pictures({"a.png": deep_png(kind)}), ["a.png", "8 bits a channel", "16 bits"])
+        for name, kind in {"grey": 0, "colour": 2, "grey with alpha": 4, "colour with alpha": 6}.items()
+    },
+    "a JPEG of 12 bits": (pictures({"a.jpg": TWELVE_BITS}), ["x.zip, a.jpg", "a whole PNG or JPEG picture"]),
+    "an animation": (pictures({"a.png": ANIMATION.getvalue()}), ["x.zip, a.png", "one picture", "an animation of 2"]),
+    "a Windows zip with a drive": (pictures({"c:\\a.png": b"x"}), ["relative names"]),
+    "a Windows zip of a share": (pictures({"\\\\server\\a.png": b"x"}), ["relative names"]),
+    "a Windows zip that leads out further down": (pictures({"a\\..\\..\\b.png": b"x"}), ["relative names"]),
+    "a name in two writings": (
+        pictures({"a/b.png": png(noise(4, 4)), "a\\b.png": png(noise(4, 4))}),
+        ["a/b.png", "twice"],
+    ),
     "no pictures": (pictures({"__MACOSX/a.png": b"x", ".b.png": b"x"}), ["x.zip", "pictures", "none"]),
     "another class in AFHQ": (afhq(afhq_members() | {"train/bird/0.png": png(noise(4, 4))}), ["cat|dog|wild", "bird"]),
     "AFHQ without a test part": (
@@ -263,13 +298,86 @@ def test_folder_of_other_files_has_no_idx_images(tmp_path):
         read_images({"kind": "idx", "path": str(tmp_path), "resolution": 4})
 
 
-def test_link_out_of_a_folder_is_refused(tmp_path):
+def tree(folder):
+    """Seven pictures in three folders, one of them hidden, with links that lead to all of them."""
+    for place, count in (("sparrow", 3), ("finch", 1), (".store/robin", 3)):
+        (folder / place).mkdir(parents=True)
+        for number in range(count):
+            (folder / place / f"{number}.png").write_bytes(png(noise(4, 4, seed=10 * count + number)))
+    (folder / "robin").symlink_to(".store/robin")
+    return folder
+
+
+def prepare(path, results):
+    """Runs the job that prepares a folder of pictures, and returns its record of them."""
+    fractions = {"train": 0.4, "validation": 0.3, "test": 0.3}
+    settings = {"kind": "image_folder", "resolution": 4, "resize": "box", "channels": 3, "seed": 0}
+    outputs = Named(splits=f"{results}/splits.safetensors", record=f"{results}/splits.json")
+    params = Named(dataset={**settings, "fractions": fractions, "path": str(path)}, checksum=None)
+    run_script("prepare_splits", Named(files=[]), outputs, params, Named(dataset="birds"))
+    return json.loads(Path(outputs.record).read_text())
+
+
+def test_links_within_a_folder_of_pictures_are_followed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record = prepare(tree(tmp_path / "birds"), "results/data/birds")
+    assert record["counts"] == {"finch": 1, "robin": 3, "sparrow": 3}
+
+
+def test_a_picture_counts_once_however_many_links_lead_to_it(tmp_path):
+    folder = tree(tmp_path / "birds")
+    expected = read_images(folder_of(folder)).record
+    (folder / "again").symlink_to("sparrow")
+    (folder / "finch/round").symlink_to(folder)
+    (folder / "sparrow/finches").symlink_to("../finch")
+    (folder / "finch/sparrows").symlink_to("../sparrow")
+    (folder / "a.png").symlink_to("finch/0.png")
+    (folder / ".hidden").symlink_to("/nowhere")
+    assert read_images(folder_of(folder)).record == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("{tmp}/outside.png", "a link out of it"),
+        ("{tmp}/outside", "a link out of it"),
+        ("../../outside", "a link out of it"),
+        ("itself.png", "a link that leads nowhere"),
+        ("nowhere.png", "a link that leads nowhere"),
+    ],
+)
+def test_links_that_lead_elsewhere_are_refused_by_the_job(tmp_path, monkeypatch, capsys, target, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outside").mkdir()
     (tmp_path / "outside.png").write_bytes(png(noise(4, 4)))
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder/a.png").symlink_to(tmp_path / "outside.png")
-    settings = {"kind": "image_folder", "path": str(tmp_path / "folder"), "resolution": 4, "resize": "box"}
-    with pytest.raises(DataError, match="a link out of it"):
-        read_images(settings | {"channels": 3})
+    folder = tree(tmp_path / "birds")
+    (folder / "finch/itself.png").symlink_to(target.format(tmp=tmp_path))
+    with pytest.raises(SystemExit):
+        prepare(folder, "results/data/birds")
+    assert f"files that lie in the folder, got 'finch/itself.png', {message}." in capsys.readouterr().err
+
+
+def test_classes_of_a_windows_zip_are_its_folders(tmp_path):
+    names = ["birds/finch/0.png", "birds/finch/1.png", "birds/robin/0.png"]
+    contents = {name: png(noise(4, 4, seed=seed)) for seed, name in enumerate(names)}
+    slashes = read_images(folder_of(write_zip(tmp_path / "x.zip", contents)))
+    windows = {"birds\\": b""} | {name.replace("/", "\\"): content for name, content in contents.items()}
+    backslashes = read_images(folder_of(write_zip(tmp_path / "y.zip", windows)))
+    assert backslashes.record["counts"] == slashes.record["counts"] == {"finch": 2, "robin": 1}
+    np.testing.assert_array_equal(backslashes.parts["train"][0], slashes.parts["train"][0])
+
+
+@pytest.mark.parametrize(("mode", "options"), [("RGB", {}), ("L", {}), ("CMYK", {}), ("L", {"progressive": True})])
+def test_pictures_of_eight_bits_are_read(tmp_path, mode, options):
+    buffer = io.BytesIO()
+    Image.new(mode, (6, 5), 128 if mode == "L" else (128, 20, 30, 40)[: len(mode)]).save(buffer, "JPEG", **options)
+    source = read_images(folder_of(write_zip(tmp_path / "x.zip", {"a.jpg": buffer.getvalue()})))
+    assert source.parts["train"][0].shape == (1, 48)
+
+
+def folder_of(path):
+    """Settings of a folder or an archive of pictures."""
+    return {"kind": "image_folder", "path": str(path), "resolution": 4, "resize": "box", "channels": 3}
 
 
 def test_total_size_counts_however_small_the_members(tmp_path, monkeypatch):
@@ -318,8 +426,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/missing.zip" or (failing and self.path == "/busy.zip"):
             self.send_error(404 if self.path == "/missing.zip" else 503)
             return
+        if self.path == "/elsewhere.zip":
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+            return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
+        if self.path == "/endless.zip":
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1 << 16))
+        if self.path == "/slow.zip":
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(b"x")
+                    time.sleep(0.02)
+        self.send_header("Content-Length", "9" * 18 if self.path == "/huge.zip" else str(len(CONTENT)))
         self.end_headers()
         self.wfile.write(CONTENT[: len(CONTENT) // 2] if failing else CONTENT)
 
@@ -382,6 +506,61 @@ def test_missing_files_are_not_asked_for_again(tmp_path, server):
     assert server.requests == 1
     with pytest.raises(DataError, match="an existing file"):
         fetch((tmp_path / "none.zip").as_uri(), tmp_path / "x.zip", "record", LOGGER)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["endless.zip", "huge.zip"])
+def test_a_server_that_sends_too_much_is_cut_off(tmp_path, server, name):
+    with pytest.raises(DataError, match="expected a file of at most 1000000 bytes, got a larger one"):
+        fetch(url_of(server, name), tmp_path / "x.zip", "record", LOGGER, most=10**6)
+    assert server.requests == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_is_larger_than_the_disk_is_not_begun(tmp_path, server):
+    with pytest.raises(DataError, match=r"at most \d+ bytes, which the disk has room for, got 9+\."):
+        fetch(url_of(server, "huge.zip"), tmp_path / "x.zip", "record", LOGGER, most=10**19)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_server_that_trickles_is_given_up(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(download, "_PATIENCE_SECONDS", 0.1)
+    with pytest.raises(DataError, match=r"within 3 tries, got \d+ bytes in"):
+        fetch(url_of(server, "slow.zip"), tmp_path / "x.zip", "record", LOGGER, first_wait=0.01)
+
+
+def test_a_device_has_no_end_and_is_no_download(tmp_path):
+    with pytest.raises(DataError, match="and more of 0 bytes"):
+        fetch("file:///dev/zero", tmp_path / "x.zip", "record", LOGGER, first_wait=0.01)
+
+
+def test_a_redirection_to_a_file_of_this_machine_is_refused(tmp_path, server):
+    with pytest.raises(DataError, match="HTTP status 302"):
+        fetch(url_of(server, "elsewhere.zip"), tmp_path / "x.zip", "record", LOGGER)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://host:99999/a.zip",
+        "http://host:port/a.zip",
+        "http://host:0/a.zip",
+        "http://[::1/a.zip",
+        "http://user:secret@host/a.zip",
+        "http://host/a b/c.zip",
+        "http://host/a\nb/c.zip",
+        "http://host/\0/c.zip",
+        " http://host/c.zip",
+        "http://host/ä/c.zip",
+        "http://ho\tst/c.zip",
+    ],
+)
+def test_odd_addresses_are_refused_before_anything_is_sent(tmp_path, url):
+    assert file_name(url) is None
+    with pytest.raises(DataError, match="an address of a file") as caught:
+        fetch(url, tmp_path / "x.zip", "record", LOGGER, first_wait=100)
+    assert len(str(caught.value).splitlines()) == 2
     assert os.listdir(tmp_path) == []
 
 

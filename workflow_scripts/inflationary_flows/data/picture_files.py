@@ -228,7 +228,8 @@ def _names_below(path: Path) -> list[str]:
     names: dict[Path, str] = {}
     visited: set[Path] = set()
     # Links come last: what has a name of its own in the tree keeps it.
-    waiting, links = [path], []
+    waiting: list[Path] = [path]
+    links: list[Path] = []
     while waiting or links:
         entry = waiting.pop() if waiting else links.pop(0)
         real = _resolved(path, root, entry)

@@ -87,8 +87,8 @@ def whole(value: Any, name: str, least: int | None = None, most: int = _MOST_ROW
 def real(value: Any, name: str, low: float, high: float, hint: str, *, ends: bool = False) -> float:
     """A number of the caller between two others, or, to rounding, one of these if the `ends` count; else DataError."""
     single = isinstance(value, np.ndarray | np.generic | Tensor) and math.prod(value.shape) == 1
-    plain = value.item() if single else value
-    number = float(plain) if isinstance(plain, Real) and not isinstance(plain, bool) else math.nan
+    plain: Any = value.item() if single else value
+    number = float(plain) if isinstance(plain, Real) and plain is not True and plain is not False else math.nan
     slack = 1e-9 * (high - low)
     if not (low - slack <= number <= high + slack if ends else low < number < high):
         expected = f"a number between {low:g} and {high:g}" if high < math.inf else f"a number > {low:g}"

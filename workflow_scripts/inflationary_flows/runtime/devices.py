@@ -6,7 +6,6 @@ import fcntl
 import logging
 import os
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ logger = logging.getLogger(__name__)
 
 # Set to cpu, it has jobs leave the GPUs alone that they asked for.
 DEVICE = "INFLATIONARY_FLOWS_DEVICE"
-# GPUs of this process, and the locks on them, held until it ends.
+# GPUs of this process.
 _TAKEN: list[str] = []
-_LOCKS = ExitStack()
 
 
 def gpus_of(resources: Any) -> int:
@@ -75,11 +73,11 @@ def _take(count: int) -> None:
 
 
 def _lock(name: str) -> bool:
-    """Takes a GPU for this process; False if another one has it."""
+    """Takes a GPU for this process, until it ends; False if another one has it."""
     path = Path(tempfile.gettempdir()) / f"inflationary-flows-{os.getuid()}-gpu-{name.replace('/', '_')}.lock"
     try:
-        file = _LOCKS.enter_context(open(path, "a", encoding="utf-8"))
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A plain descriptor, which nothing closes before.
+        fcntl.flock(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as problem:

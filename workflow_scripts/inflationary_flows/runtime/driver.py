@@ -13,15 +13,11 @@ import logging
 import os
 import shutil
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 from inflationary_flows.runtime import disk, host
 
 logger = logging.getLogger(__name__)
-# Held until this process ends.
-_HELD = ExitStack()
 # Bytes that Snakemake's notes need at least, and the files of its solver.
 _ROOM = 1 << 20
 
@@ -37,7 +33,8 @@ def prepare(folder: Path = Path(".snakemake")) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = _HELD.enter_context(open(folder / "drivers", "a+", encoding="utf-8"))
+        # A plain descriptor, which nothing closes before this process ends.
+        notes = os.open(folder / "drivers", os.O_RDWR | os.O_CREAT, 0o644)
         if shutil.disk_usage(folder).free < _ROOM:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     except OSError as problem:
@@ -45,35 +42,33 @@ def prepare(folder: Path = Path(".snakemake")) -> None:
         logging.raiseExceptions = False
         raise disk.as_message(problem) or problem from None
     try:
-        _take_over(file, folder / "locks")
+        _take_over(notes, folder / "locks")
     except OSError as problem:
         # A file system without such locks: Snakemake's own have to do.
         logger.debug("%s: %s", folder, problem)
     _find_room(folder / "tmp")
 
 
-def _take_over(file: IO[str], folder: Path) -> None:
+def _take_over(notes: int, folder: Path) -> None:
     """Takes away Snakemake's locks if their drivers are gone.
 
     Those of other machines are left, since not every file system shares locks; so are those of which there is no note.
     """
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(notes, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        fcntl.flock(file, fcntl.LOCK_SH)
+        fcntl.flock(notes, fcntl.LOCK_SH)
         return
     locks = list(folder.glob("*.lock"))
-    file.seek(0)
-    nodes = set(file.read().splitlines())
+    nodes = set(os.read(notes, _ROOM).decode().split())
     if locks and nodes == {host.node()}:
         logger.warning("The driver that locked this folder is gone: its lock is taken away, and the run goes on.")
         for lock in locks:
             lock.unlink()
         locks = []
-    file.truncate(0)
-    file.write("\n".join(sorted({host.node(), *(nodes if locks else ())})))
-    file.flush()
-    fcntl.flock(file, fcntl.LOCK_SH)
+    os.ftruncate(notes, 0)
+    os.pwrite(notes, "\n".join(sorted({host.node(), *(nodes if locks else ())})).encode(), 0)
+    fcntl.flock(notes, fcntl.LOCK_SH)
 
 
 def _find_room(folder: Path) -> None:
