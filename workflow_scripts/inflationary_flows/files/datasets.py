@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,16 +16,19 @@ from inflationary_flows.files.files import atomic_write
 
 def save_dataset(path: str | os.PathLike[str], dataset: xr.Dataset, group: str = "posterior") -> None:
     """Writes a data set into a group of a netCDF file, where `arviz.from_netcdf` looks for a posterior."""
-    with atomic_write(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf", group=group)
+    save_datasets(path, {group: dataset})
 
 
 def save_datasets(path: str | os.PathLike[str], datasets: Mapping[str, xr.Dataset]) -> None:
     """Writes data sets into groups of one netCDF file, by name."""
+    # In memory first: HDF5 may crash where a disk is full.
+    content = io.BytesIO()
+    mode: Literal["a", "w"] = "w"
+    for group, dataset in datasets.items():
+        dataset.to_netcdf(content, engine="h5netcdf", group=group, mode=mode)
+        mode = "a"
     with atomic_write(path) as temporary:
-        for group, dataset in datasets.items():
-            mode: Literal["a", "w"] = "a" if temporary.exists() else "w"
-            dataset.to_netcdf(temporary, engine="h5netcdf", group=group, mode=mode)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_dataset(path: str | os.PathLike[str], group: str = "posterior") -> xr.Dataset:
