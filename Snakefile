@@ -47,7 +47,7 @@ wildcard_constraints:
 # A run goes on by itself when its driver was killed.
 if workflow.is_main_process:
     try:
-        prepare()
+        prepare(on_cluster=workflow.resource_settings.nodes is not None)
     except InflationaryFlowsError as problem:
         raise WorkflowError(str(problem)) from None
 

@@ -146,6 +146,18 @@ def test_a_flow_keeps_the_names_of_its_columns(flow, tmp_path):
     assert "columns" not in load_tensors(tmp_path / "flow.safetensors")[1]
 
 
+@pytest.mark.slow
+def test_flows_of_tables_know_the_names_of_their_columns(smoke_run):
+    flows = smoke_run / "results/flows"
+    flow = Flow.load(flows / "own_table/prr2/seed0")
+    table = pd.read_csv(smoke_run / "tests/data/own_table.csv")
+    assert flow.columns == tuple(table.columns)
+    np.testing.assert_array_equal(flow.inflate(table[table.columns[::-1]]), flow.inflate(table.to_numpy()))
+    with pytest.raises(DataError, match="without exactly one height"):
+        flow.inflate(table.rename(columns={"height": "size"}))
+    assert Flow.load(flows / "circles/prp/seed0").columns == ()
+
+
 @pytest.mark.parametrize(
     "point",
     [

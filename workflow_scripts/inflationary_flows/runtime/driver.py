@@ -22,11 +22,12 @@ logger = logging.getLogger(__name__)
 _ROOM = 1 << 20
 
 
-def prepare(folder: Path = Path(".snakemake")) -> None:
+def prepare(folder: Path = Path(".snakemake"), *, on_cluster: bool = False) -> None:
     """Takes away the lock of a driver that is gone, and finds a place for temporary files if theirs is missing or full.
 
     Arguments:
         folder: Snakemake's own, in the folder of the run.
+        on_cluster: Whether this driver submits jobs, which may outlive it.
 
     Raises:
         ArtifactError: if nothing can be written there.
@@ -42,17 +43,18 @@ def prepare(folder: Path = Path(".snakemake")) -> None:
         logging.raiseExceptions = False
         raise disk.as_message(problem) or problem from None
     try:
-        _take_over(notes, folder / "locks")
+        _take_over(notes, folder / "locks", host.node(), on_cluster)
     except OSError as problem:
         # A file system without such locks: Snakemake's own have to do.
         logger.debug("%s: %s", folder, problem)
     _find_room(folder / "tmp")
 
 
-def _take_over(notes: int, folder: Path) -> None:
+def _take_over(notes: int, folder: Path, node: str, on_cluster: bool) -> None:
     """Takes away Snakemake's locks if their drivers are gone.
 
-    Those of other machines are left, since not every file system shares locks; so are those of which there is no note.
+    Those of other machines are left, since not every file system shares locks, and those of drivers whose jobs may be
+    in a queue; so are those of which there is no note.
     """
     try:
         fcntl.flock(notes, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,13 +63,14 @@ def _take_over(notes: int, folder: Path) -> None:
         return
     locks = list(folder.glob("*.lock"))
     nodes = set(os.read(notes, _ROOM).decode().split())
-    if locks and nodes == {host.node()}:
+    if locks and nodes == {node}:
         logger.warning("The driver that locked this folder is gone: its lock is taken away, and the run goes on.")
         for lock in locks:
             lock.unlink()
         locks = []
     os.ftruncate(notes, 0)
-    os.pwrite(notes, "\n".join(sorted({host.node(), *(nodes if locks else ())})).encode(), 0)
+    own = f"{node}:jobs" if on_cluster else node
+    os.pwrite(notes, "\n".join(sorted({own, *((nodes or {"unknown"}) if locks else ())})).encode(), 0)
     fcntl.flock(notes, fcntl.LOCK_SH)
 
 
