@@ -47,7 +47,6 @@ from inflationary_flows.config.image_study import (
     SWEEP,
     fill,
 )
-from inflationary_flows.config.reading import dump_yaml
 from inflationary_flows.config.study import Study
 from inflationary_flows.data.download import file_name
 from inflationary_flows.experiments.registry import experiments, find

@@ -315,7 +315,7 @@ def prepare(path, results):
     outputs = Named(splits=f"{results}/splits.safetensors", record=f"{results}/splits.json")
     params = Named(dataset={**settings, "fractions": fractions, "path": str(path)}, checksum=None)
     run_script("prepare_splits", Named(files=[]), outputs, params, Named(dataset="birds"))
-    return json.loads(Path(outputs.record).read_text())
+    return json.loads(Path(outputs.record).read_text(encoding="utf-8"))
 
 
 def test_links_within_a_folder_of_pictures_are_followed(tmp_path, monkeypatch):

@@ -374,7 +374,7 @@ def test_a_reviewer_needs_nothing_but_python(results: Path) -> None:
 def edit_unnoticed(path: Path, content: str) -> None:
     """Another content with the old time, as a restored backup or a tool that keeps times leaves it."""
     before = path.stat()
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
@@ -462,7 +462,7 @@ def reseal(path: Path, content: Any) -> None:
     """Writes a sidecar whose seal fits, whatever it says."""
     if isinstance(content, dict):
         content["seal"] = seal(content)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def without(content: dict[str, Any], *places: str) -> dict[str, Any]:
@@ -550,7 +550,7 @@ def test_a_chain_of_1500_files_is_followed_to_its_end(tmp_path: Path, capsys: py
         for number in range(1, 1500):
             before = {"path": f"{number - 1}.txt", "sha256": hashlib.sha256(str(number - 1).encode()).hexdigest()}
             path, text = Path(f"results/{number}.txt"), str(number)
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
             link = {"artifact": path.name, "sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text)}
             reseal(sidecar_of(path.name), content | link | {"inputs": [before]})
         assert main(["results"]) == 0

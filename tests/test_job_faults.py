@@ -179,7 +179,7 @@ class TestDisks:
         )
         monkeypatch.setattr(StateFile, "write", write)
         train()
-        assert "resumed at step 39 of 40" in Path("results/logs/train_network.log").read_text()
+        assert "resumed at step 39 of 40" in Path("results/logs/train_network.log").read_text(encoding="utf-8")
         assert made() == undisturbed
 
     WRITERS: ClassVar[dict[str, Callable[[], object]]] = {
@@ -199,7 +199,7 @@ class TestDisks:
         assert ended.value.code == 1
         message = capsys.readouterr().err
         assert "got a limit on the size of files.\nHint: " in message
-        assert "Traceback" not in message + Path("results/logs/x.log").read_text()
+        assert "Traceback" not in message + Path("results/logs/x.log").read_text(encoding="utf-8")
         assert [path.name for path in Path("results").rglob("*") if path.is_file()] == ["x.log"]
 
     @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ class TestDisks:
         monkeypatch.chdir(tmp_path)
         with pytest.raises(OSError, match="Connection refused"), job(script()):
             raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-        assert "Traceback" in Path("results/logs/x.log").read_text()
+        assert "Traceback" in Path("results/logs/x.log").read_text(encoding="utf-8")
 
     def test_a_log_that_cannot_be_written_ends_no_job(self, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
@@ -365,7 +365,7 @@ def tiny(path: Path, **training: Any) -> Path:
         "networks": {"toy": {key: value for key, value in SETTINGS.items() if key != "space"}},
         "training": {"toy": {**TRAINING, "checkpoint_seconds": 0.2, **training}},
     }
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
 
 
@@ -466,7 +466,7 @@ class TestKilledDrivers:
     def test_make_run_goes_on_when_the_driver_was_killed(self, repository, tmp_path):
         config = tiny(tmp_path / "tiny.yaml", steps=2500, validate_every=500)
         command = [sys.executable, "-m", "snakemake", "train", "--cores=1", "--configfile", str(config)]
-        with open(tmp_path / "driver.txt", "w") as output:
+        with open(tmp_path / "driver.txt", "w", encoding="utf-8") as output:
             process = subprocess.Popen(command, cwd=repository, stdout=output, stderr=output)
         try:
             deadline = time.monotonic() + 300

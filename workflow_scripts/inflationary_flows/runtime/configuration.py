@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from inflationary_flows.config.reading import dump_yaml
 from inflationary_flows.files.files import atomic_write
 from inflationary_flows.files.portable import portable
 from inflationary_flows.runtime.provenance import (
@@ -34,7 +33,7 @@ def write_configuration(resolved: Mapping[str, Any], files: Iterable[Path | str]
         files: What it was read from.
         repository: Folder of the workflow.
     """
-    shared = yaml.safe_dump(portable(resolved, repository), sort_keys=False, allow_unicode=True)
+    shared = dump_yaml(portable(resolved, repository))
     given = json.dumps(resolved, ensure_ascii=False)
     for name, text in ((LOCAL, given), (RESOLVED, f"# Every setting of this run, defaults included.\n{shared}")):
         path = RESULTS / name
