@@ -18,6 +18,8 @@ from torch import Tensor
 
 from inflationary_flows.mathematics.schedules import Schedule
 
+GridKind = Literal["uniform", "sinh", "time"]
+
 
 @dataclass(frozen=True)
 class GridSettings:
@@ -28,7 +30,7 @@ class GridSettings:
         centre, width: Where a `sinh` grid is dense, in units of log(gamma / xi).
     """
 
-    kind: Literal["uniform", "sinh", "time"] = "uniform"
+    kind: GridKind = "uniform"
     centre: float = 0.0
     width: float = 4.0
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
+from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Arrays, basis_from, basis_tensors
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
-from inflationary_flows.mathematics.grids import GridSettings
+from inflationary_flows.mathematics.grids import GridKind, GridSettings
+from inflationary_flows.mathematics.points import real
+from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.training.content import denoiser_from
 
 
@@ -47,7 +51,9 @@ def flow_from(arrays: Arrays, metadata: Mapping[str, Any]) -> Flow:
     compressed = denoiser.basis.dimension - denoiser.schedule.kept_dims
     if latents is not None and (latents.ndim != 2 or latents.shape[1] != compressed):
         raise TypeError(f"compressed latents of shape {latents.shape} where there are {compressed} such coordinates")
-    return Flow(
+    if metadata["compressed_prior"] not in get_args(CompressedPrior):
+        raise TypeError(f"the compressed prior {metadata['compressed_prior']!r}")
+    flow = Flow(
         denoiser,
         denoiser.basis,
         solver=solver_settings(metadata["solver"]),
@@ -55,8 +61,15 @@ def flow_from(arrays: Arrays, metadata: Mapping[str, Any]) -> Flow:
         compressed_latents=None if latents is None else torch.from_numpy(latents),
         columns=columns,
     )
+    flow.settings()
+    return flow
 
 
 def solver_settings(values: Mapping[str, Any]) -> SolverSettings:
-    """Plain values, as in the configuration, to settings of the integration."""
-    return SolverSettings(**{**values, "grid": GridSettings(**values["grid"])})
+    """Plain values, as in the configuration, to settings of the integration; `DataError` for a grid that is none."""
+    grid = GridSettings(**values["grid"])
+    if grid.kind not in get_args(GridKind):
+        raise DataError("grid.kind", f"one of {', '.join(get_args(GridKind))}", shorten(grid.kind), "correct it")
+    real(grid.centre, "grid.centre", -math.inf, math.inf, "0 is the middle")
+    real(grid.width, "grid.width", 0.0, math.inf, "4 is usual")
+    return SolverSettings(**{**values, "grid": grid})
