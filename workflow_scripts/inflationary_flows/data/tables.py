@@ -7,6 +7,7 @@ column. Messages count rows from 1, without the header, and name columns.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ def _require_finite(path: Path, points: np.ndarray, columns: Sequence[str]) -> N
 
 
 def require_varying(where: str, points: np.ndarray, columns: Sequence[str]) -> None:
-    """Raises `DataError` if a column of points, shape (n, D), holds one value only."""
+    """Raises `DataError` if a column of points, shape (n, D), holds one value only, or has no variance in float64."""
     spread = np.ptp(points, axis=0)
     constant = np.flatnonzero(spread <= _CONSTANT * np.abs(points).max(axis=0))
     if len(constant):
@@ -206,4 +207,15 @@ def require_varying(where: str, points: np.ndarray, columns: Sequence[str]) -> N
             "values that vary",
             f"the constant {points[0, first]:g}",
             "leave the column out by `columns`: a constant has nothing to model.",
+        )
+    with np.errstate(over="ignore", under="ignore"):
+        variances = points.var(axis=0)
+    extreme = np.flatnonzero(~((variances > np.finfo(np.float64).tiny) & (variances < math.inf)))
+    if len(extreme):
+        column = points[:, extreme[0]]
+        raise DataError(
+            f"{where}, column {shown(columns[extreme[0]])}",
+            "numbers whose variance is one of float64, as of numbers between 1e-150 and 1e150",
+            f"numbers up to {np.abs(column).max():g}",
+            "change the units of the column, or correct such entries.",
         )
