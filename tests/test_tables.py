@@ -581,7 +581,7 @@ def quoted(name: str, double: bool = True) -> str:
 
 
 def spelled(value: float, decimal: str) -> str:
-    return repr(float(value)).replace(".", decimal)
+    return repr(float(value)).removesuffix(".0").replace(".", decimal)
 
 
 def write_text(path: Path, rows: list[list[str]], separator: str, end: str = "\n", encoding: str = "utf-8") -> None:
@@ -609,10 +609,7 @@ def spreadsheet(separator: str, decimal: str, encoding: str = "utf-8-sig", trail
         header = [quoted(name) if any(mark in name for mark in marks) else name for name in frame.columns]
         rows = []
         for row in frame.to_numpy():
-            entries = [
-                (f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else spelled(value, decimal).upper())
-                for value in row
-            ]
+            entries = [spelled(value, decimal).upper() for value in row]
             rows.append([quoted(entry) if separator in entry else entry for entry in entries])
         empty = [""] if trailing else []
         write_text(path, [[*row, *empty] for row in [header, *rows]], separator, "\r\n", encoding)
@@ -621,12 +618,16 @@ def spreadsheet(separator: str, decimal: str, encoding: str = "utf-8-sig", trail
 
 
 def pandas_csv(**options: Any) -> Write:
-    return lambda path, frame: frame.to_csv(path, **{"index": False, **options})
+    def write(path: Path, frame: pd.DataFrame) -> None:
+        whole = {name: "int64" for name in frame if (frame[name] % 1 == 0).all() and frame[name].abs().max() < 2**53}
+        frame.astype(whole).to_csv(path, **{"index": False, **options})
+
+    return write
 
 
 def numpy_text(delimiter: str) -> Write:
     def write(path: Path, frame: pd.DataFrame) -> None:
-        np.savetxt(path, frame.to_numpy(), fmt="%r", delimiter=delimiter, header=delimiter.join(frame.columns))
+        np.savetxt(path, frame.to_numpy(), delimiter=delimiter, header=delimiter.join(frame.columns))
 
     return write
 
@@ -678,8 +679,13 @@ AMBIGUOUS: dict[str, tuple[str, Write]] = {
 }
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+# Small ones look like parts of each other.
 any_number = st.one_of(
-    finite, st.integers(-(2**53), 2**53).map(float), st.sampled_from([0.0, -0.0, 5e-324, 1e300, 0.1])
+    finite,
+    st.integers(-(2**53), 2**53).map(float),
+    st.integers(-3, 12).map(float),
+    st.integers(-4000, 4000).map(lambda value: value / 1000),
+    st.sampled_from([0.0, -0.0, 5e-324, 1e300, 0.1, 1e-5]),
 )
 any_name = st.text("abxyzäöüµÅ ;,.|'\"-_%", min_size=1, max_size=6).filter(lambda name: any(map(str.isalpha, name)))
 plain_name = st.text("abcdefghäöü_", min_size=1, max_size=8)
@@ -697,6 +703,9 @@ def frames(
 
 @contextmanager
 def written(suffix: str, write: Write, frame: pd.DataFrame) -> Iterator[Path]:
+    if suffix == "xlsx":
+        # What writes workbooks rounds, as Excel does.
+        frame[:] = [[float(f"{value:.15g}") for value in row] for row in frame.to_numpy()]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"t.{suffix}"
         write(path, frame)

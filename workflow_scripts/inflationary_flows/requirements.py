@@ -62,9 +62,11 @@ def require_known(name: str, known: Iterable[str], where: str, what: str, sectio
 
 def require_unique(values: Sequence[Any], where: str, what: str) -> None:
     """Raises `ConfigError` if a value stands in a list twice."""
-    for index, value in enumerate(values):
-        if value in values[:index]:
+    seen = set()
+    for value in values:
+        if value in seen:
             raise ConfigError(where, f"every {what} once", f"{value} twice", "remove one of them.")
+        seen.add(value)
 
 
 def require_one(given: Mapping[str, Any], where: str, hint: str) -> None:
