@@ -55,10 +55,9 @@ from inflationary_flows.report.failures import failures_since
 # Files of the command line win over those that a Snakefile names. Without any the configuration is the one beside the
 # Snakefile: Snakemake would merge it with a --configfile, and run its data sets too.
 IS_GIVEN = workflow.modifier.skip_configfile  # By what imports this as a module.
-if not (IS_GIVEN or workflow.configfiles):
-    workflow.configfiles.append(ROOT / "config.yaml")
-CHOSEN = len(workflow.overwrite_configfiles)
-FILES = [*workflow.configfiles[CHOSEN:], *workflow.configfiles[:CHOSEN]]
+DEFAULT = [] if workflow.configfiles or IS_GIVEN else [ROOT / "config.yaml"]
+workflow.configfiles += DEFAULT
+FILES = sorted(workflow.configfiles, key=workflow.overwrite_configfiles.__contains__)
 
 try:
     # Files are read here and not by Snakemake, so that they mean the same to `check` and to a run.
