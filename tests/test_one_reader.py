@@ -185,7 +185,7 @@ def test_no_text_ends_in_a_traceback(
     checked(capsys, "any.yaml")
 
 
-EXTREMES = [0, -1, 5e-324, 1e300, 10**12, 10**400, float("nan"), float("inf"), ""]
+EXTREMES = [0, -1, 5e-324, 1e300, 10**9, 10**12, 10**400, float("nan"), float("inf"), ""]
 
 
 def numbers(node: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -227,7 +227,7 @@ def test_every_number_at_its_extremes_is_refused_or_harmless(monkeypatch: pytest
             assert sum(len(stage_files(study, stage)) for stage in STAGES) < 1_000_000
             for name in study.config.schedules if place[0] == "schedules" else ():
                 assert is_finite_or_refused(study.schedule(name)), (place, extreme)
-    assert len(messages) > 4 * accepted > 0
+    assert len(messages) > 3 * accepted > 0
     for section, message in messages:
         assert section in message
         assert len(message.splitlines()) == 2

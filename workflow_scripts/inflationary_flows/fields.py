@@ -46,6 +46,9 @@ NonNegativeNumber = Annotated[float, BeforeValidator(read_exponent_form), Field(
 Fraction = Annotated[float, BeforeValidator(read_exponent_form), Field(gt=0, lt=1, ge=LEAST, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
 Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
+# Parts of a network: their products are looked at where it is used.
+Layers = Annotated[int, Field(ge=1, le=1_000)]
+Width = Annotated[int, Field(ge=1, le=100_000)]
 # Of what is a job, or a file, each.
 Jobs = Annotated[int, Field(ge=1, le=10_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

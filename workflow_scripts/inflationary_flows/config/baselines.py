@@ -14,6 +14,7 @@ from inflationary_flows.fields import (
     Count,
     DatasetName,
     Duration,
+    Layers,
     Memory,
     Name,
     NonNegativeNumber,
@@ -43,15 +44,15 @@ Options = dict[Name, PlainValue]
 class Chart(Section):
     """The invertible layers of an injective flow; their width follows from the number of parameters of our network."""
 
-    layers: Count = Field(6, description="Coupling layers.")
+    layers: Layers = Field(6, description="Coupling layers.")
     univariate: Literal["spline", "affine"] = Field("spline", description="How a layer transforms each coordinate.")
     bins: Annotated[Count, Field(ge=2)] = Field(8, description="spline: bins of a coordinate.")
-    hidden_layers: Count = Field(2, description="Hidden layers of the networks inside of coupling layers.")
+    hidden_layers: Layers = Field(2, description="Hidden layers of the networks inside of coupling layers.")
     conditioner: Literal["mlp", "convolution"] = Field(
         "mlp", description="What these networks are; convolution is for sets of images."
     )
     squeeze: Count = Field(4, description="convolution: side of the squares of pixels that are folded into channels.")
-    latent_layers: Count = Field(3, description="Layers of the flow that describes the density of the latents.")
+    latent_layers: Layers = Field(3, description="Layers of the flow that describes the density of the latents.")
 
     def require_fit(self, dataset: str, where: str, study: Study) -> None:
         """Raises `ConfigError` if convolutions cannot work on a data set."""

@@ -26,6 +26,7 @@ from inflationary_flows.fields import (
     TrainingName,
     Unique,
 )
+from inflationary_flows.networks.costs import network_cost
 from inflationary_flows.requirements import key_of, listing, require_file, require_fit
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Source(Section):
         """Schedules, network and training settings fit the points."""
         name, config = key_of(where), study.config
         network, training = config.networks[self.network], config.training[self.training]
-        self.require_network(self.network, where, study)
+        self.require_network(self.network, study.dimension_of(name), where, study)
         for schedule in self.schedules:
             require_fit(config.schedules[schedule].kept_dims, schedule, name, study.dimension_of(name))
         for key in ("flip", "augment"):
@@ -117,19 +118,24 @@ class Source(Section):
                 "use a network of kind unet, or flip alone.",
             )
 
-    def require_network(self, name: str | None, where: str, study: Study) -> None:
+    def require_network(self, name: str | None, dimension: int, where: str, study: Study) -> None:
         """Raises `ConfigError` if a network cannot be built for the points."""
         network = study.config.networks[name or self.network]
-        if network.kind != "unet":
-            return
-        if self.image is None:
+        if network.kind == "unet" and self.image is None:
             raise ConfigError(
                 f"{where}.network",
                 f"a network for points without an image grid (kind {self.kind})",
-                f'"{name}", which is a unet',
+                f'"{name or self.network}", which is a unet',
                 "use a network of kind mlp.",
             )
-        network.require_fit(self.image, f"networks.{name}")
+        place = f"networks.{name or self.network}"
+        if network.kind == "unet" and self.image is not None:
+            network.require_fit(self.image, place)
+        shape = None if self.image is None else self.image.shape
+        weights = network_cost(network.model_dump(), dimension, shape).parameters
+        if weights > _MOST_NUMBERS:
+            expected = f"a network of at most {_MOST_NUMBERS} weights (D = {dimension})"
+            raise ConfigError(place, expected, str(weights), "make it smaller: training keeps five copies in memory.")
 
 
 class Toy(Source):

@@ -16,6 +16,7 @@ from inflationary_flows.fields import (
     Section,
     Seed,
     Text,
+    Width,
 )
 from inflationary_flows.requirements import listing, require_file, require_one
 
@@ -90,8 +91,8 @@ class DigitsClassifier(Section):
     batch_size: Count = Field(128, description="Digits a step.")
     learning_rate: PositiveNumber = Field(3e-3, description="Peak learning rate of AdamW.")
     weight_decay: NonNegativeNumber = Field(1e-2, description="Decoupled weight decay.")
-    channels: Count = Field(16, description="Channels of the first convolution.")
-    features: Count = Field(64, description="Features.")
+    channels: Width = Field(16, description="Channels of the first convolution.")
+    features: Width = Field(64, description="Features.")
     seed: Seed = Field(0, description="Seed of weights and batches.")
 
 

@@ -21,6 +21,7 @@ from inflationary_flows.fields import (
     EstimatedDuration,
     EstimatedMemory,
     Fraction,
+    Layers,
     Name,
     NetworkName,
     NonNegativeNumber,
@@ -33,6 +34,7 @@ from inflationary_flows.fields import (
     Text,
     TrainingName,
     Whole,
+    Width,
 )
 from inflationary_flows.networks.presets import PRESETS
 from inflationary_flows.networks.shapes import require_shape
@@ -161,13 +163,15 @@ class Mlp(Section):
     """A residual multi-layer perceptron with Fourier features, for data of few dimensions."""
 
     kind: Literal["mlp"] = Field(..., description="Kind of network.")
-    width: Count = Field(128, description="Units of a layer.")
-    blocks: Count = Field(3, description="Residual blocks.")
-    frequencies: Whole = Field(64, description="Random Fourier features of the whitened point; 0 for none.")
+    width: Width = Field(128, description="Units of a layer.")
+    blocks: Layers = Field(3, description="Residual blocks.")
+    frequencies: Annotated[Whole, Field(le=100_000)] = Field(
+        64, description="Random Fourier features of the whitened point; 0 for none."
+    )
     bandwidth: PositiveNumber = Field(
         1.5, description="Standard deviation of their frequencies, per unit of the whitened point."
     )
-    time_features: Count = Field(12, description="Smooth features of time.")
+    time_features: Width = Field(12, description="Smooth features of time.")
     space: Literal["eigen", "ambient"] = Field("eigen", description="Coordinates the network works in.")
 
 
@@ -180,17 +184,17 @@ class Unet(Section):
         description="Where the keys below come from if left out: ddpmpp is the paper's, of 54 M parameters for 32x32; "
         "small_ are for a CPU and images of that many pixels a side.",
     )
-    channels: Annotated[list[Count], Field(min_length=1)] | None = Field(
+    channels: Annotated[list[Width], Field(min_length=1)] | None = Field(
         None, description="Channels, one number a resolution, each half the one before."
     )
-    layers: Count | None = Field(None, description="Residual blocks a resolution.")
+    layers: Layers | None = Field(None, description="Residual blocks a resolution.")
     attention: list[Count] | None = Field(
         None, description="Resolutions with self-attention, in pixels a side after patch."
     )
     dropout: Annotated[NonNegativeNumber, Field(lt=1)] | None = Field(
         None, description="Share of units dropped in training."
     )
-    patch: Count | None = Field(
+    patch: Width | None = Field(
         None, description="Side of the squares of pixels that are folded into channels: 2 costs a quarter of 1."
     )
     channels_last: bool = Field(False, description="Memory layout of convolutions; a matter of speed alone.")
@@ -317,7 +321,8 @@ class Config(Section):
         for dataset, _, seed in trained_flows(study):
             variant = seed.partition("-")[2]
             if variant:
-                self.datasets[dataset].require_network(self.variants[variant].network, f"variants.{variant}", study)
+                size, other = study.dimension_of(dataset), self.variants[variant].network
+                self.datasets[dataset].require_network(other, size, f"variants.{variant}", study)
         for name in BASELINES:
             if name in self.schedules:
                 raise ConfigError(
