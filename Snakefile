@@ -19,7 +19,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 # Also where another workflow includes or imports this one.
-ROOT = Path(str(workflow.current_basedir))
+ROOT = Path(str(workflow.current_basedir)).resolve()
 
 
 include: "rules/common.smk"

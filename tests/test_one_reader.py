@@ -362,7 +362,19 @@ def test_files_lie_beside_the_configuration_in_the_working_directory_or_beside_t
     monkeypatch.chdir(tmp_path)
     assert path_of(SMALL) == "there/table.csv"
     monkeypatch.chdir(tmp_path / "there")
-    assert path_of(SMALL) == "table.csv"
+    for path in ("table.csv", "../there/table.csv"):
+        assert path_of(with_values(datasets__mine__path=path)) == path
+    # Links count as what is below the working directory, and the working directory may be known by one.
+    (tmp_path / "elsewhere/linked").symlink_to(tmp_path / "there")
+    (tmp_path / "link").symlink_to(tmp_path)
+    write(tmp_path / "there/my.yaml", SMALL)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["resolve", "linked/my.yaml"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["datasets"]["mine"]["path"] == "linked/table.csv"
+    write(tmp_path / "there/below/my.yaml", SMALL)
+    monkeypatch.chdir(tmp_path / "there")
+    assert main(["resolve", str(tmp_path / "link/there/below/my.yaml")]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["datasets"]["mine"]["path"] == "below/table.csv"
 
 
 def test_later_files_win_and_each_has_its_own_folder(tmp_path: Path) -> None:

@@ -50,12 +50,19 @@ def _named(raw: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
 
 def _locate(path: str, beside: Sequence[Path], say: Callable[[str], None]) -> str:
     for folder in (*beside, Path(), REPOSITORY):
-        found = os.path.join(os.path.realpath(folder), path)
-        if os.path.exists(found):
-            if folder in beside and _are_different(found, path):
-                say(f"{shorten(path)}: read beside the configuration; that of the working directory is another one.")
-            below = os.path.relpath(found)
-            return found if below.startswith("..") else below
+        found = os.path.join(folder, path)
+        if not os.path.exists(found):
+            continue
+        if os.path.samefile(folder, os.curdir):
+            return path
+        if folder in beside and _are_different(found, path):
+            say(f"{shorten(path)}: read beside the configuration; that of the working directory is another one.")
+        # The working directory may be known by a link, and a folder above a link is not the one that is written there.
+        whole = os.path.realpath(found)
+        names = [os.path.abspath(found), os.path.abspath(os.path.join(os.path.realpath(folder), path)), whole]
+        names = [name for name in names if os.path.realpath(name) == whole]
+        below = filter(lambda name: not name.startswith(os.pardir), map(os.path.relpath, names))
+        return next(below, names[0])
     return path
 
 
