@@ -54,7 +54,7 @@ def test_ten_kills_leave_no_trace_in_the_network(tmp_path):
     assert sha256_of(killed / "network.safetensors") == sha256_of(whole / "network.safetensors")
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied", "nested"])
 def test_a_damaged_state_is_put_aside_and_the_one_before_it_read(tmp_path, damage):
     store = StateFile(tmp_path / "state.safetensors")
     for step in (3, 4):
@@ -62,7 +62,10 @@ def test_a_damaged_state_is_put_aside_and_the_one_before_it_read(tmp_path, damag
     content = bytearray(store.path.read_bytes())
     if damage == "flipped":
         content[-5] ^= 1
-    store.path.write_bytes(bytes(content[: {"truncated": -9, "flipped": None, "emptied": 0}[damage]]))
+    if damage == "nested":
+        header = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+        content = bytearray(len(header).to_bytes(8, "little") + header)
+    store.path.write_bytes(bytes(content[: {"truncated": -9, "emptied": 0}.get(damage)]))
     assert store.read()[1]["step"] == 3
     assert not store.path.exists()
     assert (tmp_path / "state.safetensors.damaged").exists()

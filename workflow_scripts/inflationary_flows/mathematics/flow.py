@@ -24,7 +24,7 @@ from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.grids import GridSettings, TimeGrid
-from inflationary_flows.mathematics.likelihood import divergence_field
+from inflationary_flows.mathematics.likelihood import carry_volume, rademacher
 from inflationary_flows.mathematics.pfode import Coordinates, VelocityField, convert
 from inflationary_flows.mathematics.points import (
     Points,
@@ -389,32 +389,19 @@ class Flow:
         """
         schedule = self.schedule
         exactly = self.dimension <= 16 if exact is None else exact
-        points = require_near(self.whiten_data(self._points(x, "x")), "x")
-        whole(probes, "probes", 1)
-        whole(seed, "seed")
+        points = self._points(x, "x")
+        require_near(self.whiten_data(points), "x")
+        signs = rademacher(whole(probes, "probes", 1), self.dimension, whole(seed, "seed"))
         chosen = self.settings()
         if chosen.method in (*SCALED, ADAPTIVE):
             chosen = replace(chosen, method="rk4")
         start_factor = self.basis.scale.log().sum() + schedule.total_std(schedule.t_min).log().sum()
         values = []
         for first in range(0, len(points), self.batch_size):
-            y = points[first : first + self.batch_size].to(self.denoiser.device, self.dtype)
+            y = self.whiten_data(points[first : first + self.batch_size]).to(self.denoiser.device, self.dtype)
             velocity = VelocityField(self.denoiser, TimeGrid(schedule, chosen.grid))
-            signs = None
-            if not exactly:
-                generator = torch.Generator().manual_seed(derive_seed("probes", seed))
-                # The same probes for every point: the estimate cannot depend on the batch size.
-                signs = torch.randint(0, 2, (probes, self.dimension), generator=generator).to(y) * 2 - 1
-            state = torch.cat([y, y.new_zeros(len(y), 1)], 1)
-            state, _ = solve(
-                divergence_field(velocity, signs),
-                state,
-                0.0,
-                1.0,
-                solver=FIXED_STEP[chosen.method],
-                steps=chosen.steps,
-            )
-            y, log_volume = state[:, :-1].double().cpu(), state[:, -1].double().cpu()
+            solver = FIXED_STEP[chosen.method]
+            y, log_volume = carry_volume(velocity, y, None if exactly else signs, solver, chosen.steps)
             latent = -y.square().sum(1) / 2 - self.dimension * math.log(2 * math.pi) / 2
             values.append(latent + log_volume - start_factor)
         result = torch.cat(values) if values else points.new_empty(0)

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.mathematics.pfode import VelocityField
-from inflationary_flows.mathematics.solvers import Field
+from inflationary_flows.mathematics.solvers import Field, FixedStepSolver, solve
+from inflationary_flows.seeding import derive_seed
 
 
 def divergence_field(velocity: Field, probes: Tensor | None) -> Field:
@@ -44,6 +45,32 @@ def divergence_field(velocity: Field, probes: Tensor | None) -> Field:
         return torch.cat([v.detach(), divergence.detach()[:, None]], 1)
 
     return augmented
+
+
+def rademacher(probes: int, dimension: int, seed: int) -> Tensor:
+    """Probes of random signs, shape (k, D); the same for every point, so that no estimate depends on the batch size."""
+    generator = torch.Generator().manual_seed(derive_seed("probes", seed))
+    return torch.randint(0, 2, (probes, dimension), generator=generator) * 2 - 1
+
+
+def carry_volume(
+    velocity: Field, y: Tensor, probes: Tensor | None, solver: FixedStepSolver, steps: int
+) -> tuple[Tensor, Tensor]:
+    """Carries points from s = 0 to 1 with the logarithm of the volume around them.
+
+    Arguments:
+        velocity: dy/ds, acting on each row alone.
+        y: Points at s = 0, shape (n, D).
+        probes: Rademacher vectors, shape (k, D); none for the exact trace.
+        solver, steps: Integration.
+
+    Returns:
+        Points at s = 1, shape (n, D), and log |det dy(1)/dy(0)|, shape (n,), float64 on the CPU.
+    """
+    signs = None if probes is None else probes.to(y)
+    state = torch.cat([y, y.new_zeros(len(y), 1)], 1)
+    state, _ = solve(divergence_field(velocity, signs), state, 0.0, 1.0, solver=solver, steps=steps)
+    return state[:, :-1].double().cpu(), state[:, -1].double().cpu()
 
 
 def jacobian_field(velocity: VelocityField) -> Field:

@@ -49,7 +49,7 @@ def limit_of_gpus(asked: int) -> int:
     Arguments:
         asked: Most GPUs of any job; a warning says if there are fewer.
     """
-    known = len(gpu_names()) if asked else 0
+    known = len(gpu_names())
     if 0 < known < asked:
         logger.warning("Jobs ask for up to %d GPUs, this machine has %d: they get those.", asked, known)
     return known

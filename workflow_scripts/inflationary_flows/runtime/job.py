@@ -117,7 +117,9 @@ class _LogFile(logging.FileHandler):
     """A log file that ends no job: a disk that takes no more lines stops the results too, and that is said once."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Says nothing."""
+        """Says nothing of the disk."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
     def close(self) -> None:
         """Closes the file, whether or not its last lines can be written."""
