@@ -25,11 +25,12 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 from conftest import Outcome, run_workflow
 from inflationary_flows.__main__ import main
 from inflationary_flows.config import load_config, resolve
-from inflationary_flows.config.reading import dump_yaml, read_yaml
+from inflationary_flows.config.reading import read_yaml
 from inflationary_flows.config.study import Study
 from inflationary_flows.errors import ConfigError, ScheduleError
 from inflationary_flows.experiments.layout import stage_files
 from inflationary_flows.experiments.registry import STAGES, find
+from inflationary_flows.files.yaml_text import dump_yaml
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.networks.build import build_network
 from inflationary_flows.networks.presets import PRESETS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import yaml
 
 from inflationary_flows.errors import ConfigError, shorten
 from inflationary_flows.files.files import readable
+from inflationary_flows.files.yaml_text import NUMBERS
 
 # Values of a configuration, those that aliases repeat counted again: a few lines of aliases can stand for billions.
 _MOST_VALUES = 500_000
@@ -83,38 +83,16 @@ class _WrongKey(Exception):
     """A key that YAML would misread without a word: its line, what was expected, what was got, and a hint."""
 
 
-_FLOAT = re.compile(
-    r"""^(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?
-         |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
-         |[-+]?\.(?:inf|Inf|INF)
-         |\.(?:nan|NaN|NAN))$""",
-    re.VERBOSE,
-)
-_INTEGER = re.compile(r"^(?:[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+)$")
-_NUMBERS = (("tag:yaml.org,2002:float", _FLOAT), ("tag:yaml.org,2002:int", _INTEGER))
 # A copy per loader class, or every user of PyYAML in this process would get the new rules.
 _Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in rules if pair[0] not in dict(_NUMBERS)]
+    first: [pair for pair in rules if pair[0] not in NUMBERS]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
 
 
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper that quotes texts which one reader or the other would take for a number."""
-
-
-for _name, _pattern in _NUMBERS:
-    _Loader.add_implicit_resolver(_name, _pattern, list("-+0123456789."))
-    _Dumper.add_implicit_resolver(_name, _pattern, list("-+0123456789."))
-
-
-_Dumper.add_representer(str, lambda dumper, text: dumper.represent_str(readable(text)))
-
-
-def dump_yaml(content: Any) -> str:
-    """Writes plain values so that `read_yaml` reads the same."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+for _tag, _pattern in NUMBERS.items():
+    _Loader.add_implicit_resolver(_tag, _pattern, list("-+0123456789."))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

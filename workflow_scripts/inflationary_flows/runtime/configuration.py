@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from inflationary_flows.config.reading import dump_yaml
 from inflationary_flows.files.files import atomic_write
 from inflationary_flows.files.portable import portable
+from inflationary_flows.files.yaml_text import dump_yaml
 from inflationary_flows.runtime.provenance import (
     CONFIGURATION,
     LOCAL,
