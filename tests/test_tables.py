@@ -571,6 +571,30 @@ def test_points_are_read_with_the_decimal_sign_of_their_data_set(tmp_path: Path)
     assert_array_equal(read_points(tmp_path / "p.csv", 2, origin_of(FRAME[["a", "b"]], decimal=",")), [[1.234, 5.678]])
 
 
+@pytest.mark.slow
+def test_propagated_points_may_have_their_columns_in_any_order(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "t.csv", sep=";", decimal=",", index=False)
+    config = config_of()
+    config["networks"]["toy"] |= {"width": 8, "blocks": 1}
+    config["training"]["toy"] = {"steps": 20, "warmup_steps": 2, "batch_size": 16, "gpu": 0}
+    examples = {"mine": {"file": "p.tsv"}}
+    config["experiments"] = {"propagation": {"samples": 10, "frames": 2, "examples": examples}}
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    tables = []
+    for columns in (["a", "b", "c"], ["c", "a", "b"]):
+        FRAME[:2][columns].to_csv(tmp_path / "p.tsv", sep="\t", decimal=",")
+        outcome = run_workflow(tmp_path, "results/tables/propagation.csv", config=tmp_path / "my.yaml")
+        assert outcome.code == 0, outcome.text
+        assert "Finished jobid" in outcome.text
+        assert "measure_propagation" in outcome.text
+        tables.append((tmp_path / "results/tables/propagation.csv").read_bytes())
+    assert tables[0] == tables[1]
+    FRAME[:2][["a", "b"]].assign(d=1.0).to_csv(tmp_path / "p.tsv", sep="\t", decimal=",")
+    outcome = run_workflow(tmp_path, "results/tables/propagation.csv", config=tmp_path / "my.yaml")
+    assert outcome.code != 0
+    assert 'p.tsv: expected a column called "c" (columns), got the columns , a, b, d' in outcome.text
+
+
 # What writes tables, and what of it comes back.
 
 Write = Callable[[Path, pd.DataFrame], None]
