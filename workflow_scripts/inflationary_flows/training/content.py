@@ -14,6 +14,9 @@ from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.networks.build import build_network
 from inflationary_flows.networks.costs import network_cost
 
+# Weights that any machine has room for.
+_SMALL = 1_000_000
+
 
 def weights_from(arrays: Arrays) -> dict[str, Tensor]:
     """Weights of a network, from arrays whose names begin with `network.`."""
@@ -46,5 +49,7 @@ def _require_plausible(settings: Mapping[str, Any], dimension: int, numbers: int
     """Raises RuntimeError if a network would have more weights than there are, before it fills the memory."""
     sizes = [size for value in settings.values() for size in (value if isinstance(value, list | tuple) else [value])]
     largest = max((size for size in sizes if isinstance(size, int)), default=0)
-    if largest > numbers or network_cost(settings, dimension).parameters > numbers:
+    # Of small networks torch itself says which weight is missing.
+    most = numbers + _SMALL
+    if largest > most or network_cost(settings, dimension).parameters > most:
         raise RuntimeError(f"{numbers} weights, too few for the network that is described")
