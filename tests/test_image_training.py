@@ -195,7 +195,7 @@ def test_memory_layout_changes_rounding_alone():
 
 
 def test_patches_need_a_side_that_they_divide():
-    with pytest.raises(ConfigError, match="multiple of 16"):
+    with pytest.raises(ConfigError, match="multiple of 8 times 2"):
         build_network(UNET | {"patch": 8}, 64, 0)
 
 
