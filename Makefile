@@ -39,8 +39,10 @@ export CONFIG
 OPTIONS = $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile "$$CONFIG")
 
 # Snakemake reads the file too, and has no message for some that are no configuration.
+CHECK = $(if $(CONFIG),$(BIN)/python -m inflationary_flows check -- "$$CONFIG")
+
 run: $(STAMP) ## Run the workflow [CONFIG=my.yaml CORES=4 TARGETS="metrics figures"]
-	$(if $(CONFIG),$(BIN)/python -m inflationary_flows check -- "$$CONFIG")
+	$(CHECK)
 	$(BIN)/snakemake $(TARGETS) $(OPTIONS)
 
 audit: $(STAMP) ## Check that every file is what its job wrote, from inputs that are still there
@@ -50,9 +52,11 @@ trace: $(STAMP) ## Follow a file back to data and seeds [FILE=results/figures/fi
 	$(BIN)/python -m inflationary_flows.audit trace $(FILE)
 
 report: $(STAMP) ## Write results/report.html, everything in one file [CONFIG=my.yaml CORES=4]
+	$(CHECK)
 	$(BIN)/snakemake report $(OPTIONS)
 
 bundle: $(STAMP) ## Write results, sources and their history as one archive [CONFIG=my.yaml]
+	$(CHECK)
 	$(BIN)/snakemake bundle $(OPTIONS)
 
 docs: $(STAMP) ## Build the documentation as a site, in site/
