@@ -518,7 +518,9 @@ def make(tmp_path: Path, target: str, *variables: str) -> Outcome:
         )
         program.chmod(0o755)
     command = ["make", "--no-print-directory", "-C", str(REPOSITORY), target]
-    command += [f"BIN={tmp_path / 'bin'}", "STAMP=Makefile", *variables]
+    # Newer than the lock file: everything is installed.
+    (tmp_path / "installed").touch()
+    command += [f"BIN={tmp_path / 'bin'}", f"STAMP={tmp_path / 'installed'}", *variables]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return Outcome(done.returncode, done.stdout)
 
@@ -534,13 +536,13 @@ def test_make_takes_a_configuration_of_any_name(tmp_path: Path) -> None:
     assert (tmp_path / "run/results/data/mine/splits.json").is_file()
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "a: [1\nb: 2\n", WRONG])
+@pytest.mark.parametrize(("target", "text"), [("run", "[" * 100_000), ("report", "a: [1\nb: 2\n"), ("bundle", WRONG)])
 def test_make_says_what_is_wrong_before_snakemake_starts(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    target: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "my conf.yaml"
     path.write_text(text, encoding="utf-8")
-    outcome = make(tmp_path, "run", f"CONFIG={path}")
+    outcome = make(tmp_path, target, f"CONFIG={path}")
     assert outcome.code != 0
     assert str(checked(capsys, path)) in outcome.text
     assert "snakemake" not in outcome.text
