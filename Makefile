@@ -35,7 +35,7 @@ $(STAMP): requirements.lock
 	@touch $(STAMP)
 
 # Behind the targets: --configfile takes whatever follows it. The shell reads the name, which may have blanks, itself.
-export CONFIG
+export CONFIG FILE
 OPTIONS = $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile "$$CONFIG")
 
 # Snakemake reads the file too, and has no message for some that are no configuration.
@@ -49,7 +49,8 @@ audit: $(STAMP) ## Check that every file is what its job wrote, from inputs that
 	$(BIN)/python -m inflationary_flows.audit results
 
 trace: $(STAMP) ## Follow a file back to data and seeds [FILE=results/figures/fig02.pdf]
-	$(BIN)/python -m inflationary_flows.audit trace $(FILE)
+	$(if $(FILE),,$(error expected a file to trace. Hint: make trace FILE=results/figures/fig02.pdf))
+	$(BIN)/python -m inflationary_flows.audit trace -- "$$FILE"
 
 report: $(STAMP) ## Write results/report.html, everything in one file [CONFIG=my.yaml CORES=4]
 	$(CHECK)

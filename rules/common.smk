@@ -35,7 +35,7 @@ except InflationaryFlowsError as problem:
 
 from inflationary_flows.runtime.digest import source_digest
 from inflationary_flows.files.files import sha256_of
-from inflationary_flows.files.folders import listing_of
+from inflationary_flows.files.folders import fingerprint_of
 from inflationary_flows.runtime.configuration import write_configuration
 from inflationary_flows.baselines.discovery import method_file
 from inflationary_flows.config.comparison_study import COSTS, MODEL_DIR, SEARCH_DIR
@@ -118,7 +118,9 @@ def files_of(wildcards):
             downloaded(wildcards.dataset, file_name(item["url"]))
             for item in chosen["download"]
         ]
-    return [chosen["path"]] if "path" in chosen else []
+    # The time of a folder says little: params have its fingerprint.
+    folder = "path" in chosen and os.path.isdir(chosen["path"])
+    return [ancient(chosen["path"]) if folder else chosen["path"]] if "path" in chosen else []
 
 
 def downloaded(owner, file):

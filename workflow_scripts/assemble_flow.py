@@ -6,6 +6,7 @@ from inflationary_flows.artifacts.bases import load_basis
 from inflationary_flows.artifacts.flows import save_flow
 from inflationary_flows.artifacts.networks import load_network
 from inflationary_flows.data.splits import load_splits
+from inflationary_flows.data.tables import NAMED_KINDS
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
 from inflationary_flows.training.assembly import assemble
@@ -22,6 +23,6 @@ with job(snakemake):
         device=device_for(snakemake.resources),
     )
     # The columns of an array have numbers for names, and toys and images have no columns.
-    if splits.provenance["settings"]["kind"] in ("csv", "parquet"):
+    if splits.provenance["settings"]["kind"] in NAMED_KINDS:
         flow.columns = tuple(splits.provenance["columns"])
     save_flow(Path(snakemake.output.flow), flow, metadata)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from inflationary_flows.data.checksums import verify_file
-from inflationary_flows.data.preparation import make_splits, warning_of_copies
+from inflationary_flows.data.preparation import make_splits, warnings_of
 from inflationary_flows.data.tables import understood
 from inflationary_flows.runtime.job import job
 
@@ -22,6 +22,6 @@ with job(snakemake) as logger:
     logger.info("%s: sizes %s", snakemake.wildcards.dataset, splits.provenance["sizes"])
     if "table" in splits.provenance:
         logger.info("%s: table read with %s", snakemake.wildcards.dataset, understood(splits.provenance["table"]))
-    if warning := warning_of_copies(splits.provenance):
+    for warning in warnings_of(splits.provenance):
         logger.warning("%s: %s", snakemake.wildcards.dataset, warning)
     splits.save(snakemake.output.splits, snakemake.output.record)

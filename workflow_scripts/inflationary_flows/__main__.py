@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from inflationary_flows.errors import ConfigError, DataError, InflationaryFlowsError
+from inflationary_flows.requirements import counted
 
 if TYPE_CHECKING:
     from inflationary_flows.config.models import Config
@@ -55,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print("".join(f"{line}\n" for line in tables), end="")
     flows = sum(len(dataset.schedules) for dataset in config.datasets.values()) * len(config.seeds)
-    print(f"{options.config}: ok ({len(config.datasets)} data sets, {flows} flows)")
+    print(f"{options.config}: ok ({counted(len(config.datasets), 'data set')}, {counted(flows, 'flow')})")
     return 0
 
 
 def _read_tables(config: Config, where: str) -> Iterator[str]:
     """Reads and splits the user's own tables, as their jobs will, and yields what was understood of each."""
     from inflationary_flows.config import dataset_settings
-    from inflationary_flows.data.preparation import make_splits, warning_of_copies
+    from inflationary_flows.data.preparation import make_splits, warnings_of
     from inflationary_flows.data.tables import TABLE_KINDS, understood
 
     for name, dataset in config.datasets.items():
@@ -73,8 +74,7 @@ def _read_tables(config: Config, where: str) -> Iterator[str]:
                 place = f"{where}: datasets.{name}: {problem.where}"
                 raise ConfigError(place, problem.expected, problem.got, problem.hint) from problem
             yield f"{name}: table read with {understood(record['table'])}"
-            if warning := warning_of_copies(record):
-                yield f"{name}: warning: {warning}"
+            yield from (f"{name}: warning: {warning}" for warning in warnings_of(record))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,8 +28,13 @@ def suggest(word: Any, known: Iterable[Any], otherwise: str) -> str:
 
 
 def listing(words: Iterable[Any]) -> str:
-    """Writes alternatives: a, b, c."""
-    return ", ".join(str(word) for word in words)
+    """Writes alternatives: a, b, c; signs are in quotes."""
+    return ", ".join(str(word) if any(map(str.isalnum, str(word))) else f'"{word}"' for word in words)
+
+
+def counted(number: int, what: str) -> str:
+    """Writes a number of things: 1 flow, 2 flows."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def describe_value(value: Any) -> str:

@@ -45,6 +45,8 @@ def trace(path: Path, scripts: Path | None = None) -> Iterator[str]:
         ArtifactError: if the file has no sidecar, or is in no folder of results.
     """
     path = Path(os.path.abspath(path))
+    if not path.exists():
+        raise ArtifactError(str(path), "an existing file", "none", "give the path of a file below results/.")
     results = find_results(path)
     artifact = path.relative_to(results).as_posix()
     sidecar = read_sidecar(sidecar_of(artifact, results), artifact)

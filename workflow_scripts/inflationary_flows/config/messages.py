@@ -47,7 +47,9 @@ def translate(problem: ValidationError, model: type[BaseModel], raw: Mapping[str
     error = _describe_problem(first["type"], location, first["input"], model, raw)
     if more > 0:
         end = "" if error.hint.endswith((".", "?")) else "."
-        error.hint += f"{end} ({more} more problem{'s' if more > 1 else ''}.)"
+        others = [join(place) for place in sorted(places - {location}, key=str)]
+        named = listing(others[:3]) + (", ..." if more > 3 else "")
+        error.hint += f"{end} ({more} more problem{'s' if more > 1 else ''}: {named}.)"
     return error
 
 

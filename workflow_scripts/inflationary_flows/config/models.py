@@ -260,8 +260,10 @@ class Training(Section):
             raise ConfigError(
                 f"{where}.warmup_steps",
                 f"fewer than steps ({self.steps})",
-                str(self.warmup_steps),
-                "shorten the warm-up, or train longer.",
+                str(self.warmup_steps)
+                if "warmup_steps" in self.model_fields_set
+                else f"{self.warmup_steps}, the default",
+                "write a shorter warm-up, or train longer.",
             )
         parts = max(1, self.gpu) * self.accumulate
         if self.batch_size % parts:

@@ -85,6 +85,13 @@ def require_header(path: Path, names: Sequence[str], entries: Callable[[int], Se
         )
 
 
+def names_rows(values: Sequence[str], quoted: bool = False) -> bool:
+    """Whether a column without a name is an index: one that `is_index` knows, or whole numbers, each once."""
+    return is_index(values, quoted) or (
+        len(set(values)) == len(values) and all(value.isascii() and value.isdigit() for value in values)
+    )
+
+
 def leading_index(names: Sequence[str], entries: Callable[[int], Sequence[str]], quoted: bool = False) -> list[int]:
     """Positions of the leading columns without a name that are an index.
 
@@ -95,7 +102,7 @@ def leading_index(names: Sequence[str], entries: Callable[[int], Sequence[str]],
     """
     found: list[int] = []
     for position, name in enumerate(names):
-        if not is_unnamed(name) or not is_index(entries(position), quoted and position == 0):
+        if not is_unnamed(name) or not names_rows(entries(position), quoted and position == 0):
             break
         found.append(position)
     return found
@@ -103,7 +110,7 @@ def leading_index(names: Sequence[str], entries: Callable[[int], Sequence[str]],
 
 def require_index(path: Path, entries: Sequence[str], quoted: bool = False) -> None:
     """Raises `DataError` if a column that began as an index is none."""
-    if not is_index(entries, quoted):
+    if not names_rows(entries, quoted):
         raise _no_index(path, "the first column", "a column without a name that is no index in all rows")
 
 
@@ -159,7 +166,7 @@ def choose(path: Path, names: Sequence[str], index: Sequence[int], dataset: Mapp
 
 
 def _no_index(path: Path, expected: str, got: str) -> DataError:
-    hint = "name the column in the header, or list the others in `columns`; an index counts from 0 or 1, or names rows."
+    hint = "name the column in the header, or list the others in `columns`; an index names each row once."
     return DataError(str(path), expected, got, hint)
 
 
@@ -168,12 +175,12 @@ def not_a_number(path: Path, row: int, name: str, entry: str) -> DataError:
     where = f"{path}, row {row}, column {shown(name)}"
     if entry.strip().lower() in ("true", "false"):
         return DataError(
-            where, "real numbers", f"{entry!r}, a bool", "convert the column, or leave it out by `columns`."
+            where, "real numbers", f"{entry!r}, a bool", "convert the column, or list the others in `columns`."
         )
     text = entry if len(entry) <= _LONGEST_NAME else f"{entry[:_LONGEST_NAME]}..."
-    hint = "correct it, or leave the column out by `columns`."
+    hint = "correct it, or list the other columns in `columns`; texts can be a `label_column`."
     if re.fullmatch(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+([.,][0-9]*)?", entry.strip()):
-        hint = "write numbers without separators of thousands; `decimal` of the data set says what the decimal sign is."
+        hint = "write numbers without separators of thousands, or say by `decimal` what the decimal sign is."
     elif is_number(entry):
-        hint = "write decimals alike in all rows; `decimal` of the data set says what the decimal sign is."
+        hint = "write decimals alike in all rows, or say by `decimal` what the decimal sign is."
     return DataError(where, "a number", repr(text), hint)

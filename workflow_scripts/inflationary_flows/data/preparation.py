@@ -54,14 +54,14 @@ def make_splits(dataset: Mapping[str, Any]) -> Splits:
         scale = np.ones(toy.dimension)
     else:
         table = read_table(dataset)
-        drawn, copies = _cut_table(table, dataset["fractions"], seed, dataset.get("keep_copies_together", False))
+        drawn, found = _cut_table(table, dataset["fractions"], seed, dataset.get("keep_copies_together", False))
         scale = np.ones(len(table.columns))
         if dataset.get("standardise", False):
             scale = drawn["train"][0].std(axis=0, ddof=1)
         source = {
             "source_sha256": sha256_of(table.path),
             "columns": list(table.columns),
-            "table": {**table.record, **copies},
+            "table": {**table.record, **found},
         }
     return Splits(**_named(drawn), scale=scale, provenance=_provenance(dataset, drawn, source))
 
@@ -98,22 +98,28 @@ def _provenance(dataset: Mapping[str, Any], drawn: Mapping[str, Part], source: M
     }
 
 
-def warning_of_copies(record: Mapping[str, Any]) -> str:
-    """A warning of copies of rows among the splits, from their provenance; empty if there are none."""
+def warnings_of(record: Mapping[str, Any]) -> list[str]:
+    """Warnings of a table that was split, from the provenance of the splits: copies of rows, and columns that count."""
     table = record.get("table", {})
-    if not table.get("duplicates"):
-        return ""
-    return (
-        f"{table['duplicates']} of {table['rows']} rows are exact copies of earlier ones, and "
-        f"{table['rows_copied_across']} rows have a copy in another split. "
-        "With `keep_copies_together: true` copies come into one split."
-    )
+    warnings = []
+    if table.get("duplicates"):
+        across = table["rows_copied_across"]
+        advice = " With `keep_copies_together: true` copies come into one split." if across else ""
+        warnings.append(
+            f"{table['duplicates']} of {table['rows']} rows are exact copies of earlier ones, and {across} rows have a "
+            f"copy in another split.{advice}"
+        )
+    warnings += [
+        f'column "{name}" counts the rows and is trained on: list the others in `columns` if it is an index.'
+        for name in table.get("counting_columns", [])
+    ]
+    return warnings
 
 
 def _cut_table(
     table: Table, fractions: Mapping[str, float], seed: int, together: bool
-) -> tuple[dict[str, Part], dict[str, int]]:
-    """Splits of a table, and how many rows are copies of earlier ones, or of rows of another split."""
+) -> tuple[dict[str, Part], dict[str, Any]]:
+    """Splits of a table; how many rows are copies of earlier ones, or of rows of another split; columns that count."""
     where = str(table.path)
     n, dimension = table.points.shape
     groups = _groups_of_copies(table.points)
@@ -123,8 +129,13 @@ def _cut_table(
     require_varying(f"{where}, train split", table.points[parts["train"]], table.columns)
     # Splits that each group has rows in, and the rows of groups with several.
     spread = np.stack([np.bincount(groups[rows], minlength=n) > 0 for rows in parts.values()]).sum(axis=0)
-    copies = {"duplicates": n - len(np.unique(groups)), "rows_copied_across": int((spread[groups] > 1).sum())}
-    return {split: (table.points[rows], table.labels[rows]) for split, rows in parts.items()}, copies
+    counting = (np.diff(table.points, axis=0) == 1).all(axis=0) & np.isin(table.points[0], (0, 1))
+    found = {
+        "duplicates": n - len(np.unique(groups)),
+        "rows_copied_across": int((spread[groups] > 1).sum()),
+        "counting_columns": [name for name, counts in zip(table.columns, counting, strict=True) if counts],
+    }
+    return {split: (table.points[rows], table.labels[rows]) for split, rows in parts.items()}, found
 
 
 def _groups_of_copies(points: np.ndarray) -> np.ndarray:

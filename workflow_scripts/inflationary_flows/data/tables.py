@@ -206,7 +206,7 @@ def require_varying(where: str, points: np.ndarray, columns: Sequence[str]) -> N
             f"{where}, column {shown(columns[first])}",
             "values that vary",
             f"the constant {points[0, first]:g}",
-            "leave the column out by `columns`: a constant has nothing to model.",
+            "list the other columns in `columns`: a constant has nothing to model.",
         )
     with np.errstate(over="ignore", under="ignore"):
         variances = points.var(axis=0)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 # What file managers leave behind; hidden files likewise are no part of a folder's content.
 CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
+# Bytes that every start of the workflow may hash.
+_QUICKLY_READ = 1 << 26
 
 
 def files_below(folder: str | os.PathLike[str]) -> Iterator[tuple[str, Path]]:
@@ -74,11 +76,30 @@ def digest_of_folder(folder: str | os.PathLike[str], describe: Callable[[str], s
     return digest.hexdigest()
 
 
-def listing_of(folder: str | os.PathLike[str] | None) -> str | None:
-    """A digest of the names and sizes of all files in a folder, which takes no reading; None for anything else."""
-    if folder is None or not os.path.isdir(folder):
+def fingerprint_of(path: str | os.PathLike[str] | None) -> str | None:
+    """What a start of the workflow sees of a file or folder of the user's, whatever its time says.
+
+    Arguments:
+        path: The file or folder, if there is any.
+
+    Returns:
+        A digest of its content if that is read in a moment, else of names and sizes; None for what is not there.
+    """
+    if path is None:
         return None
-    return digest_of_folder(folder, lambda path: str(os.path.getsize(path)))
+    try:
+        files = [file for _, file in files_below(path)] if os.path.isdir(path) else [Path(path)]
+        small = sum(os.path.getsize(file) for file in files) <= _QUICKLY_READ
+        describe = _content if small else lambda file: str(os.path.getsize(file))
+        return digest_of_folder(path, describe) if os.path.isdir(path) else describe(os.fspath(path))
+    except OSError:
+        # The job says what is wrong with it.
+        return None
+
+
+def _content(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_passed_over(name: str) -> bool:

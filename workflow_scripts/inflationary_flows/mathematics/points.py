@@ -50,7 +50,7 @@ def checked(points: Any, dimension: int, name: str, *, columns: Sequence[str] = 
             name,
             f"an array of shape (n, {dimension})",
             f"shape {tuple(tensor.shape)}",
-            "pass one row per point; for a single point use x[None]",
+            "pass one row per point: of a single one x[None], of a data frame df.iloc[[0]]",
         )
     require_finite(tensor, name, "finite numbers", "drop or repair that row")
     return tensor
@@ -137,7 +137,7 @@ def _by_name(points: Any, columns: Sequence[str], name: str) -> Any:
         raise DataError(
             name,
             f"the columns {', '.join(columns)}"[:200],
-            f"{', '.join(map(str, labels))}, without exactly one {missing[0]}"[:200],
+            f"{', '.join(map(str, labels))}, where {missing[0]!r} is not there, or not once"[:200],
             "rename the columns as those of the data set, or pass an array in their order",
         )
     return points[list(columns)]
@@ -162,6 +162,15 @@ def _array(points: Any) -> Tensor | None:
 def _kind_of(points: Any) -> str:
     if np.ma.is_masked(points):
         return "an array with masked entries"
+    if hasattr(points, "dtypes") and hasattr(points, "columns"):
+        foreign = [
+            str(name) for name, kind in zip(points.columns, points.dtypes, strict=True) if kind.kind not in "biuf"
+        ]
+        return (
+            shorten(f"a data frame whose column {foreign[0]!r} holds none")[1:-1]
+            if foreign
+            else "a data frame of others"
+        )
     kind = getattr(points, "dtype", None)
     layout = getattr(points, "layout", torch.strided)
     return shorten(points) if kind is None else f"an array of type {kind if layout is torch.strided else layout}"
