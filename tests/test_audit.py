@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -399,6 +400,8 @@ def test_a_table_from_another_folder_is_found_by_the_configuration_as_it_was_giv
     assert "vault" not in (folder / "results/config.resolved.yaml").read_text()
     assert main([str(folder / "results")]) == 0
     assert "not found here, so not checked: wine.csv" not in capsys.readouterr().out
+    # A copy in the working directory is not the one that the configuration names.
+    (folder / "wine.csv").write_text("1,2\n", encoding="utf-8")
     edit_unnoticed(table, "1,3\n")
     assert main([str(folder / "results")]) == 1
     assert "stale     data/wine.csv: wine.csv, which it was made from, changed" in capsys.readouterr().out
@@ -494,6 +497,7 @@ MALFORMED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "half a character": lambda content: content | {"rule": "\ud800"},
     "a number that is none": lambda content: content | {"job": content["job"] | {"peak_memory_mb": float("nan")}},
     "a deep value": lambda content: content | {"rule": []},
+    "settings without end": lambda content: content | {"params": reduce(lambda inner, _: {"a": inner}, range(900), {})},
 }
 
 

@@ -468,9 +468,12 @@ def test_logs_and_configurations_of_the_checkout_stay_where_they_are(
     checkout = Path(shutil.copytree(sources, tmp_path / "checkout"))
     for name in ("config.yaml", "configs/mine.yaml"):
         (checkout / name).write_text("datasets: {x: {path: /home/jane/x.csv}}\n")
+    results = Path(shutil.copytree(results, tmp_path / "results"))
+    (results / "provenance/diary.txt").write_text("of nobody else", encoding="utf-8")
     write_bundle(tmp_path / "run.zip", results, checkout)
     with zipfile.ZipFile(tmp_path / "run.zip") as archive:
         names = archive.namelist()
+        assert "results/provenance/diary.txt" not in names
         assert archive.read("config.yaml") == (results / "config.resolved.yaml").read_bytes()
     assert (results / "logs").is_dir()
     assert not [name for name in names if "/logs/" in name or name == "configs/mine.yaml"]

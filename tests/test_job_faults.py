@@ -145,6 +145,27 @@ class TestOrphans:
         train()
         assert made() == undisturbed
 
+    def test_one_of_other_settings_leaves_alone_what_a_later_job_made(self, undisturbed, monkeypatch, capsys):
+        import inflationary_flows.training.fit as fitting
+
+        steps = "import test_job_faults as faults; faults.TRAINING['steps'] = 20; faults.train()"
+        later: list[dict[str, str]] = []
+        advance = fitting.advance
+
+        def overtaken(*arguments: Any) -> float:
+            if not later:
+                environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+                subprocess.run([sys.executable, "-c", steps], env=environment, check=True)
+                later.append(made())
+            return advance(*arguments)
+
+        monkeypatch.setattr(fitting, "advance", overtaken)
+        with pytest.raises(SystemExit):
+            train()
+        assert "expected this job to be the last to make it, got one that began later" in capsys.readouterr().err
+        assert [made()] == later
+        assert later != [undisturbed]
+
 
 class TestDisks:
     @pytest.mark.parametrize("limit", [0, 2000, 8000])

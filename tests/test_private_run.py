@@ -184,6 +184,16 @@ def test_a_run_without_metadata_does_what_an_edit_asks_for(
 
 
 @pytest.mark.slow
+def test_a_table_that_was_edited_with_an_old_time_is_read_again(run: Path, forgotten: Path) -> None:
+    known = Path(shutil.copytree(run, forgotten.parent / "known"))
+    table = forgotten.parent / "vault-of-jane/wine.csv"
+    content, times = table.read_bytes(), table.stat()
+    table.write_bytes(content.replace(b"1", b"2", 1))
+    os.utime(table, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert planned(run, known) == planned(run, forgotten) == {"prepare_splits": 1}
+
+
+@pytest.mark.slow
 def test_a_run_without_metadata_sees_an_edit_of_the_source(run: Path, forgotten: Path) -> None:
     script = run.parent / "repository/workflow_scripts/train_network.py"
     before, times = script.read_bytes(), script.stat()

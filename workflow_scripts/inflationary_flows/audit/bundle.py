@@ -21,7 +21,7 @@ from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import atomic_write
 from inflationary_flows.files.folders import files_below
 from inflationary_flows.files.portable import portable
-from inflationary_flows.runtime.provenance import RESOLVED
+from inflationary_flows.runtime.provenance import PROVENANCE, RESOLVED
 
 # What is needed to run the workflow again, below the folder of the Snakefile.  Of configurations a bundle holds that of
 # the run, as it may be handed on, in place of `config.yaml`: others may name folders and credentials.
@@ -100,7 +100,8 @@ def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[s
     for name, file in _files(ledger.results):
         folder, _, inner = name.partition("/")
         of_other_rule = folder == _TIMES and re.split(r"[./]", inner)[0] not in rules
-        left_out = folder == _LOGS or (of_other_rule and name not in ledger.sidecars)
+        of_nobody = folder == PROVENANCE and inner.removesuffix(".json") not in ledger.sidecars
+        left_out = folder == _LOGS or of_nobody or (of_other_rule and name not in ledger.sidecars)
         if not left_out and (bundle is None or file.resolve() != bundle.resolve()):
             members[f"{RESULTS}/{name}"] = file
     for name in SOURCES:

@@ -39,10 +39,13 @@ class Outside:
         return item.sha256 not in found if found else None
 
     def _places(self, name: str) -> Iterator[Path]:
+        # Another file of that name, where the configuration names one, is not meant.
+        yield from self._given.get(name, ()) or self._below(name)
+
+    def _below(self, name: str) -> Iterator[Path]:
         # Sidecars of others may name anything; nothing but what lies below these folders is looked at.
         if not os.path.isabs(name) and ".." not in name.split("/"):
             yield from (folder / name for folder in self.folders)
-        yield from self._given.get(name, ())
 
     def _digest(self, path: Path) -> str | None:
         if path not in self._digests:
@@ -60,8 +63,7 @@ class Outside:
             texts = _texts(read_json(self.results / LOCAL))
             for text in texts:
                 name = portable(text, self.folders[-1], self.working)
-                if name != text:
-                    given[name].append(self.working / text)
+                given[name].extend(self._below(text) if name == text else [self.working / text])
         except (ArtifactError, OSError, ValueError, RecursionError):
             pass
         return given

@@ -15,6 +15,7 @@ from inflationary_flows.files.folders import files_below
 from inflationary_flows.runtime.provenance import FORMAT, PROVENANCE, seal
 
 _SUFFIX = ".json"
+_DEEPEST = 64
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What is read of a sidecar: types, a pattern of text, a list of equal items, or a mapping by name (`...`: any name).
 _TEXT_OR_NONE, _NUMBER_OR_NONE = (str, type(None)), (int, float, type(None))
@@ -116,6 +117,7 @@ def read_sidecar(path: Path, artifact: str) -> Sidecar:
         if path.exists() and not path.is_file():
             raise OSError("no file")
         content = json.loads(path.read_text(encoding="utf-8"))
+        _require_flat(content)
         # What no sidecar holds, and no output could: halves of characters, numbers that are none.
         json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
         sealed, found = content["seal"], seal(content)
@@ -139,6 +141,14 @@ def read_sidecar(path: Path, artifact: str) -> Sidecar:
         return _read_content(content)
     except (ValueError, OverflowError) as problem:
         raise ArtifactError(str(path), "a sidecar", f"a malformed one ({problem})", hint) from problem
+
+
+def _require_flat(value: Any, left: int = _DEEPEST) -> None:
+    """Raises `ValueError` if a value of JSON nests deeper than settings do."""
+    if not left:
+        raise ValueError(f"it nests deeper than {_DEEPEST} levels")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _require_flat(inner, left - 1)
 
 
 def _require(value: Any, shape: Any, place: str) -> None:

@@ -86,7 +86,7 @@ def _recorder(script: Script) -> Recorder:
         threads=script.threads,
     )
     # The outputs of an earlier job have been deleted.
-    recorder.forget(*(path for path in script.output if not Path(path).exists()))
+    recorder.expect(*script.output)
     return recorder
 
 

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import sha256_of, witnessed, write_json
 from inflationary_flows.files.portable import portable
 
@@ -97,6 +98,7 @@ class Recorder:
         self.threads = threads
         self.started = datetime.now(UTC)
         self.written: list[Path] = []
+        self.absent: set[Path] = set()
         wildcards, params = (portable(dict(given or {}), self.repository) for given in (wildcards, params))
         lock = self.repository / LOCK
         self.description = {
@@ -123,10 +125,19 @@ class Recorder:
         """Writes the sidecar of a file that is about to get its name.
 
         Files outside of the results, and hidden ones such as checkpoints, have none.
+
+        Raises:
+            ArtifactError: if a job that began later has made the file meanwhile: this one is an orphan of another run.
         """
         artifact = _artifact(path)
         if artifact is None:
             return
+        started = self.started.isoformat(timespec="milliseconds")
+        if path in self.absent and path.exists():
+            later = recorded_content(sidecar_of(artifact)).get("job", {}).get("started", "")
+            if later > started:
+                hint = "its run was killed, and a later one has made the file: nothing is lost."
+                raise ArtifactError(str(path), "this job to be the last to make it", "one that began later", hint)
         content = {
             "format": FORMAT,
             "artifact": str(artifact),
@@ -136,7 +147,7 @@ class Recorder:
             "inputs": self.inputs,
             "host": describe_hardware(),
             "job": {
-                "started": self.started.isoformat(timespec="milliseconds"),
+                "started": started,
                 "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "threads": self.threads,
                 **peak_memory(),
@@ -144,6 +155,11 @@ class Recorder:
         }
         write_json(sidecar_of(artifact), {**content, "seal": seal(content)})
         self.written.append(path)
+
+    def expect(self, *outputs: str | os.PathLike[str]) -> None:
+        """Notes which files of a job are not there yet, and removes the sidecars of earlier ones."""
+        self.absent.update(path for path in map(Path, outputs) if not path.exists())
+        self.forget(*self.absent)
 
     def forget(self, *artifacts: str | os.PathLike[str]) -> None:
         """Removes the sidecars of artifacts that do not exist."""
