@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import namedtuple
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
+import xarray as xr
+from torch.masked import masked_tensor
 
-from inflationary_flows import Flow
+from inflationary_flows import Flow, InjectiveFlow
 from inflationary_flows.artifacts.flows import save_flow
 from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.data.splits import load_splits
@@ -49,6 +55,18 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Flow:
 
 
 X = np.arange(10.0).reshape(5, 2) / 4
+Row = namedtuple("Row", COLUMNS[::-1])
+
+
+def frame_of(x: np.ndarray) -> pd.DataFrame:
+    """Points with the names of the flow's columns, in their order."""
+    return pd.DataFrame(x, columns=COLUMNS)
+
+
+def swapped() -> pd.DataFrame:
+    """The points X, by name, in another order of the columns."""
+    return frame_of(X)[list(COLUMNS[::-1])]
+
 
 REAL: dict[str, Callable[[np.ndarray], Any]] = {
     "reversed": lambda x: x[::-1][::-1],
@@ -64,6 +82,17 @@ REAL: dict[str, Callable[[np.ndarray], Any]] = {
     "a data frame in another order": lambda x: pd.DataFrame(x, columns=COLUMNS)[list(COLUMNS[::-1])],
     "a data frame with more columns": lambda x: pd.DataFrame(x, columns=COLUMNS).assign(label="a")[["label", *COLUMNS]],
     "a data frame without names": pd.DataFrame,
+    "a data frame of nullable numbers": lambda x: frame_of(x).astype("Float64"),
+    "a data frame with the types that pandas finds": lambda x: frame_of(x).convert_dtypes(),
+    "a data frame of arrow's numbers": lambda x: frame_of(x).astype("double[pyarrow]"),
+    "a data frame of objects": lambda x: frame_of(x).astype(object),
+    "a data frame of decimals": lambda x: frame_of(x).map(Decimal)[list(COLUMNS[::-1])],
+    "objects": lambda x: x.astype(object),
+    "fractions": lambda x: [list(map(Fraction, row)) for row in x],
+    "a list of arrays": list,
+    "a list of tensors": lambda x: list(torch.from_numpy(x)),
+    "a list of masked arrays without a mask": lambda x: list(np.ma.masked_array(x)),
+    "a buffer": lambda x: memoryview(np.ascontiguousarray(x)),
     "a tensor of 32 bits": lambda x: torch.from_numpy(x).float(),
     "a tensor that is trained": lambda x: torch.from_numpy(x).requires_grad_(),
 }
@@ -87,7 +116,9 @@ UNREAL: dict[str, Any] = {
     "a complex tensor": torch.from_numpy(X) + 0j,
     "complex lists": [[1j, 2]],
     "text": X.astype(str),
-    "objects": X.astype(object),
+    "objects that are text": X.astype(str).astype(object),
+    "text among objects": np.array([[1.0, "2"]], dtype=object),
+    "times among objects": np.array([[1.0, np.timedelta64(2, "s")]], dtype=object),
     "nothing": None,
     "ragged lists": [[1, 2], [3]],
     "a word": "abc",
@@ -95,6 +126,23 @@ UNREAL: dict[str, Any] = {
     "times": np.zeros((3, 2), "M8[s]"),
     "named fields": np.zeros(3, [("height", float), ("width", float)]),
     "masked": np.ma.masked_array(X, mask=X > 1),
+    "a list of masked rows": list(np.ma.masked_array(X, mask=X > 1)),
+    "lists of masked numbers": [list(row) for row in np.ma.masked_array(X, mask=X > 1)],
+    "a masked tensor": masked_tensor(torch.from_numpy(X), torch.from_numpy(X > 1)),
+    "a list of masked tensors": [masked_tensor(torch.from_numpy(row), torch.from_numpy(row > 1)) for row in X],
+    "a table of pyarrow": pa.table(swapped().to_dict("list")),
+    "a record batch of pyarrow": pa.record_batch(swapped().to_dict("list")),
+    "a list of series": [row for _, row in swapped().iterrows()],
+    "a tuple of series": tuple(row for _, row in swapped().iterrows()),
+    "a list of dicts": swapped().to_dict("records"),
+    "a tuple of dicts": tuple(swapped().to_dict("records")),
+    "a dict of columns": swapped().to_dict("list"),
+    "a list of named tuples": list(swapped().itertuples(index=False, name="Point")),
+    "a named tuple": Row(1.0, 2.0),
+    "a list of records": list(swapped().to_records(index=False)),
+    "an array with named axes": xr.DataArray(X[:, ::-1], dims=("point", "column"), coords={"column": [*COLUMNS[::-1]]}),
+    "a nested tensor": torch.nested.nested_tensor([torch.ones(2), torch.ones(2)], layout=torch.jagged),
+    "a nested tensor of the old layout": torch.nested.nested_tensor([torch.ones(2), torch.ones(2)]),
     "integers beyond a float": [[10**400, 1]],
     "a sparse tensor": torch.from_numpy(X).to_sparse(),
     "a tensor without values": torch.zeros(3, 2, device="meta"),
@@ -110,7 +158,18 @@ UNFIT: dict[str, tuple[Any, str]] = {
     "a long double beyond a float": (np.full((1, 2), np.longdouble("1e4000")), "NaN or infinity in row 0"),
     "infinity": (np.array([[0, np.inf]]), "finite numbers, got NaN or infinity in row 0"),
     "another name": (pd.DataFrame({"height": [1.0], "depth": [2.0]}), "columns height, width, got height, depth"),
-    "a name twice": (pd.DataFrame([[1.0, 2.0, 3.0]], columns=["height", "width", "width"]), "exactly one width"),
+    "columns of several levels": (
+        pd.DataFrame(X, columns=pd.MultiIndex.from_product([["x"], COLUMNS[::-1]])),
+        "the columns height, width, got .*'height' is not there",
+    ),
+    "a missing nullable number": (frame_of(X).convert_dtypes().mask(X == 1.25), "NaN or infinity in row 2"),
+    "a missing number of arrow": (frame_of(X).astype("double[pyarrow]").mask(X == 1.25), "NaN or infinity in row 2"),
+    "a missing object": (frame_of(X).astype(object).where(X != 1.25, None), "NaN or infinity in row 2"),
+    "nothing in a list": ([[1.0, 2.0], [3.0, None]], "NaN or infinity in row 1"),
+    "a name twice": (
+        pd.DataFrame([[1.0, 2.0, 3.0]], columns=["height", "width", "width"]),
+        "'width' is not there, or not once",
+    ),
 }
 
 
@@ -133,6 +192,19 @@ def test_points_that_no_flow_can_carry_are_refused(flow, points, message):
             flow.generate(points)
 
 
+@pytest.mark.parametrize("text", [["1", "2"], ["1", None], pd.Categorical(["a", "b"])], ids=str)
+def test_a_column_of_text_is_named(flow, text):
+    frame = pd.DataFrame({"height": [1.0, 2.0], "width": text, "label": "a"})
+    for points in (frame, frame.convert_dtypes()):
+        with pytest.raises(DataError, match="got a data frame whose column 'width' holds none"):
+            flow.inflate(points)
+
+
+def test_what_has_names_and_is_no_data_frame_is_refused_with_a_way_out(flow):
+    with pytest.raises(DataError, match=r"something of type dict\.\nHint: .* or a data frame"):
+        flow.inflate(swapped().to_dict("records"))
+
+
 def test_toys_have_no_names_and_take_data_frames_by_position():
     unnamed, x = mixture_flow(PRR)
     np.testing.assert_array_equal(unnamed.inflate(pd.DataFrame(x[:5], columns=["b", "a"])), unnamed.inflate(x[:5]))
@@ -153,7 +225,7 @@ def test_flows_of_tables_know_the_names_of_their_columns(smoke_run):
     table = pd.read_csv(smoke_run / "tests/data/own_table.csv")
     assert flow.columns == tuple(table.columns)
     np.testing.assert_array_equal(flow.inflate(table[table.columns[::-1]]), flow.inflate(table.to_numpy()))
-    with pytest.raises(DataError, match="without exactly one height"):
+    with pytest.raises(DataError, match="'height' is not there, or not once"):
         flow.inflate(table.rename(columns={"height": "size"}))
     assert Flow.load(flows / "circles/prp/seed0").columns == ()
 
@@ -297,6 +369,13 @@ def test_a_flow_that_is_damaged_or_hostile_is_refused_when_it_is_loaded(tmp_path
     with pytest.raises(ArtifactError, match=message) as caught:
         Flow.load(path)
     assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("kind", [Flow, InjectiveFlow])
+@pytest.mark.parametrize("path", [None, 3, [], b"flow.safetensors"])
+def test_what_is_no_path_is_refused(kind, path):
+    with pytest.raises(ArtifactError, match="path: expected a path"):
+        kind.load(path)
 
 
 def test_splits_with_a_nan_are_refused(tmp_path):

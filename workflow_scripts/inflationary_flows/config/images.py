@@ -42,7 +42,7 @@ class Download(Section):
         if file_name(self.url) is None:
             raise ConfigError(
                 f"{where}.url",
-                f"an address that begins with {listing(SCHEMES)} and ends in a plain file name",
+                f"an address that begins with {listing(SCHEMES)} and ends in a plain file name of at most 200 letters",
                 f'"{self.url}"',
                 "write it as https://host/folder/file.zip.",
             )

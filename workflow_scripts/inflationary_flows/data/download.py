@@ -47,7 +47,7 @@ def file_name(url: str) -> str | None:
     """Name under which an address is kept, or None if it is no address of a file that could be fetched.
 
     Blanks, control characters and letters beyond ASCII have to be written as %20 and the like. Names and passwords are
-    no part of an address that provenance records.
+    no part of an address that provenance records. A name has at most 200 letters: files beside it have longer ones.
     """
     try:
         parts = urllib.parse.urlsplit(url)
@@ -60,7 +60,8 @@ def file_name(url: str) -> str | None:
     name = urllib.parse.unquote(parts.path.rpartition("/")[2])
     if parts.scheme not in SCHEMES or not (parts.netloc or parts.scheme == "file"):
         return None
-    return name if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]*", name) and not name.endswith(".sha256") else None
+    plain = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,199}", name)
+    return name if plain and not name.endswith(".sha256") else None
 
 
 def fetch(
@@ -96,7 +97,7 @@ def fetch(
             shorten(url, 200),
             "an address of a file (https, http, file) in plain characters, without a user's name",
             "another one",
-            "correct `url`; a blank is written %20.",
+            "correct `url`; a file's name has at most 200 letters, and a blank is written %20.",
         )
     for attempt in range(1, _TRIES + 1):
         try:

@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,16 @@ from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.files.files import sha256_of
-from inflationary_flows.files.folders import CLUTTER as _CLUTTER
+from inflationary_flows.files.folders import is_passed_over
 
 _MOST_PIXELS = 50_000_000
 _LIMITS = Limits(member=256 << 20, total=256 << 30)
-_SUFFIXES = (".png", ".jpg", ".jpeg")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif")
 # How PNG files begin, and where they say how many bits a channel has.
 _PNG, _PNG_BITS = b"\x89PNG\r\n\x1a\n", 24
 _EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+# Names of folders that hold splits, not classes.
+_SPLITS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
 _AFHQ_PARTS = ("train", "test")
 _AFHQ_CLASSES = ("cat", "dog", "wild")
 _AFHQ_COUNTS = {
@@ -87,6 +89,8 @@ def read_afhqv2(path: Path, resolution: int, resize: str) -> ImageSource:
 def read_image_folder(path: Path, resolution: int, resize: str, channels: int) -> ImageSource:
     """Reads all pictures below a folder or in a zip archive; folders at the top are classes.
 
+    If all of them are called like splits (train, val), the record holds a warning.
+
     Arguments:
         path: Folder or archive.
         resolution: Pixels a side of the result.
@@ -108,8 +112,20 @@ def read_image_folder(path: Path, resolution: int, resize: str, channels: int) -
         "source_sha256": sha256_of(path),
         "counts": {name or ".": counts[name] for name in classes},
         **_resizing(resize),
+        **_warned(classes),
     }
     return ImageSource({"train": part}, image, str(path), record)
+
+
+def _warned(classes: Sequence[str]) -> dict[str, Any]:
+    """A warning if all of several classes have names of splits."""
+    if len(classes) < 2 or not all(name.lower() in _SPLITS for name in classes):
+        return {}
+    text = (
+        f"the folders {', '.join(classes)} are taken for classes, and `fractions` cut their pictures into splits. "
+        "Put folders of classes at the top, or give one of these folders as `path`."
+    )
+    return {"warnings": [text]}
 
 
 def decode(where: str, content: bytes, image: ImageFormat, resize: str) -> np.ndarray:
@@ -181,7 +197,7 @@ def _pictures(where: str, names: Sequence[str]) -> list[str]:
     """Names of pictures, sorted, without what file managers leave behind; anything else is an error."""
     pictures = []
     for name in sorted(names):
-        if any(map(_is_clutter, name.split("/"))):
+        if any(map(is_passed_over, PurePosixPath(name).parts)):
             continue
         if not name.lower().endswith(_SUFFIXES):
             raise DataError(
@@ -198,9 +214,11 @@ def _pictures(where: str, names: Sequence[str]) -> list[str]:
 
 def _without_top(names: Sequence[str], inner: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Names below a folder that holds all others, unless it is one of `inner`; with the whole names."""
-    tops = {name.partition("/")[0] for name in names}
-    strip = len(tops) == 1 and all("/" in name for name in names) and not tops & set(inner)
-    return [(name.partition("/")[2] if strip else name, name) for name in names]
+    # Some archives write ./a/b for a/b.
+    plain = [str(PurePosixPath(name)) for name in names]
+    tops = {name.partition("/")[0] for name in plain}
+    strip = len(tops) == 1 and all("/" in name for name in plain) and not tops & set(inner)
+    return [(name.partition("/")[2] if strip else name, whole) for name, whole in zip(plain, names, strict=True)]
 
 
 def _read_all(
@@ -238,7 +256,7 @@ def _names_below(path: Path) -> list[str]:
         elif real not in visited:
             visited.add(real)
             for inner in sorted(entry.iterdir()):
-                if not _is_clutter(inner.name):
+                if not is_passed_over(inner.name):
                     (links if inner.is_symlink() else waiting).append(inner)
     return list(names.values())
 
@@ -258,10 +276,6 @@ def _resolved(path: Path, root: Path, entry: Path) -> Path:
         f"{shorten(entry.relative_to(path).as_posix())}, {got}",
         "copy what it stands for into the folder, or take the link out.",
     )
-
-
-def _is_clutter(part: str) -> bool:
-    return part.startswith(".") or part in _CLUTTER
 
 
 def _read_file(path: Path) -> bytes:

@@ -99,9 +99,9 @@ def _provenance(dataset: Mapping[str, Any], drawn: Mapping[str, Part], source: M
 
 
 def warnings_of(record: Mapping[str, Any]) -> list[str]:
-    """Warnings of a table that was split, from the provenance of the splits: copies of rows, and columns that count."""
+    """Warnings from the provenance of splits: of the source; of a table, copies of rows and columns that count."""
     table = record.get("table", {})
-    warnings = []
+    warnings = list(record.get("warnings", []))
     if table.get("duplicates"):
         across = table["rows_copied_across"]
         advice = " With `keep_copies_together: true` copies come into one split." if across else ""

@@ -7,10 +7,15 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# What file managers leave behind; hidden files likewise are no part of a folder's content.
-CLUTTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
+# What file managers leave behind, in small letters: which case it has differs between systems.
+_CLUTTER = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin")
 # Bytes that every start of the workflow may hash.
 _QUICKLY_READ = 1 << 26
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether a file or folder of this name is hidden or clutter, and no part of what a folder holds."""
+    return name.startswith(".") or name.lower() in _CLUTTER
 
 
 def files_below(folder: str | os.PathLike[str]) -> Iterator[tuple[str, Path]]:
@@ -60,8 +65,8 @@ def digest_of_folder(folder: str | os.PathLike[str], describe: Callable[[str], s
     """
     top, lines = os.path.realpath(folder), []
     for place, folders, files in os.walk(folder, onerror=_fail):
-        folders[:] = [name for name in folders if not _is_passed_over(name)]
-        for name in [*folders, *(file for file in files if not _is_passed_over(file))]:
+        folders[:] = [name for name in folders if not is_passed_over(name)]
+        for name in [*folders, *(file for file in files if not is_passed_over(file))]:
             path = os.path.join(place, name)
             if name in folders and os.path.islink(path):
                 said = f"link to {os.path.relpath(os.path.realpath(path), top)}"
@@ -100,10 +105,6 @@ def fingerprint_of(path: str | os.PathLike[str] | None) -> str | None:
 def _content(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_passed_over(name: str) -> bool:
-    return name.startswith(".") or name in CLUTTER
 
 
 def _fail(problem: OSError) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import operator
+from array import array
 from collections.abc import Iterable, Sequence
-from numbers import Real
+from decimal import Decimal
+from numbers import Integral, Real
+from types import NoneType
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.masked import MaskedTensor
 
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.seeding import derive_seed
@@ -27,22 +31,25 @@ def checked(points: Any, dimension: int, name: str, *, columns: Sequence[str] = 
     """A float64 copy of the caller's points, shape (n, D).
 
     Arguments:
-        points: A tensor, or what numpy takes for an array of real numbers: lists, arrays of any layout, data frames.
+        points: Real numbers: a tensor, an array of any layout, lists or tuples of numbers or arrays, or a data frame.
+            What else has names, such as tables of pyarrow and lists of dicts, is refused, not read by position.
         dimension: D.
         name: Name of the points in messages.
-        columns: Names of the D coordinates, if they have names: data frames are read by them, whatever their order.
+        columns: Names of the D coordinates, if they have names: data frames are read by them, whatever their order;
+            those whose columns are numbered are read by position.
         single: Whether one point may come without its row, shape (D,).
 
     Raises:
         DataError: if they are no real numbers, have another shape or other columns, or are not finite.
     """
     try:
-        tensor = _tensor(points) if isinstance(points, Tensor) else _array(_by_name(points, columns, name))
+        chosen = _by_name(points, columns, name)
+        tensor = _tensor(chosen) if isinstance(chosen, Tensor) else _array(chosen)
+        if tensor is None:
+            raise _unreal(name, _kind_of(chosen))
     except (TypeError, ValueError, OverflowError, RuntimeError) as problem:
-        # Ragged lists, sparse tensors, values without a float, ...
+        # Ragged lists, sparse tensors in lists, integers beyond a float, ...
         raise _unreal(name, f"what cannot be read as them ({shorten(str(problem), 90)})") from problem
-    if tensor is None:
-        raise _unreal(name, _kind_of(points))
     if single and tensor.ndim == 1:
         tensor = tensor[None]
     if tensor.ndim != 2 or tensor.shape[1] != dimension:
@@ -123,14 +130,18 @@ def like(values: Tensor, template: Points) -> Points:
     return values if isinstance(template, Tensor) else values.numpy()
 
 
+def _labels(points: Any) -> list[Any] | None:
+    """Names of the columns of a data frame, or of the entries of a series of pandas; None for all else."""
+    if hasattr(points, "columns") and hasattr(points, "dtypes"):
+        return list(points.columns)
+    return list(points.index) if hasattr(points, "iloc") and hasattr(points, "dtype") else None
+
+
 def _by_name(points: Any, columns: Sequence[str], name: str) -> Any:
     """The columns of a data frame, or entries of a series, in the order of the flow's; other points as they are."""
-    labels = getattr(points, "columns", None) if hasattr(points, "columns") else getattr(points, "index", None)
-    if not columns or labels is None or callable(labels):
-        return points
-    labels = list(labels)
-    if not any(isinstance(label, str) for label in labels):
-        # Numbered columns say nothing about what they hold.
+    labels = _labels(points)
+    # Numbered columns say nothing about what they hold.
+    if not columns or labels is None or all(isinstance(label, Integral) for label in labels):
         return points
     missing = [column for column in columns if labels.count(column) != 1]
     if missing:
@@ -144,37 +155,74 @@ def _by_name(points: Any, columns: Sequence[str], name: str) -> Any:
 
 
 def _tensor(points: Tensor) -> Tensor | None:
-    fit = points.layout is torch.strided and not (points.is_complex() or points.is_meta or points.is_quantized)
+    fit = points.layout is torch.strided and not (
+        points.is_complex()
+        or points.is_meta
+        or points.is_quantized
+        or points.is_nested
+        or isinstance(points, MaskedTensor)
+    )
     return points.detach().to(torch.float64, copy=True) if fit else None
 
 
 def _array(points: Any) -> Tensor | None:
-    if np.ma.is_masked(points):
+    if _labels(points) is None and _foreign(points) is not None:
         return None
-    array = np.asarray(points)
-    if array.dtype.kind not in "biuf":
+    numbers = _floats(np.asarray(points))
+    return None if numbers is None else torch.from_numpy(numbers)
+
+
+def _floats(values: np.ndarray) -> np.ndarray | None:
+    """A copy as float64, with NaN where a value is missing; None if an entry is no real number."""
+    if values.dtype.kind in "biuf":
+        # What exceeds a float64 becomes infinite, and is refused as that.
+        with np.errstate(over="ignore"):
+            return np.array(values, dtype=np.float64, order="C")
+    if values.dtype.kind != "O" or values.ndim == 0:
         return None
-    # What exceeds a float64 becomes infinite, and is refused as that.
-    with np.errstate(over="ignore"):
-        return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
+    kinds = set(map(type, values.flat))
+    # What pandas has for a missing number is known by its name: pandas is not imported here.
+    gaps = {kind for kind in kinds if kind is NoneType or kind.__name__ == "NAType"}
+    if not all(map(_is_number, kinds - gaps)):
+        return None
+    entries = [math.nan if type(entry) in gaps else float(entry) for entry in values.flat]
+    return np.array(entries, dtype=np.float64).reshape(values.shape)
+
+
+def _is_number(kind: type) -> bool:
+    # Spans of time count as integers of numpy.
+    return issubclass(kind, Real | Decimal | np.bool_) and not issubclass(kind, np.timedelta64)
+
+
+def _foreign(points: Any) -> str | None:
+    """What is among arrays and lists of numbers that has names or a mask, or is no number; None if nothing is."""
+    if np.ma.is_masked(points) or isinstance(points, MaskedTensor):
+        return "an array with masked entries"
+    if isinstance(points, list | tuple) and not hasattr(points, "_fields"):
+        if all(kind is NoneType or _is_number(kind) for kind in set(map(type, points))):
+            return None
+        return next(filter(None, map(_foreign, points)), None)
+    # Arrays of all libraries can be handed over like this; tables, and arrays with names, cannot.
+    plain = hasattr(points, "__dlpack__") or isinstance(points, np.generic | memoryview | array | None)
+    if plain or _is_number(type(points)):
+        return None
+    return f"something of type {type(points).__name__}"
 
 
 def _kind_of(points: Any) -> str:
-    if np.ma.is_masked(points):
-        return "an array with masked entries"
-    if hasattr(points, "dtypes") and hasattr(points, "columns"):
-        foreign = [
-            str(name) for name, kind in zip(points.columns, points.dtypes, strict=True) if kind.kind not in "biuf"
-        ]
-        return (
-            shorten(f"a data frame whose column {foreign[0]!r} holds none")[1:-1]
-            if foreign
-            else "a data frame of others"
-        )
+    labels = _labels(points)
+    if labels is not None and hasattr(points, "columns"):
+        foreign = [str(label) for label in labels if _floats(np.asarray(points[label])) is None]
+        return shorten(f"a data frame whose column {foreign[0]!r} holds none" if foreign else "a data frame")[1:-1]
+    if labels is None and not isinstance(points, Tensor) and (found := _foreign(points)):
+        return found
     kind = getattr(points, "dtype", None)
     layout = getattr(points, "layout", torch.strided)
+    if getattr(points, "is_nested", False):
+        return "a nested tensor"
     return shorten(points) if kind is None else f"an array of type {kind if layout is torch.strided else layout}"
 
 
 def _unreal(name: str, got: str) -> DataError:
-    return DataError(name, "real numbers", got, "pass an array of integers or floats, one row per point")
+    hint = "pass an array of integers or floats or lists of them, one row per point, or a data frame"
+    return DataError(name, "real numbers", got, hint)
