@@ -24,6 +24,7 @@ import yaml
 from PIL import Image
 
 from conftest import run_workflow
+from inflationary_flows.__main__ import main
 from inflationary_flows.data import archives, download, picture_files
 from inflationary_flows.data.download import fetch, file_name
 from inflationary_flows.data.images import read_images
@@ -324,6 +325,78 @@ def test_links_within_a_folder_of_pictures_are_followed(tmp_path, monkeypatch):
     assert record["counts"] == {"finch": 1, "robin": 3, "sparrow": 3}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Thumbs.db",
+        "thumbs.db",
+        "ehthumbs.db",
+        "Desktop.ini",
+        "Icon\r",
+        "finch/.DS_Store",
+        "__MACOSX/0.png",
+        "@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg",
+        "$RECYCLE.BIN/0.png",
+    ],
+)
+def test_what_file_managers_leave_behind_is_passed_over_by_the_job(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    folder = tree(tmp_path / "birds")
+    clean = prepare(folder, "results/data/clean")
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(png(noise(4, 4)))
+    assert prepare(folder, "results/data/birds") == clean
+    zipped = write_zip(tmp_path / "x.zip", {"finch/0.png": png(noise(4, 4)), name: b"x"})
+    assert read_images(folder_of(zipped)).record["counts"] == {".": 1}
+
+
+@pytest.mark.parametrize("name", ["0.jfif", "0.JFIF", "0.jpe"])
+def test_jpeg_files_by_other_names_are_read_by_the_job(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    folder = tree(tmp_path / "birds")
+    Image.new("RGB", (6, 5), (128, 20, 30)).save(folder / "finch" / name, "JPEG")
+    assert prepare(folder, "results/data/birds")["counts"] == {"finch": 2, "robin": 3, "sparrow": 3}
+
+
+def split_tree(folder, *parts):
+    """Two classes of pictures in each of some folders."""
+    for seed, part in enumerate(parts):
+        for group in ("finch", "robin"):
+            (folder / part / group).mkdir(parents=True)
+            for number in range(3):
+                content = png(noise(4, 4, seed=10 * seed + number))
+                (folder / part / group / f"{number}.png").write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "parts", [("train", "val"), ("Train", "Test"), ("training", "validation", "test"), ("train", "valid")]
+)
+def test_folders_of_splits_that_are_read_as_classes_are_warned_of(tmp_path, monkeypatch, capsys, parts):
+    monkeypatch.chdir(tmp_path)
+    record = prepare(split_tree(tmp_path / "birds", *parts), "results/data/birds")
+    assert record["counts"] == dict.fromkeys(parts, 6)
+    [warning] = record["warnings"]
+    assert f"the folders {', '.join(sorted(parts))} are taken for classes" in warning
+    assert f"birds: {warning}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("parts", [("train",), ("train", "finch"), ("train", "test", "robin")])
+def test_other_folders_are_classes_without_a_warning(tmp_path, monkeypatch, parts):
+    monkeypatch.chdir(tmp_path)
+    record = prepare(split_tree(tmp_path / "birds", *parts), "results/data/birds")
+    assert list(record["counts"]) == (sorted(parts) if len(parts) > 1 else ["finch", "robin"])
+    assert "warnings" not in record
+
+
+def test_names_of_an_archive_may_begin_with_a_dot_and_a_slash(tmp_path):
+    members = {name: png(noise(4, 4, seed=seed)) for seed, name in enumerate(("finch/0.png", "robin/0.png"))}
+    plain = read_images(folder_of(write_zip(tmp_path / "x.zip", members)))
+    dotted = read_images(folder_of(write_zip(tmp_path / "y.zip", {f"./{name}": c for name, c in members.items()})))
+    assert dotted.record["counts"] == plain.record["counts"] == {"finch": 1, "robin": 1}
+    np.testing.assert_array_equal(dotted.parts["train"][0], plain.parts["train"][0])
+
+
 def test_a_picture_counts_once_however_many_links_lead_to_it(tmp_path):
     folder = tree(tmp_path / "birds")
     expected = read_images(folder_of(folder)).record
@@ -594,13 +667,37 @@ def test_names_of_downloads_are_plain(url, name):
     assert file_name(url) == name
 
 
+@pytest.mark.parametrize(("letters", "code"), [(200, 0), (201, 2)])
+def test_a_name_that_is_too_long_for_a_disk_is_refused_by_check(tmp_path, capsys, letters, code):
+    config = tmp_path / "my.yaml"
+    url = f"https://host/{'a' * (letters - 7)}.tar.gz"
+    config.write_text(configuration(url, "record"), encoding="utf-8")
+    assert main(["check", str(config)]) == code
+    if code:
+        expected = (
+            "datasets.cifar.download[0].url: expected an address that begins with https, http, file and ends in a"
+        )
+        assert f"{expected} plain file name of at most 200 letters, got" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_longest_name_can_be_fetched_by_the_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / f"{'a' * 193}.tar.gz"
+    source.write_bytes(CONTENT)
+    file = f"results/downloads/cifar/{source.name}"
+    params = Named(url=source.as_uri(), checksum="record")
+    outputs = Named(file=file, sha256=f"{file}.sha256")
+    run_script("fetch_file", Named(), outputs, params, Named(owner="cifar", file=source.name))
+    assert Path(file).read_bytes() == CONTENT
+
+
 # ---------------------------------------------------------------------------------------------
 # The workflow
 
 
-def configuration(archive: Path, checksum: str) -> str:
+def configuration(url: str, checksum: str) -> str:
     """A tiny CIFAR-10 to download, and a local data set."""
-    download = [{"url": archive.as_uri(), "checksum": checksum}]
+    download = [{"url": url, "checksum": checksum}]
     content = {
         "datasets": {
             "cifar": {"kind": "cifar10", "download": download, "schedules": ["prp"]},
@@ -618,14 +715,14 @@ def test_workflow_fetches_prepares_and_draws_spectra(tmp_path):
     archive = write_tar(tmp_path / "tiny.tar.gz", cifar_members(8))
     config = tmp_path / "config.yaml"
     run = tmp_path / "run"
-    config.write_text(configuration(archive, "sha256:" + "0" * 64))
+    config.write_text(configuration(archive.as_uri(), "sha256:" + "0" * 64))
     refused = run_workflow(run, "fetch", config=config)
     assert refused.code != 0
     assert "expected sha256:0000" in refused.text
     assert "Traceback" not in refused.text
     assert not list((run / "results/downloads").rglob("*.*"))
     sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
-    config.write_text(configuration(archive, f"sha256:{sha256}"))
+    config.write_text(configuration(archive.as_uri(), f"sha256:{sha256}"))
     assert run_workflow(run, "fetch", config=config).code == 0
     folder = run / "results/downloads/cifar"
     assert (folder / "tiny.tar.gz").read_bytes() == archive.read_bytes()
