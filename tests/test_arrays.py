@@ -267,6 +267,23 @@ CALLS: dict[str, tuple[Callable[[Flow], Any], str]] = {
         lambda f: f.posterior(X[0], 0.1, 5, 0, levels=["a"]),
         "levels: expected a number between 0 and 1",
     ),
+    "a masked number": (lambda f: f.sample(np.ma.array(3, mask=True), 0), "n: expected a whole number"),
+    "a masked radius": (
+        lambda f: f.posterior(X[0], np.ma.array([0.1], mask=True), 5, 0),
+        "noise_std: expected a number > 0",
+    ),
+    "a masked level": (
+        lambda f: f.posterior(X[0], 0.1, 5, 0, levels=np.ma.array([0.5, 0.9], mask=[0, 1])),
+        "levels: expected a number between 0 and 1",
+    ),
+    "a masked time": (
+        lambda f: f.inflate(X, times=np.ma.array([f.schedule.t_min, f.schedule.t_max], mask=[1, 0])),
+        "times: expected a number between",
+    ),
+    "a masked tensor for a radius": (
+        lambda f: f.posterior(X[0], masked_tensor(torch.tensor([0.1]), torch.tensor([False])), 5, 0),
+        "noise_std: expected a number > 0",
+    ),
     "one level": (lambda f: f.posterior(X[0], 0.1, 5, 0, levels=0.9), "levels: expected a row of numbers"),
     "a time before the schedule": (lambda f: f.inflate(X, times=[-1.0]), "times: expected a number between 0 and"),
     "a time after it": (lambda f: f.generate(X, times=[1e9]), "times: expected a number between 0 and"),

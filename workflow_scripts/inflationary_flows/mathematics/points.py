@@ -82,7 +82,7 @@ def require_finite(values: Tensor, name: str, expected: str, hint: str, got: str
 def whole(value: Any, name: str, least: int | None = None, most: int = _MOST_ROWS) -> int:
     """A whole number of the caller, from `least` to `most` if there is a least; DataError if it is another value."""
     try:
-        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
+        number = None if isinstance(value, bool | np.bool_) or _is_masked(value) else operator.index(value)
     except TypeError:
         number = None
     if number is None or (least is not None and not least <= number <= most):
@@ -94,6 +94,7 @@ def whole(value: Any, name: str, least: int | None = None, most: int = _MOST_ROW
 def real(value: Any, name: str, low: float, high: float, hint: str, *, ends: bool = False) -> float:
     """A number of the caller between two others, or, to rounding, one of these if the `ends` count; else DataError."""
     single = isinstance(value, np.ndarray | np.generic | Tensor) and math.prod(value.shape) == 1
+    single = single and not _is_masked(value)
     plain: Any = value.item() if single else value
     number = float(plain) if isinstance(plain, Real) and plain is not True and plain is not False else math.nan
     slack = 1e-9 * (high - low)
@@ -156,11 +157,7 @@ def _by_name(points: Any, columns: Sequence[str], name: str) -> Any:
 
 def _tensor(points: Tensor) -> Tensor | None:
     fit = points.layout is torch.strided and not (
-        points.is_complex()
-        or points.is_meta
-        or points.is_quantized
-        or points.is_nested
-        or isinstance(points, MaskedTensor)
+        points.is_complex() or points.is_meta or points.is_quantized or points.is_nested or _is_masked(points)
     )
     return points.detach().to(torch.float64, copy=True) if fit else None
 
@@ -194,14 +191,20 @@ def _is_number(kind: type) -> bool:
     return issubclass(kind, Real | Decimal | np.bool_) and not issubclass(kind, np.timedelta64)
 
 
+def _is_masked(values: Any) -> bool:
+    """Whether entries of an array have a mask: what is under it must not be read."""
+    return bool(np.ma.is_masked(values)) or isinstance(values, MaskedTensor)
+
+
 def _foreign(points: Any) -> str | None:
     """What is among arrays and lists of numbers that has names or a mask, or is no number; None if nothing is."""
-    if np.ma.is_masked(points) or isinstance(points, MaskedTensor):
-        return "an array with masked entries"
     if isinstance(points, list | tuple) and not hasattr(points, "_fields"):
-        if all(kind is NoneType or _is_number(kind) for kind in set(map(type, points))):
+        kinds = set(map(type, points))
+        if kinds <= {float, int} or all(kind is NoneType or _is_number(kind) for kind in kinds):
             return None
         return next(filter(None, map(_foreign, points)), None)
+    if _is_masked(points):
+        return "an array with masked entries"
     # Arrays of all libraries can be handed over like this; tables, and arrays with names, cannot.
     plain = hasattr(points, "__dlpack__") or isinstance(points, np.generic | memoryview | array | None)
     if plain or _is_number(type(points)):

@@ -1,0 +1,79 @@
+"""The job that propagates examples refuses rows that its test split lacks, and propagates those that it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from inflationary_flows.__main__ import main
+from inflationary_flows.data.preparation import make_splits
+from job_scripts import Named, run_script
+from test_arrays import COLUMNS, write_flow
+
+ROWS = 60
+CONFIG = {
+    "datasets": {"mine": {"kind": "csv", "path": "mine.csv", "schedules": ["prp"]}},
+    "schedules": {"prp": {"signal_left": 1e-2}},
+    "networks": {"toy": {"kind": "mlp"}},
+    "training": {"toy": {"steps": 300}},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a table of the user's and a flow of two coordinates."""
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(ROWS, 2)), columns=COLUMNS)
+    table.to_csv("mine.csv", index=False)
+    return tmp_path
+
+
+def propagate(indices: list[int]) -> Path:
+    """Runs the job on rows of the test split, and returns its table."""
+    fractions = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    splits = make_splits({"kind": "csv", "path": "mine.csv", "seed": 0, "fractions": fractions})
+    splits.save("splits.safetensors", "splits.json")
+    flow = write_flow(Path("flow.safetensors"))
+    settings = {"noise_std": 0.1, "samples": 20, "levels": [0.5], "frames": 2, "seed": 0}
+    params = Named(
+        experiment="propagation",
+        needs=["splits"],
+        each_flow=True,
+        flows=[["prp", "0"]],
+        indices=indices,
+        **settings,
+    )
+    table = Path("results/tables/propagation.csv")
+    outputs = Named(propagation=str(table))
+    inputs = Named(splits="splits.safetensors", flows=[str(flow)])
+    run_script("measure", inputs, outputs, params, Named(dataset="mine"))
+    return table
+
+
+def test_rows_of_the_test_split_are_propagated(folder: Path) -> None:
+    table = pd.read_csv(propagate([0, 8]))
+    assert list(table["example"].unique()) == [0, 1]
+
+
+def test_a_row_that_the_test_split_of_a_table_lacks_is_one_message_of_the_job(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    indices = [0, 99999]
+    experiments = {"propagation": {"examples": {"mine": {"indices": indices}}}}
+    config = folder / "my.yaml"
+    config.write_text(yaml.safe_dump({**CONFIG, "experiments": experiments}), encoding="utf-8")
+    # How many rows a split of a table has is not part of a configuration.
+    assert main(["check", str(config)]) == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        propagate(indices)
+    message = capsys.readouterr().err
+    assert (
+        "index of an example: expected an integer from 0 to 8, a row of the test split, got 99999.\nHint: " in message
+    )
+    assert "Traceback" not in message
+    assert not Path("results/tables/propagation.csv").exists()
