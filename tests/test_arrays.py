@@ -246,6 +246,11 @@ def test_a_single_point_may_come_as_it_is(flow, point):
     np.testing.assert_array_equal(flow.posterior(point, 0.1, 20, seed=0).z, expected.z)
 
 
+def test_a_column_of_a_data_frame_is_no_point(flow):
+    with pytest.raises(DataError, match="the columns height, width, got 0, 1, where 'height' is not there"):
+        flow.posterior(frame_of(X[:2])["width"], 0.1, 20, seed=0)
+
+
 CALLS: dict[str, tuple[Callable[[Flow], Any], str]] = {
     "a negative number": (lambda f: f.sample(-1, 0), "n: expected a whole number from 0"),
     "a fraction": (lambda f: f.sample(2.5, 0), "n: expected a whole number"),

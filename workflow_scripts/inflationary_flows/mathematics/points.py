@@ -141,8 +141,9 @@ def _labels(points: Any) -> list[Any] | None:
 def _by_name(points: Any, columns: Sequence[str], name: str) -> Any:
     """The columns of a data frame, or entries of a series, in the order of the flow's; other points as they are."""
     labels = _labels(points)
-    # Numbered columns say nothing about what they hold.
-    if not columns or labels is None or all(isinstance(label, Integral) for label in labels):
+    # Numbered columns say nothing about what they hold, unless this is one column of a data frame and no point.
+    numbered = all(isinstance(label, Integral) for label in labels or ())
+    if not columns or labels is None or (numbered and str(getattr(points, "name", "")) not in columns):
         return points
     missing = [column for column in columns if labels.count(column) != 1]
     if missing:
