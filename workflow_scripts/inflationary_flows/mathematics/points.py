@@ -143,7 +143,8 @@ def _by_name(points: Any, columns: Sequence[str], name: str) -> Any:
     labels = _labels(points)
     # Numbered columns say nothing about what they hold, unless this is one column of a data frame and no point.
     numbered = all(isinstance(label, Integral) for label in labels or ())
-    if not columns or labels is None or (numbered and str(getattr(points, "name", "")) not in columns):
+    called = getattr(points, "name", None)
+    if not columns or labels is None or (numbered and not (isinstance(called, str) and called in columns)):
         return points
     missing = [column for column in columns if labels.count(column) != 1]
     if missing:
