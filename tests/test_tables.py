@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import struct
+import sys
 import tempfile
 import time
 import zipfile
@@ -188,6 +189,116 @@ READ = {
         {"decimal": ","},
         ('separator ","', 'decimal ","'),
     ),
+    "colours and texts with commas": (
+        lines("colour,name,x,y", '#ff0001,"red, dark",0.1,0.2', "#00ff01,green,0.3,0.5"),
+        {"columns": ["x", "y"], "label_column": "name"},
+        ("comments 0", "rows 40"),
+    ),
+    "texts with lines that begin like comments": (
+        lines("x,y,note", '0.1,0.2,"see\n# heading"', "0.3,0.5,none", '0.2,0.7,"\n#a,b\n#"', "0.3,0.1,"),
+        {"columns": ["x", "y"]},
+        ("comments 0", "rows 40"),
+    ),
+    "comments among quotes": (
+        lines("x,y,note", '0.1,0.2,"see\n# heading"', '# a "comment"', "0.3,0.5,none", "# b"),
+        {"columns": ["x", "y"]},
+        ("comments 20", "rows 20"),
+    ),
+    "columns that pandas numbers, without an index": (
+        str(pd.DataFrame(POINTS).to_csv(index=False)),
+        {},
+        ("which counts the columns", "rows 40, columns 3"),
+    ),
+    "years as names, in quotes": (
+        '"2019","2020","2021"\n' + text_of(header=False),
+        {},
+        ("numbers as names", "rows 40, columns 3"),
+    ),
+    "years and a text as names": (text_of(FRAME.set_axis(["first", 2020, 2021], axis=1)), {}, ("rows 40",)),
+    "a header as a comment above a missing entry": (
+        "# a b c\nnan 0.1 0.2\n" + text_of(sep=" ", header=False),
+        {"columns": ["b", "c"]},
+        ("the comment above", "rows 41"),
+    ),
+    "whole numbers, and decimals far below": (
+        "a;b\n" + "123;456\n" * 40_000 + "1.5;2\n1.234;5.678\n",
+        {},
+        ("rows 40002",),
+    ),
+    "points as the user says": (lines("a\tb", "1.234\t5.678", "2.345\t6.789"), {"decimal": "."}, ("columns 2",)),
+    "a column called with a comma, as the user says": (
+        lines('"a,b"', "1,5", "2,7"),
+        {"decimal": ","},
+        ('decimal ","', "columns 1"),
+    ),
+    "an index and hundreds between blanks, as the user says": (
+        "a\n" + "".join(f"{n} {99 + n}\n" for n in range(1, 60)),
+        {"separator": "blank"},
+        ('index left out [""]', "columns 1"),
+    ),
+    **{
+        f"an index called {name}": (
+            text_of(FRAME.assign(**{name: range(1, 41)})[[name, "a", "b", "c"]]),
+            {},
+            (f'index left out ["{name}"]', "columns 3"),
+        )
+        for name in ("__index_level_0__", "Unnamed: 0.1", "Unnamed: 0_level_0", "...1")
+    },
+    "an index of pandas, written twice": (
+        text_of(FRAME.assign(**{"Unnamed: 0.1": range(40), "Unnamed: 0": range(40)}).iloc[:, [3, 4, 0, 1, 2]]),
+        {},
+        ('index left out ["Unnamed: 0.1", "Unnamed: 0"]', "columns 3"),
+    ),
+    "an index of pandas behind the others": (
+        text_of(FRAME.assign(__index_level_0__=range(5, 45))),
+        {},
+        ('index left out ["__index_level_0__"]', "columns 3"),
+    ),
+    "columns that R calls by their places": (
+        text_of(FRAME.set_axis(["...1", "...2", "...3"], axis=1)),
+        {},
+        ("columns 3",),
+    ),
+    "a sum as a label": (
+        text_of(FRAME.assign(kind=[*["x", "y"] * 19, "x", "Total"])),
+        {"label_column": "kind"},
+        ("summary rows [40]", "mine: warning: rows called a total", "(40)"),
+    ),
+    "sums in an index": (
+        text_of(FRAME.set_index(pd.Index([*map(str, range(37)), "count", "MEAN", "std"]).map("r{}".format)), index=True)
+        .replace("rcount", "count")
+        .replace("rMEAN", "MEAN")
+        .replace("rstd", "std"),
+        {},
+        ("summary rows [38, 39, 40]", "(38, 39, 40)"),
+    ),
+    "a hundred thousand names of rows by R": (
+        "a b\n" + "".join(f"{n if n != 100_000 else '1e+05'} {n % 7}.5 {n % 5}\n" for n in range(1, 100_002)),
+        {},
+        ('index left out [""]', "rows 100001, columns 2"),
+    ),
+    "a line of blanks between rows": (text_of() + "   \n" + text_of(header=False), {}, ("rows 80",)),
+    "a line of blanks between quotes": (
+        text_of(quoting=csv.QUOTE_ALL) + " \t \n" + text_of(header=False),
+        {},
+        ("rows 80",),
+    ),
+    "separators only at the end": (
+        text_of(sep=";", decimal=",") + ";;\r\n;;\r\n",
+        {},
+        ("empty rows 2", "rows 40, columns 3"),
+    ),
+    "separators only at a far end": (
+        text_of(sep=";", decimal=",") + ";;\r\n" * 100_000,
+        {},
+        ("empty rows 100000", "rows 40, columns 3"),
+    ),
+    "commas at the ends of all lines": (
+        text_of().replace("\n", ",\n"),
+        {},
+        ("empty columns 1", "rows 40, columns 3"),
+    ),
+    "Excel's word on tabs": ("sep=\t\r\n" + text_of(sep="\t"), {}, ('separator "tab"', "line 2", "columns 3")),
     "signs before numbers": (lines("a,b", "+1,-2", "+3.5,4", "1,1"), {}, ("columns 2",)),
     "labels": (text_of(FRAME.assign(kind=["x", "y"] * 20)), {"label_column": "kind"}, ("columns 3",)),
 }
@@ -202,7 +313,69 @@ def test_a_table_is_read_and_what_was_understood_is_said(name: str, check: Calla
 REFUSED = {
     "decimal commas between commas": (lines("a,b", "1,5,2,5", "2,5,7,1"), {}, ("row 1", "2 fields", "got 4")),
     "commas at the ends of lines": (lines("a,b", "1,2,", "2,4,"), {}, ("row 1", "2 fields", "got 3")),
-    "commas at the ends of all lines": (lines("a,b,", "1,2,", "2,4,"), {}, ("a name for every column", "column 3")),
+    "commas at the ends of all lines, and an entry far below": (
+        "a,b,\n" + "1.25,2.5,\n" * 50_000 + "1,2,3\n",
+        {},
+        ("a name for every column", "column 3"),
+    ),
+    **{
+        f"a first row of numbers with {first!r}": (
+            f"{first}\n" + "".join(line + "\n" for line in text_of(header=False, **form).splitlines()),
+            {},
+            ("a header line",),
+        )
+        for first, form in (
+            ("NaN,0.1,0.2", {}),
+            ("0.1,NaN,0.2", {}),
+            ("0.1,,0.2", {}),
+            ("0.1,inf,0.2", {}),
+            ("?,0.1,0.2", {}),
+            ("2020-01-01,0.1,0.2", {}),
+            ("NA;0,1;0,2", {"sep": ";", "decimal": ","}),
+            ("\u22121.5,0.1,0.2", {}),
+            ("\u22121.5,\u22120.1,\u22120.2", {}),
+            ('"1,234.5",0.1,0.2', {}),
+            ("1.5D+00 0.1 0.2", {"sep": " "}),
+            ("0.1 -- 0.2", {"sep": " "}),
+        )
+    },
+    "years as names, without quotes": (text_of(FRAME.set_axis([2019, 2020, 2021], axis=1)), {}, ("a header line",)),
+    "whole numbers below a header that counts": (lines("0,1,2", "1,5,3", "2,4,4"), {}, ("a header line",)),
+    "a row of whole numbers above real ones": (lines("0,1", "0.1,0.995", "0.2,0.98"), {}, ("a header line",)),
+    "points of thousands or decimals between tabs": (
+        lines("a\tb", "1.234\t5.678", "2.345\t6.789"),
+        {},
+        ("1.234 or 1234", "decimal:"),
+    ),
+    "points of thousands or decimals between bars": (lines("a|b", "1.234|5.678"), {}, ("1.234 or 1234", "decimal:")),
+    **{
+        f"points of thousands or decimals far below, between {name}": (
+            sign.join("ab") + "\n" + f"{sign.join(['123', '456'])}\n" * 40_000 + sign.join(["1.234", "5.678"]) + "\n",
+            {},
+            ("1.234 or 1234", "decimal:"),
+        )
+        for name, sign in (("semicolons", ";"), ("tabs", "\t"), ("bars", "|"))
+    },
+    "two columns, or one with decimal commas as the user says": (
+        lines("a,b", "1,5", "2,7"),
+        {"decimal": ","},
+        ("one name", "2: ", "a,b"),
+    ),
+    "an index without a name, or blanks between thousands": (
+        "a\n" + "".join(f"{n} {99 + n}\n" for n in range(1, 60)),
+        {},
+        ("an index", "thousands", "1 100", "separator:"),
+    ),
+    "separators only between rows": (
+        text_of(sep=";") + ";;\n" + text_of(sep=";", header=False),
+        {},
+        ("row 41", "an empty entry"),
+    ),
+    "a repeated index that pandas names": (
+        text_of(FRAME.assign(**{"__index_level_0__": [1, 2] * 20})),
+        {},
+        ("a name for every column", "column 4"),
+    ),
     "a longer first row": (lines("a,b", "1,2,9", "3,4", "5,6"), {}, ("row 1", "2 fields", "got 3")),
     "a longer last row": (lines("a,b", *["1,2", "3,4"] * 20)[:-1] + ",5\n", {}, ("row 40", "2 fields", "got 3")),
     "a shorter row far below": (
@@ -314,6 +487,17 @@ def test_the_index_of_a_parquet_file_is_left_out(
     accepted(check(**own, columns=[name, "a"]), "index left out []", "columns 2")
 
 
+def test_the_index_of_a_parquet_file_without_a_note_is_left_out(
+    check: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    names = [*(f"r{row}" for row in range(39)), "Total"]
+    for index in (range(7, 47), names):
+        table = pa.Table.from_pandas(FRAME.set_index(pd.Index(index))).replace_schema_metadata(None)
+        pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+        accepted(check(kind="parquet", path="t.parquet"), 'index left out ["__index_level_0__"]', "columns 3")
+    assert "summary rows [40]" in check(kind="parquet", path="t.parquet")[1]
+
+
 def test_decimals_of_a_parquet_file_are_read_to_the_last_digit(tmp_path: Path) -> None:
     texts = ["0.1", "1234567.89", "-0.30", "7.77"]
     column = pa.array(texts).cast(pa.decimal128(12, 2))
@@ -367,6 +551,34 @@ def test_a_cell_without_a_number_is_refused(
     rows = [*ROWS[:5], [1.5, cell, 2.5], *ROWS[5:]]
     write_sheets(tmp_path / "t.xlsx", One=rows)
     refused(check(kind="xlsx", path="t.xlsx"), 'row 5, column "b"', says)
+
+
+def test_the_header_of_a_workbook_is_no_row(check: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    own = {"kind": "xlsx", "path": "t.xlsx"}
+    write_sheets(tmp_path / "t.xlsx", One=[["NaN", 0.1, 0.2], *ROWS[1:]])
+    refused(check(**own), "a header line")
+    write_sheets(tmp_path / "t.xlsx", One=[["2019", "2020", "2021"], *ROWS[1:]])
+    accepted(check(**own), "the first row, numbers as names", "columns 3")
+    write_sheets(
+        tmp_path / "t.xlsx", One=[["k", *ROWS[0]], *[["x", *row] for row in ROWS[1:-1]], ["Sum", 1.5, 2.5, 3.5]]
+    )
+    accepted(check(**own, label_column="k"), "summary rows [40]", "warning: rows called a total")
+
+
+def test_a_text_is_no_workbook(check: Callable[..., tuple[int, str]]) -> None:
+    refused(check(text_of(), kind="xlsx", path="t.xlsx"), "a readable xlsx file", "it is no workbook")
+
+
+@pytest.mark.parametrize(("kind", "package"), [("csv", "pyarrow"), ("parquet", "pyarrow"), ("xlsx", "openpyxl")])
+def test_a_package_that_is_not_installed_is_named(
+    kind: str, package: str, check: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FRAME.to_parquet(tmp_path / "t.parquet")
+    FRAME.to_csv(tmp_path / "t.csv")
+    FRAME.to_excel(tmp_path / "t.xlsx")
+    for module in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, module, None)
+    refused(check(kind=kind, path=f"t.{kind}"), f"the package {package}", f"install {package}")
 
 
 def test_a_cell_beside_the_table_is_refused(check: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
@@ -535,6 +747,9 @@ def test_the_job_says_in_its_log_and_record_what_it_understood(tmp_path: Path) -
         "compression": "gzip",
         "header": "line 1",
         "comments": 0,
+        "empty_rows": 0,
+        "empty_columns": 0,
+        "summary_rows": [],
         "index_left_out": [],
         "rows": 300,
         "columns": 2,

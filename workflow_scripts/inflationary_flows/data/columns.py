@@ -11,12 +11,23 @@ from typing import Any
 
 from inflationary_flows.errors import DataError, shorten
 
-# How pandas reads, and then writes, a column without a name.
-_UNNAMED = re.compile(r"\s*|Unnamed: \d+")
+# How pandas reads, and then writes, a column without a name; twice, of several levels, or as parquet.
+_UNNAMED = re.compile(r"\s*|Unnamed: \d+([._](level_)?\d+)*|__index_level_\d+__")
+# How R writes large counts.
+_COUNT = re.compile(r"[0-9]+|[1-9](\.[0-9]+)?e\+[0-9]{2}")
 NUMBER = {
     sign: re.compile(rf"[ \t]*[+-]?([0-9]+({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]+)?[ \t]*")
     for sign, mark in ((".", r"\."), (",", ","))
 }
+# What pandas takes for a missing entry.
+_NO_NUMBERS = ("-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "NaN", "nan")
+MISSING = frozenset(_NO_NUMBERS) | {"", "#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "NULL", "None", "n/a", "null"}
+INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_EXPONENT = re.compile(r"(?<=[0-9.])[eEdD](?=[+\-\u2212]?[0-9])")
+_WITH_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}([., '\u2019\u00a0\u202f][0-9]{3})+([.,][0-9]*)?")
+_WITH_DECIMALS = re.compile(r"[+-]?[0-9]*[.,][0-9]+([eE][+-]?[0-9]+)?")
+_SUMMARIES = {"all", "average", "count", "grand total", "max", "mean", "median", "min", "std", "sum", "total", "totals"}
+_FIRST_SUMMARIES = 20
 _LONGEST_NAME = 40
 
 
@@ -63,37 +74,91 @@ def is_index(values: Sequence[str], quoted: bool = False) -> bool:
     if quoted or not any(is_number(value) or not value.strip() for value in values):
         return True
     start = values[0]
-    return start in ("0", "1") and all(value == str(number) for number, value in enumerate(values, int(start)))
+    return start in ("0", "1") and all(
+        value == str(number) or (_COUNT.fullmatch(value) and float(value) == number)
+        for number, value in enumerate(values, int(start))
+    )
 
 
-def require_header(path: Path, names: Sequence[str], entries: Callable[[int], Sequence[str]]) -> None:
-    """Raises `DataError` if names are a row of the table: numbers, and texts that stand in later rows as well.
+def may_be_row(names: Sequence[str], entries: Callable[[int], Sequence[str]] | None = None) -> bool:
+    """Whether names may be a row: numbers, what stands for one, and texts that stand in later rows as well.
+
+    Arguments:
+        names: Names of all columns.
+        entries: Gives the entries of a column, or the first of them, by its position.
+    """
+    plain = [_EXPONENT.sub("e", name.replace("\u2212", "-")).strip() for name in names]
+    if not any(is_number(name) or _WITH_THOUSANDS.fullmatch(name) for name in plain):
+        return False
+    return all(
+        # An index has no name; later columns lack an entry.
+        (position > 0 if not name else name in MISSING or INFINITE.fullmatch(name) is not None)
+        or (name != "" and not any(map(str.isalpha, _EXPONENT.sub("", name))))
+        or (entries is not None and not is_unnamed(name) and names[position] in entries(position))
+        for position, name in enumerate(plain)
+    )
+
+
+def require_header(
+    path: Path, names: Sequence[str], entries: Callable[[int], Sequence[str]], marked: bool = False
+) -> str:
+    """Requires that names are no row of the table.
 
     Arguments:
         path: The file, for messages.
         names: Names of all columns.
         entries: Gives the entries of a column, or the first of them, by its position.
+        marked: Whether all names are marked as texts, and no entry is.
+
+    Returns:
+        What to say of names that are numbers; empty for others.
+
+    Raises:
+        DataError: if the names may be a row.
     """
-    if any(map(is_number, names)) and all(
-        is_number(name) or (not is_unnamed(name) and name in entries(position)) for position, name in enumerate(names)
-    ):
-        raise DataError(
-            str(path),
-            "a header line that names the columns",
-            f"numbers in the first line ({shorten(','.join(names), 40)})",
-            "put a line such as x0,x1,x2 above the numbers.",
-        )
+    if not may_be_row(names, entries):
+        return ""
+    if marked and all(name.isascii() and name.isdigit() for name in names):
+        return ", numbers as names"
+    # A row that starts at time 0, or holds whole numbers among whole numbers, may be 0,1 as well.
+    counts = any(list(names) == [str(number) for number in range(start, start + len(names))] for start in (0, 1))
+    if counts and len(names) > 2 and all(map(_has_decimals, map(entries, range(len(names))))):
+        return ", which counts the columns"
+    raise DataError(
+        str(path),
+        "a header line that names the columns",
+        f"numbers in the first line ({shorten(','.join(names), 40)})",
+        "put a line such as x0,x1,x2 above the numbers.",
+    )
+
+
+def _has_decimals(entries: Sequence[str]) -> bool:
+    """Whether every entry is written with decimals, as pandas writes real numbers."""
+    return len(entries) > 0 and all(_WITH_DECIMALS.fullmatch(entry) for entry in entries)
+
+
+def summary_rows(columns: Sequence[Sequence[Any]]) -> list[int]:
+    """The first rows, counted from 1, that are sums or the like by the word of an index or a label.
+
+    Arguments:
+        columns: The entries of each column that names or labels rows.
+    """
+    found = {
+        row
+        for column in columns
+        for row, entry in enumerate(column, 1)
+        if isinstance(entry, str) and entry.strip(" :").lower() in _SUMMARIES
+    }
+    return sorted(found)[:_FIRST_SUMMARIES]
 
 
 def names_rows(values: Sequence[str], quoted: bool = False) -> bool:
     """Whether a column without a name is an index: one that `is_index` knows, or whole numbers, each once."""
-    return is_index(values, quoted) or (
-        len(set(values)) == len(values) and all(value.isascii() and value.isdigit() for value in values)
-    )
+    return is_index(values, quoted) or (len(set(values)) == len(values) and all(map(_COUNT.fullmatch, values)))
 
 
 def leading_index(names: Sequence[str], entries: Callable[[int], Sequence[str]], quoted: bool = False) -> list[int]:
-    """Positions of the leading columns without a name that are an index.
+    """Positions of the leading columns without a name that are an index, and of those that pandas calls one.
 
     Arguments:
         names: Names of all columns.
@@ -102,9 +167,11 @@ def leading_index(names: Sequence[str], entries: Callable[[int], Sequence[str]],
     """
     found: list[int] = []
     for position, name in enumerate(names):
-        if not is_unnamed(name) or not names_rows(entries(position), quoted and position == 0):
-            break
-        found.append(position)
+        # R's readr calls columns by their place.
+        nameless = is_unnamed(name) or (name == "...1" and "...2" not in names)
+        leading = len(found) == position or name.startswith("__index_level_")
+        if nameless and leading and names_rows(entries(position), quoted and position == 0):
+            found.append(position)
     return found
 
 
@@ -112,6 +179,12 @@ def require_index(path: Path, entries: Sequence[str], quoted: bool = False) -> N
     """Raises `DataError` if a column that began as an index is none."""
     if not names_rows(entries, quoted):
         raise _no_index(path, "the first column", "a column without a name that is no index in all rows")
+
+
+def require_empty(path: Path, position: int, entries: Sequence[str]) -> None:
+    """Raises `DataError` if a last column without a name, which began without entries, has any."""
+    if any(entry.strip() for entry in entries):
+        raise _no_index(path, "a name for every column", f"none for column {position + 1}, which has entries")
 
 
 def choose(path: Path, names: Sequence[str], index: Sequence[int], dataset: Mapping[str, Any]) -> Columns:

@@ -6,19 +6,28 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from inflationary_flows.data.columns import NUMBER, Columns, not_a_number, require_index
-from inflationary_flows.data.dialects import (
+from inflationary_flows.data.columns import (
     INFINITE,
     MISSING,
+    NUMBER,
+    Columns,
+    not_a_number,
+    require_empty,
+    require_index,
+    summary_rows,
+)
+from inflationary_flows.data.dialects import (
     damaged_quotes,
+    is_blank,
     is_comment,
     records,
+    require_decimals,
     single_blanks,
     understand,
     wrong_width,
@@ -29,6 +38,7 @@ from inflationary_flows.errors import DataError
 _HEAD = 1 << 18
 _LINES = 3
 _CHUNK = 1 << 24
+_TAIL = 1 << 16
 # Longer headers are no headers: 10^5 columns take a hundredth.
 _LONGEST_HEAD = 1 << 27
 _MARKS = {codecs.BOM_UTF8: "UTF-8 with BOM", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -60,7 +70,11 @@ class DelimitedFile:
             content, whole, packing = read_head(path, _HEAD, _LINES, _LONGEST_HEAD)
         self._encoding, self._head = _decode_head(path, content, whole)
         self._dialect = understand(path, self._head, whole, separator, decimal)
-        self.names, self.index = list(self._dialect.names), list(self._dialect.index)
+        self._width = len(self._dialect.names)
+        self.names, self.index = (
+            list(self._dialect.names[: self._width - self._dialect.empty]),
+            list(self._dialect.index),
+        )
         self.record: dict[str, Any] = {
             "separator": self._dialect.separator or "none",
             "decimal": self._dialect.decimal,
@@ -68,6 +82,8 @@ class DelimitedFile:
             "compression": packing or "none",
             "header": self._dialect.header,
             "comments": self._dialect.comments,
+            "empty_rows": 0,
+            "empty_columns": self._dialect.empty,
         }
 
     def read(self, columns: Columns) -> tuple[np.ndarray, list[Any]]:
@@ -84,15 +100,23 @@ class DelimitedFile:
         """
         with explained(self.path, "csv"):
             body, quotes = self._body(read_unpacked(self.path))
-            wanted = [*columns.chosen, *([columns.label] if columns.label is not None else []), *columns.index]
+            empty = range(len(self.names), self._width)
+            named = [*([columns.label] if columns.label is not None else []), *columns.index]
+            wanted = [*columns.chosen, *named, *empty]
             texts = set(wanted) - set(columns.chosen)
             try:
                 read = self._read_fast(body, quotes, wanted, texts)
             # Another parser, slow and strict, finds the row, or reads what this one does not know, such as +1.
             except ValueError:
                 read = self._read_slowly(bytes(body).decode(), wanted, texts)
+            if not self._dialect.sure and b"." in bytes(body):
+                rows = records(bytes(body).decode(), self._dialect.delimiter, blank_lines=False)
+                require_decimals(self.path, rows, columns.chosen)
+        for position in empty:
+            require_empty(self.path, position, read[position])
         for position in columns.index:
             require_index(self.path, read[position], self._dialect.quoted)
+        self.record["summary_rows"] = summary_rows([read[position] for position in named])
         labels = self._labels(read[columns.label]) if columns.label is not None else []
         return np.column_stack([read[position] for position in columns.chosen]), labels
 
@@ -114,7 +138,7 @@ class DelimitedFile:
         if b"#" in text:
             body = memoryview(self._without_comments(bytes(body)))
         # In one column, a line without an entry lacks one.
-        return (memoryview(bytes(body).rstrip(b"\r\n")) if len(self.names) == 1 else body), quotes
+        return (memoryview(bytes(body).rstrip(b"\r\n")) if self._width == 1 else self._without_end(body)), quotes
 
     def _recode(self, content: bytes) -> bytes:
         """A whole content as UTF-8, without a byte order mark."""
@@ -128,17 +152,45 @@ class DelimitedFile:
         return _decoded(self.path, content, self._encoding).encode()
 
     def _without_comments(self, body: bytes) -> bytes:
-        lines = body.splitlines(keepends=True)
-        width, mark = len(self.names), self._dialect.delimiter
-        kept = [line for line in lines if not line.startswith(b"#") or not is_comment(line.decode().split(mark), width)]
-        self.record["comments"] = self._dialect.comments + len(lines) - len(kept)
-        return b"".join(kept)
+        # Quotes may hold ends of lines: the parser says which lines are a row.
+        taken: list[str] = []
+
+        def remembered() -> Iterator[str]:
+            for line in io.StringIO(body.decode(), newline=""):
+                taken.append(line)
+                yield line
+
+        kept, comments = [], 0
+        try:
+            for row in csv.reader(remembered(), delimiter=self._dialect.delimiter, strict=True):
+                if row and is_comment(row, self._width):
+                    comments += 1
+                else:
+                    kept += taken
+                taken.clear()
+        except csv.Error as problem:
+            raise damaged_quotes(self.path, str(problem)) from problem
+        self.record["comments"] = self._dialect.comments + comments
+        return "".join(kept).encode()
+
+    def _without_end(self, body: memoryview) -> memoryview:
+        """The rows without those at the end that are separators only, as Excel writes them."""
+        nothing = b" \t\r\n" + self._dialect.delimiter.encode()
+        start = max(len(body) - _TAIL, 0)
+        if not (last := bytes(body[start:]).rstrip(nothing)):
+            start, last = 0, bytes(body).rstrip(nothing)
+        end = start + len(last)
+        # Entries that are missing in the last row stay.
+        ends = re.compile(rb"[\r\n]+|$").search(body, end)
+        assert ends
+        self.record["empty_rows"] = sum(map(bool, bytes(body[ends.end() :]).splitlines()))
+        return body[: ends.end()]
 
     def _read_fast(self, body: memoryview, quotes: bool, wanted: Sequence[int], texts: set[int]) -> dict[int, Any]:
         import pyarrow
         import pyarrow.csv
 
-        dialect, width = self._dialect, len(self.names)
+        dialect, width = self._dialect, self._width
         longest = max(map(len, io.StringIO(self._head, newline="")), default=0)
         found = pyarrow.csv.read_csv(
             pyarrow.BufferReader(pyarrow.py_buffer(body)),
@@ -168,11 +220,12 @@ class DelimitedFile:
     def _read_slowly(self, body: str, wanted: Sequence[int], texts: set[int]) -> dict[int, Any]:
         found: dict[int, list[Any]] = {position: [] for position in wanted}
         numbers, decimal = NUMBER[self._dialect.decimal], self._dialect.decimal
-        rows = records(body, self._dialect.delimiter, blank_lines=len(self.names) == 1)
+        every = records(body, self._dialect.delimiter, blank_lines=self._width == 1)
+        rows = (row for row in every if not is_blank(row, self._width))
         try:
             for number, row in enumerate(rows, 1):
-                if len(row) != len(self.names):
-                    raise wrong_width(self.path, number, len(self.names), row, self._dialect.separator)
+                if len(row) != self._width:
+                    raise wrong_width(self.path, number, self._width, row, self._dialect.separator)
                 for position, column in found.items():
                     entry = row[position]
                     if position in texts:

@@ -10,19 +10,24 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from inflationary_flows.data.columns import NUMBER, is_index, is_number, leading_index, require_header
+from inflationary_flows.data.columns import (
+    INFINITE,
+    MISSING,
+    NUMBER,
+    is_index,
+    is_number,
+    leading_index,
+    may_be_row,
+    require_header,
+)
 from inflationary_flows.errors import DataError, shorten
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|", "blank": " "}
-# What pandas takes for a missing entry.
-_NO_NUMBERS = ("-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "NaN", "nan")
-MISSING = frozenset(_NO_NUMBERS) | {"", "#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "NULL", "None", "n/a", "null"}
-INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 # Entries that are numbers with separators of thousands as well, or too short for any.
 _GROUPED = {
     sign: re.compile(rf"[+-]?([0-9]{{1,3}}|[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+)")
@@ -31,7 +36,7 @@ _GROUPED = {
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _DIGITS = re.compile(r"[0-9]+([eE][+-]?[0-9]+)?")
 # Excel's hint to itself.
-_DECLARED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_DECLARED = re.compile(r'\s*"?sep=([^\r\n])"?\s*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ class Dialect:
     Attributes:
         separator: One of SEPARATORS; None for a text of one column.
         decimal: The decimal sign, a point or a comma.
+        sure: Whether points cannot be separators of thousands.
         names: Names of all columns; empty for an index that the header leaves out.
+        empty: How many of the last columns have neither a name nor entries.
         index: Positions of columns that are an index.
         quoted: Whether the index is marked as text.
         header: Where the names stand.
@@ -52,7 +59,9 @@ class Dialect:
 
     separator: str | None
     decimal: str
+    sure: bool
     names: tuple[str, ...]
+    empty: int
     index: tuple[int, ...]
     quoted: bool
     header: str
@@ -78,12 +87,14 @@ class _Reading:
     text: str
     single: bool = False
     damage: str = ""
+    marked: bool = False
 
     @cached_property
     def quoted(self) -> bool:
         """Whether the first entries of rows are in quotes and the second ones are not."""
         mark = re.compile(rf'"[^"]*"{re.escape(SEPARATORS[self.separator])}[^"]')
-        lines = [line for line in io.StringIO(self.text[self.body :], newline="") if line.strip()]
+        nothing = f" \t\r\n{SEPARATORS[self.separator]}"
+        lines = [line for line in io.StringIO(self.text[self.body :], newline="") if line.strip(nothing)]
         return bool(lines) and all(map(mark.match, lines))
 
     @cached_property
@@ -125,6 +136,11 @@ def is_comment(row: Sequence[str], width: int) -> bool:
     return row[0].startswith("#") and len(row) != width
 
 
+def is_blank(row: Sequence[str], width: int) -> bool:
+    """Whether a row is a line of blanks in a table of several columns."""
+    return width > 1 and len(row) == 1 and not row[0].strip()
+
+
 def understand(path: Path, text: str, whole: bool, separator: str | None, decimal: str | None) -> Dialect:
     """Finds out how to read a text of numbers.
 
@@ -148,19 +164,30 @@ def understand(path: Path, text: str, whole: bool, separator: str | None, decima
     if not any(reading.names for reading in readings):
         raise DataError(str(path), "a header line", "an empty line", "name the columns in the first line.")
     reading, short = _best(path, readings, separator, decimal)
+    commas = next((one for one in readings if one.separator == ","), None)
+    if decimal == "," and not separator and commas and len(commas.names) > len(reading.names) == 1:
+        names = shorten(reading.names[0], 40)
+        hint = 'drop `decimal: ","` if commas separate; a name with a comma stands in quotes.'
+        raise DataError(str(path), "one name for one column of decimal commas", f"{len(commas.names)}: {names}", hint)
     if short:
         reading = replace(reading, names=["", *reading.names])
-    require_header(path, reading.names, reading.column)
-    index = [0] if short else leading_index(reading.names, reading.column, reading.quoted)
-    sign = _decimal(path, reading, decimal)
     width = len(reading.names)
+    empty = 0
+    while empty < width - 1 and not any([reading.names[-1 - empty], *reading.column(-1 - empty)]):
+        empty += 1
+    names = reading.names[: width - empty]
+    header = reading.header + require_header(path, names, reading.column, reading.marked)
+    index = [0] if short else leading_index(names, reading.column, reading.quoted)
+    sign, sure = _decimal(path, reading, decimal)
     return Dialect(
         reading.separator if width > 1 or separator else None,
         sign,
+        sure,
         tuple(reading.names),
+        empty,
         tuple(index),
         reading.quoted,
-        f"{reading.header}, one name short" if short else reading.header,
+        f"{header}, one name short" if short else header,
         reading.body,
         reading.single,
         len(comments),
@@ -172,7 +199,7 @@ def _preamble(text: str) -> tuple[int, list[str], str | None]:
     start, comments, said = 0, [], None
     for line in io.StringIO(text, newline=""):
         plain = line.strip()
-        declared = _DECLARED.fullmatch(plain) if not start else None
+        declared = _DECLARED.fullmatch(line) if not start else None
         if declared:
             said = next((name for name, mark in SEPARATORS.items() if mark == declared[1]), None)
         elif plain.startswith("#"):
@@ -217,14 +244,17 @@ def _read(text: str, start: int, comment: str | None, separator: str, whole: boo
         return _Reading(separator, [], [], "", start, text, single, damage)
     names, *others = rows
     width = Counter(map(len, others)).most_common(1)[0][0] if others else len(names)
-    others = [row for row in others if not is_comment(row, width)]
+    others = [row for row in others if not is_comment(row, width) and not is_blank(row, width)]
+    while others and len(others[-1]) > 1 and not any(others[-1]):
+        others.pop()
     line = text[:start].count("\n") + 1
-    if comment is not None and all(map(is_number, names)):
+    if comment is not None and may_be_row(names):
         above = comment.split() if separator == "blank" else [name.strip() for name in comment.split(delimiter)]
         if len(above) == len(names) and not all(map(is_number, above)):
             header = "the comment above the numbers"
             return _Reading(separator, above, [names, *others], header, start, text, single, damage)
-    return _Reading(separator, names, others, f"line {line}", body, text, single, damage)
+    marked = text[start:body].count('"') == 2 * len(names) and '"' not in text[body:]
+    return _Reading(separator, names, others, f"line {line}", body, text, single, damage, marked)
 
 
 def _best(path: Path, readings: list[_Reading], separator: str | None, decimal: str | None) -> tuple[_Reading, bool]:
@@ -252,6 +282,11 @@ def _best(path: Path, readings: list[_Reading], separator: str | None, decimal: 
                 got = "an index that the header does not name, or decimal commas"
                 raise _undecided(path, split[0], got, 'write `separator: ","` or `decimal: ","`, whichever is right.')
             short.remove(split[0])
+        thousands = next((reading for reading in short if _may_be_thousands(reading)), None)
+        if thousands:
+            got = "an index that the header does not name, or blanks that separate thousands"
+            hint = 'write `separator: "blank"` if blanks separate entries; else write numbers without blanks.'
+            raise _undecided(path, thousands, got, hint)
     if comma:
         assert numbers is not None
         entry = next(entry for entry in numbers.column(0) if "," in entry)
@@ -338,10 +373,26 @@ def _may_be_decimals(reading: _Reading) -> bool:
     )
 
 
-def _decimal(path: Path, reading: _Reading, given: str | None) -> str:
-    """The decimal sign: what the user says, a point where commas separate, else the one that the entries have."""
+def _may_be_thousands(reading: _Reading) -> bool:
+    """Whether a blank that separates two columns may separate the thousands of one."""
+    return (
+        reading.separator == "blank"
+        and not reading.quoted
+        and any(
+            all(_GROUPED["."].fullmatch(f"{row[left]}.{row[left + 1]}") for row in reading.rows)
+            for left in range(reading.width - 1)
+        )
+    )
+
+
+def _decimal(path: Path, reading: _Reading, given: str | None) -> tuple[str, bool]:
+    """The decimal sign: what the user says, a point where commas separate, else the one that the entries have.
+
+    Returns:
+        The sign, and whether the first lines are enough to know it.
+    """
     if given or reading.separator == ",":
-        return given or "."
+        return given or ".", True
     columns = [reading.column(position) for position in range(reading.width)]
     having = {
         sign: [
@@ -356,15 +407,31 @@ def _decimal(path: Path, reading: _Reading, given: str | None) -> str:
         for sign, found in having.items()
     }
     if any(certain.values()):
-        return max(certain, key=lambda sign: certain[sign])
-    # Points that may be separators of thousands occur where semicolons separate.
-    if having[","] or (having["."] and reading.separator == ";"):
+        return max(certain, key=lambda sign: certain[sign]), True
+    # Points that may be separators of thousands occur where neither commas nor blanks separate.
+    if having[","] or (having["."] and reading.separator != "blank"):
         sign = "," if having[","] else "."
-        entry = next(entry for entry in having[sign][0] if sign in entry)
-        readings = f"{entry.replace(sign, '.')} or {entry.replace(sign, '')}"
-        hint = f'write `decimal: "{sign}"` if it is a decimal sign; else write numbers without separators of thousands.'
-        raise DataError(str(path), "numbers that can be read in one way", f"{entry!r}, which is {readings}", hint)
-    return "."
+        raise _thousands(path, next(entry for entry in having[sign][0] if sign in entry), sign)
+    return ".", reading.separator == "blank"
+
+
+def require_decimals(path: Path, rows: Iterable[Sequence[str]], positions: Sequence[int]) -> None:
+    """Raises `DataError` if all points in columns at these positions may be separators of thousands."""
+    first = None
+    for row in rows:
+        for entry in (row[position].strip() for position in positions if position < len(row)):
+            if "." in entry and NUMBER["."].fullmatch(entry):
+                if not _may_be_grouped(entry, "."):
+                    return
+                first = first or entry
+    if first:
+        raise _thousands(path, first, ".")
+
+
+def _thousands(path: Path, entry: str, sign: str) -> DataError:
+    readings = f"{entry.replace(sign, '.')} or {entry.replace(sign, '')}"
+    hint = f'write `decimal: "{sign}"` if it is a decimal sign; else write numbers without separators of thousands.'
+    return DataError(str(path), "numbers that can be read in one way", f"{entry!r}, which is {readings}", hint)
 
 
 def _may_be_grouped(entry: str, sign: str) -> bool:

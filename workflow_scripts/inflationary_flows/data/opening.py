@@ -70,7 +70,8 @@ def explained(path: Path, kind: str) -> Iterator[None]:
     """Turns whatever a parser raises about a damaged or hostile file into one message."""
     try:
         yield
-    except DataError:
+    # A package that is not installed is no damage.
+    except (DataError, ImportError):
         raise
     # Parsers name no list of what they raise: zlib.error, LZMAError, KeyError, MemoryError, struct.error and more.
     except Exception as problem:

@@ -9,8 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from inflationary_flows.data.columns import NUMBER, Columns, leading_index, not_a_number, require_index, shown
-from inflationary_flows.data.dialects import MISSING
+from inflationary_flows.data.columns import (
+    MISSING,
+    NUMBER,
+    Columns,
+    leading_index,
+    not_a_number,
+    require_index,
+    shown,
+    summary_rows,
+)
 from inflationary_flows.data.opening import explained, require_plausible
 from inflationary_flows.errors import DataError, shorten
 
@@ -63,9 +71,10 @@ class ParquetFile:
             found = self._columns([*columns.chosen, *label], None)
             points = np.column_stack([self._numbers(found[position], position) for position in columns.chosen])
             labels = found[label[0]].to_pylist() if label else []
-            if columns.index and not self._declared:
-                for entries in self._entries(columns.index, None):
-                    require_index(self.path, entries)
+            index = self._entries(columns.index, None)
+            for entries in index if not self._declared else []:
+                require_index(self.path, entries)
+            self.record["summary_rows"] = summary_rows([*index, labels])
         return points, labels
 
     def _columns(self, positions: Sequence[int], rows: int | None) -> dict[int, Any]:

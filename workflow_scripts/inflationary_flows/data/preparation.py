@@ -113,6 +113,11 @@ def warnings_of(record: Mapping[str, Any]) -> list[str]:
         f'column "{name}" counts the rows and is trained on: list the others in `columns` if it is an index.'
         for name in table.get("counting_columns", [])
     ]
+    if rows := table.get("summary_rows"):
+        listed = f"{', '.join(map(str, rows[:5]))}{', ...' if len(rows) > 5 else ''}"
+        warnings.append(
+            f"rows called a total, mean or the like are data points: drop them if they sum up others ({listed})."
+        )
     return warnings
 
 

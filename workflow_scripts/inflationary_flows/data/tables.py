@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,7 +87,8 @@ def read_table(dataset: Mapping[str, Any]) -> Table:
 
 def table_dimension(dataset: Mapping[str, Any]) -> int:
     """Returns the number of coordinates D of a table from its first bytes; raises like `read_table`."""
-    file = _open(dataset)
+    with _packages(dataset["kind"]):
+        file = _open(dataset)
     return len(choose(file.path, file.names, file.index, dataset).chosen)
 
 
@@ -155,11 +157,24 @@ def _open(dataset: Mapping[str, Any]) -> TableFile:
     return ArrayFile(path, kind, dataset.get("array"))
 
 
+@contextmanager
+def _packages(kind: str) -> Iterator[None]:
+    """Turns the lack of a package that reads a kind of table into one message."""
+    try:
+        yield
+    except ImportError as problem:
+        name = problem.name or str(problem)
+        raise DataError(
+            f"tables of kind {kind}", f"the package {name}", "none that can be imported", f"install {name}."
+        ) from problem
+
+
 def _read(dataset: Mapping[str, Any]) -> Table:
     """A table with rows, of finite numbers."""
-    file = _open(dataset)
-    columns = choose(file.path, file.names, file.index, dataset)
-    points, labels = file.read(columns)
+    with _packages(dataset["kind"]):
+        file = _open(dataset)
+        columns = choose(file.path, file.names, file.index, dataset)
+        points, labels = file.read(columns)
     names = tuple(file.names[position] for position in columns.chosen)
     _require_finite(file.path, points, names)
     record = {

@@ -11,9 +11,17 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.data.archives import Limits, ZipFiles
-from inflationary_flows.data.columns import Columns, leading_index, not_a_number, require_header, require_index, shown
+from inflationary_flows.data.columns import (
+    Columns,
+    leading_index,
+    not_a_number,
+    require_header,
+    require_index,
+    shown,
+    summary_rows,
+)
 from inflationary_flows.data.dialects import wrong_width
-from inflationary_flows.data.opening import explained
+from inflationary_flows.data.opening import explained, unreadable
 from inflationary_flows.errors import DataError
 
 _FIRST_ROWS = 100
@@ -42,6 +50,9 @@ class Workbook:
             DataError: if the file is damaged or implausibly packed, or there is no such sheet.
         """
         self.path = path
+        with explained(path, "xlsx"), open(path, "rb") as file:
+            if file.read(2) != b"PK":
+                raise unreadable(path, "xlsx", "it is no workbook")
         ZipFiles(path, _LIMITS).close()
         with self._opened() as book:
             filled = [one.title for one in book.worksheets if any(_rows(one))]
@@ -55,9 +66,11 @@ class Workbook:
         def entries(position: int) -> list[str]:
             return _texts(row[position] for row in rows if len(row) > position)
 
-        require_header(path, self.names, entries)
+        texts = all(isinstance(name, str) for name in names)
+        marked = texts and not any(isinstance(cell, str) for row in rows for cell in row)
+        header = f"the first row{require_header(path, self.names, entries, marked)}"
         self.index = leading_index(self.names, entries)
-        self.record: dict[str, Any] = {"sheet": self._sheet}
+        self.record: dict[str, Any] = {"sheet": self._sheet, "header": header}
 
     def read(self, columns: Columns) -> tuple[np.ndarray, list[Any]]:
         """Reads all rows.
@@ -87,6 +100,7 @@ class Workbook:
                     entries.append(cells[position])
         for entries in index:
             require_index(self.path, _texts(entries))
+        self.record["summary_rows"] = summary_rows([*index, labels])
         return np.array(points, dtype=np.float64).reshape(len(points), len(columns.chosen)), labels
 
     def _number(self, row: int, position: int, cell: Any) -> float:
