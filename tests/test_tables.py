@@ -200,7 +200,7 @@ READ = {
         ("comments 0", "rows 40"),
     ),
     "comments among quotes": (
-        lines("x,y,note", '0.1,0.2,"see\n# heading"', '# a "comment"', "0.3,0.5,none", "# b"),
+        lines("x,y,note", '0.1,0.2,"see\n# heading"', "# a comment", "0.3,0.5,none", "# b"),
         {"columns": ["x", "y"]},
         ("comments 20", "rows 20"),
     ),
@@ -491,8 +491,10 @@ def test_the_index_of_a_parquet_file_without_a_note_is_left_out(
     check: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
     names = [*(f"r{row}" for row in range(39)), "Total"]
-    for index in (range(7, 47), names):
-        table = pa.Table.from_pandas(FRAME.set_index(pd.Index(index))).replace_schema_metadata(None)
+    for index in ([*range(7, 47)], names):
+        table = pa.Table.from_pandas(FRAME.set_index(pd.Index(index)), preserve_index=True).replace_schema_metadata(
+            None
+        )
         pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
         accepted(check(kind="parquet", path="t.parquet"), 'index left out ["__index_level_0__"]', "columns 3")
     assert "summary rows [40]" in check(kind="parquet", path="t.parquet")[1]

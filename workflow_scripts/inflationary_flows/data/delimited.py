@@ -22,12 +22,12 @@ from inflationary_flows.data.columns import (
     require_index,
     summary_rows,
 )
+from inflationary_flows.data.decimal_signs import require_decimals
 from inflationary_flows.data.dialects import (
     damaged_quotes,
     is_blank,
     is_comment,
     records,
-    require_decimals,
     single_blanks,
     understand,
     wrong_width,

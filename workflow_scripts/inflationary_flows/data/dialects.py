@@ -10,29 +10,22 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from inflationary_flows.data.columns import (
-    INFINITE,
-    MISSING,
-    NUMBER,
     is_index,
     is_number,
     leading_index,
     may_be_row,
     require_header,
 )
+from inflationary_flows.data.decimal_signs import decimal_sign, fits, may_be_grouped
 from inflationary_flows.errors import DataError, shorten
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|", "blank": " "}
-# Entries that are numbers with separators of thousands as well, or too short for any.
-_GROUPED = {
-    sign: re.compile(rf"[+-]?([0-9]{{1,3}}|[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+)")
-    for sign, mark in ((".", r"\."), (",", ","))
-}
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _DIGITS = re.compile(r"[0-9]+([eE][+-]?[0-9]+)?")
 # Excel's hint to itself.
@@ -166,9 +159,9 @@ def understand(path: Path, text: str, whole: bool, separator: str | None, decima
     reading, short = _best(path, readings, separator, decimal)
     commas = next((one for one in readings if one.separator == ","), None)
     if decimal == "," and not separator and commas and len(commas.names) > len(reading.names) == 1:
-        names = shorten(reading.names[0], 40)
+        got = f"{len(commas.names)}: {shorten(reading.names[0], 40)}"
         hint = 'drop `decimal: ","` if commas separate; a name with a comma stands in quotes.'
-        raise DataError(str(path), "one name for one column of decimal commas", f"{len(commas.names)}: {names}", hint)
+        raise DataError(str(path), "one name for one column of decimal commas", got, hint)
     if short:
         reading = replace(reading, names=["", *reading.names])
     width = len(reading.names)
@@ -178,7 +171,7 @@ def understand(path: Path, text: str, whole: bool, separator: str | None, decima
     names = reading.names[: width - empty]
     header = reading.header + require_header(path, names, reading.column, reading.marked)
     index = [0] if short else leading_index(names, reading.column, reading.quoted)
-    sign, sure = _decimal(path, reading, decimal)
+    sign, sure = decimal_sign(path, reading.separator, [*map(reading.column, range(width))], decimal)
     return Dialect(
         reading.separator if width > 1 or separator else None,
         sign,
@@ -272,8 +265,8 @@ def _best(path: Path, readings: list[_Reading], separator: str | None, decimal: 
         return _only(path, _most_numeric(exact, decimal), decimal), False
     single = [reading for reading in even if reading.width == len(reading.names) == 1]
     one_name = all(len(reading.names) == 1 for reading in readings if reading.separator != "blank")
-    numbers = next((reading for reading in single if _fits(reading.column(0), decimal)), None) if one_name else None
-    comma = numbers is not None and not decimal and not separator and not _fits(numbers.column(0), ".")
+    numbers = next((reading for reading in single if fits(reading.column(0), decimal)), None) if one_name else None
+    comma = numbers is not None and not decimal and not separator and not fits(numbers.column(0), ".")
     short = [reading for reading in even if _is_short(reading)]
     if not separator:
         split = [reading for reading in short if reading.separator == "," and _may_be_decimals(reading)]
@@ -310,7 +303,7 @@ def _best(path: Path, readings: list[_Reading], separator: str | None, decimal: 
 
 def _numeric_row(reading: _Reading) -> bool:
     """Whether a row has several numbers and nothing else."""
-    return any(len(row) > 1 and _fits(row, None) for row in reading.rows)
+    return any(len(row) > 1 and fits(row, None) for row in reading.rows)
 
 
 def _agreement(reading: _Reading) -> tuple[bool, bool, float]:
@@ -338,7 +331,7 @@ def _most_numeric(readings: list[_Reading], decimal: str | None) -> list[_Readin
     if len(readings) == 1:
         return readings
     numeric = {
-        reading.separator: [_fits(reading.column(column), decimal) for column in range(reading.width)]
+        reading.separator: [fits(reading.column(column), decimal) for column in range(reading.width)]
         for reading in readings
     }
     for enough in (all, any):
@@ -346,15 +339,6 @@ def _most_numeric(readings: list[_Reading], decimal: str | None) -> list[_Readin
         if good:
             return good
     return readings
-
-
-def _fits(entries: Sequence[str], decimal: str | None) -> bool:
-    """Whether entries are numbers, or missing, with one decimal sign; None stands for either."""
-    signs = (decimal,) if decimal else (".", ",")
-    return any(
-        all(NUMBER[sign].fullmatch(entry) or entry in MISSING or INFINITE.fullmatch(entry) for entry in entries)
-        for sign in signs
-    )
 
 
 def _is_short(reading: _Reading) -> bool:
@@ -379,63 +363,10 @@ def _may_be_thousands(reading: _Reading) -> bool:
         reading.separator == "blank"
         and not reading.quoted
         and any(
-            all(_GROUPED["."].fullmatch(f"{row[left]}.{row[left + 1]}") for row in reading.rows)
+            all(may_be_grouped(f"{row[left]}.{row[left + 1]}", ".") for row in reading.rows)
             for left in range(reading.width - 1)
         )
     )
-
-
-def _decimal(path: Path, reading: _Reading, given: str | None) -> tuple[str, bool]:
-    """The decimal sign: what the user says, a point where commas separate, else the one that the entries have.
-
-    Returns:
-        The sign, and whether the first lines are enough to know it.
-    """
-    if given or reading.separator == ",":
-        return given or ".", True
-    columns = [reading.column(position) for position in range(reading.width)]
-    having = {
-        sign: [
-            column
-            for column in columns
-            if any(sign in entry for entry in column) and _fits(column, sign) and not _fits(column, other)
-        ]
-        for sign, other in ((".", ","), (",", "."))
-    }
-    certain = {
-        sign: sum(any(not _may_be_grouped(entry.strip(), sign) for entry in column) for column in found)
-        for sign, found in having.items()
-    }
-    if any(certain.values()):
-        return max(certain, key=lambda sign: certain[sign]), True
-    # Points that may be separators of thousands occur where neither commas nor blanks separate.
-    if having[","] or (having["."] and reading.separator != "blank"):
-        sign = "," if having[","] else "."
-        raise _thousands(path, next(entry for entry in having[sign][0] if sign in entry), sign)
-    return ".", reading.separator == "blank"
-
-
-def require_decimals(path: Path, rows: Iterable[Sequence[str]], positions: Sequence[int]) -> None:
-    """Raises `DataError` if all points in columns at these positions may be separators of thousands."""
-    first = None
-    for row in rows:
-        for entry in (row[position].strip() for position in positions if position < len(row)):
-            if "." in entry and NUMBER["."].fullmatch(entry):
-                if not _may_be_grouped(entry, "."):
-                    return
-                first = first or entry
-    if first:
-        raise _thousands(path, first, ".")
-
-
-def _thousands(path: Path, entry: str, sign: str) -> DataError:
-    readings = f"{entry.replace(sign, '.')} or {entry.replace(sign, '')}"
-    hint = f'write `decimal: "{sign}"` if it is a decimal sign; else write numbers without separators of thousands.'
-    return DataError(str(path), "numbers that can be read in one way", f"{entry!r}, which is {readings}", hint)
-
-
-def _may_be_grouped(entry: str, sign: str) -> bool:
-    return entry in MISSING or _GROUPED[sign].fullmatch(entry) is not None
 
 
 def _ragged(path: Path, reading: _Reading) -> DataError:
