@@ -272,6 +272,11 @@ READ = {
         {},
         ("summary rows [38, 39, 40]", "(38, 39, 40)"),
     ),
+    "a sum in an index beside chosen columns": (
+        text_of(FRAME.set_index(pd.Index([*"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM", "Sum"])), index=True),
+        {"columns": ["b", "a"]},
+        ("summary rows [40]", "index left out []", "warning: rows called"),
+    ),
     "a hundred thousand names of rows by R": (
         "a b\n" + "".join(f"{n if n != 100_000 else '1e+05'} {n % 7}.5 {n % 5}\n" for n in range(1, 100_002)),
         {},

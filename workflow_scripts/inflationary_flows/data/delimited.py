@@ -101,7 +101,8 @@ class DelimitedFile:
         with explained(self.path, "csv"):
             body, quotes = self._body(read_unpacked(self.path))
             empty = range(len(self.names), self._width)
-            named = [*([columns.label] if columns.label is not None else []), *columns.index]
+            label = [columns.label] if columns.label is not None else []
+            named = sorted({*label, *self.index} - {*columns.chosen})
             wanted = [*columns.chosen, *named, *empty]
             texts = set(wanted) - set(columns.chosen)
             try:

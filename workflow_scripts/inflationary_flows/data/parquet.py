@@ -71,8 +71,8 @@ class ParquetFile:
             found = self._columns([*columns.chosen, *label], None)
             points = np.column_stack([self._numbers(found[position], position) for position in columns.chosen])
             labels = found[label[0]].to_pylist() if label else []
-            index = self._entries(columns.index, None)
-            for entries in index if not self._declared else []:
+            index = self._entries([one for one in self.index if one not in columns.chosen], None)
+            for entries in index if columns.index and not self._declared else []:
                 require_index(self.path, entries)
             self.record["summary_rows"] = summary_rows([*index, labels])
         return points, labels

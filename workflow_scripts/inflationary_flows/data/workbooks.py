@@ -86,7 +86,8 @@ class Workbook:
         """
         points: list[list[float]] = []
         labels: list[Any] = []
-        index: list[list[Any]] = [[] for _ in columns.index]
+        left_out = [position for position in self.index if position not in columns.chosen]
+        index: list[list[Any]] = [[] for _ in left_out]
         width = len(self.names)
         with self._opened() as book:
             for number, row in enumerate(itertools.islice(_rows(book[self._sheet]), 1, None), 1):
@@ -96,9 +97,9 @@ class Workbook:
                 points.append([self._number(number, position, cells[position]) for position in columns.chosen])
                 if columns.label is not None:
                     labels.append(cells[columns.label])
-                for entries, position in zip(index, columns.index, strict=True):
+                for entries, position in zip(index, left_out, strict=True):
                     entries.append(cells[position])
-        for entries in index:
+        for entries in index if columns.index else []:
             require_index(self.path, _texts(entries))
         self.record["summary_rows"] = summary_rows([*index, labels])
         return np.array(points, dtype=np.float64).reshape(len(points), len(columns.chosen)), labels
