@@ -23,6 +23,9 @@ NUMBER = {
 _NO_NUMBERS = ("-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "NaN", "nan")
 MISSING = frozenset(_NO_NUMBERS) | {"", "#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "NULL", "None", "n/a", "null"}
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+# What else stands for a number, whatever the letters' case: nothing, a limit, an error of a spreadsheet or of C.
+_STANDS_FOR = {name.lower() for name in MISSING} | {"n.a.", "missing", "true", "false"}
+_LIMIT = re.compile(r"[<>#].*|[+-]?1\.#.*")
 _EXPONENT = re.compile(r"(?<=[0-9.])[eEdD](?=[+\-\u2212]?[0-9])")
 _WITH_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}([., '\u2019\u00a0\u202f][0-9]{3})+([.,][0-9]*)?")
 _WITH_DECIMALS = re.compile(r"[+-]?[0-9]*[.,][0-9]+([eE][+-]?[0-9]+)?")
@@ -92,7 +95,8 @@ def may_be_row(names: Sequence[str], entries: Callable[[int], Sequence[str]] | N
         return False
     return all(
         # An index has no name; later columns lack an entry.
-        (position > 0 if not name else name in MISSING or INFINITE.fullmatch(name) is not None)
+        (position > 0 if not name else name.lower() in _STANDS_FOR)
+        or (INFINITE.fullmatch(name) or _LIMIT.fullmatch(name)) is not None
         or (name != "" and not any(map(str.isalpha, _EXPONENT.sub("", name))))
         or (entries is not None and not is_unnamed(name) and names[position] in entries(position))
         for position, name in enumerate(plain)
@@ -100,7 +104,11 @@ def may_be_row(names: Sequence[str], entries: Callable[[int], Sequence[str]] | N
 
 
 def require_header(
-    path: Path, names: Sequence[str], entries: Callable[[int], Sequence[str]], marked: bool = False
+    path: Path,
+    names: Sequence[str],
+    entries: Callable[[int], Sequence[str]],
+    marked: bool = False,
+    may_count: bool = True,
 ) -> str:
     """Requires that names are no row of the table.
 
@@ -109,6 +117,7 @@ def require_header(
         names: Names of all columns.
         entries: Gives the entries of a column, or the first of them, by its position.
         marked: Whether all names are marked as texts, and no entry is.
+        may_count: Whether names such as 0,1,2 above decimals are more likely to count the columns than to be a row.
 
     Returns:
         What to say of names that are numbers; empty for others.
@@ -120,9 +129,9 @@ def require_header(
         return ""
     if marked and all(name.isascii() and name.isdigit() for name in names):
         return ", numbers as names"
-    # A row that starts at time 0, or holds whole numbers among whole numbers, may be 0,1 as well.
+    # A row of two columns that starts at time 0, or of whole numbers among others, may be 0,1 as well.
     counts = any(list(names) == [str(number) for number in range(start, start + len(names))] for start in (0, 1))
-    if counts and len(names) > 2 and all(map(_has_decimals, map(entries, range(len(names))))):
+    if may_count and counts and len(names) > 2 and all(map(_has_decimals, map(entries, range(len(names))))):
         return ", which counts the columns"
     raise DataError(
         str(path),

@@ -166,10 +166,12 @@ def understand(path: Path, text: str, whole: bool, separator: str | None, decima
         reading = replace(reading, names=["", *reading.names])
     width = len(reading.names)
     empty = 0
-    while empty < width - 1 and not any([reading.names[-1 - empty], *reading.column(-1 - empty)]):
+    while empty < width - 1 and not any(map(str.strip, [reading.names[-1 - empty], *reading.column(-1 - empty)])):
         empty += 1
     names = reading.names[: width - empty]
-    header = reading.header + require_header(path, names, reading.column, reading.marked)
+    header = reading.header + require_header(
+        path, names, reading.column, reading.marked, may_count=reading.separator != "blank"
+    )
     index = [0] if short else leading_index(names, reading.column, reading.quoted)
     sign, sure = decimal_sign(path, reading.separator, [*map(reading.column, range(width))], decimal)
     return Dialect(
@@ -238,7 +240,7 @@ def _read(text: str, start: int, comment: str | None, separator: str, whole: boo
     names, *others = rows
     width = Counter(map(len, others)).most_common(1)[0][0] if others else len(names)
     others = [row for row in others if not is_comment(row, width) and not is_blank(row, width)]
-    while others and len(others[-1]) > 1 and not any(others[-1]):
+    while others and len(others[-1]) > 1 and not any(map(str.strip, others[-1])):
         others.pop()
     line = text[:start].count("\n") + 1
     if comment is not None and may_be_row(names):
