@@ -773,6 +773,7 @@ def test_the_job_says_in_its_log_and_record_what_it_understood(tmp_path: Path) -
         "rows": 300,
         "columns": 2,
         "duplicates": 240,
+        "counting_columns": [],
     }
     assert 'separator ";", decimal ",", encoding "UTF-8", compression "gzip"' in log
     for text in (log, outcome.text):
