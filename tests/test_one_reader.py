@@ -495,7 +495,7 @@ def test_texts_of_the_command_line_stay_texts_in_every_locale(tmp_path: Path, mo
     assert written["datasets"]["circles"]["sizes"] == {"train": 70, "validation": 20, "test": 20}
     assert written["datasets"]["mine"]["label"] == "Vögel"
     assert written["seeds"] == [3]
-    assert main(["check", str(tmp_path / "run/results/config.resolved.yaml")]) == 0
+    assert main(["check", str(tmp_path / "run/results/.config.json")]) == 0
 
 
 def test_messages_are_printed_in_every_locale(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_run_that_cannot_be_planned_ends_in_what_snakemake_says(
 ) -> None:
     config = edited_config(lambda content: content["solver"].update(method="rk5000"))
     with pytest.raises(
-        ConfigError, match=r"(?s)expected a dry run that succeeds, got.*config: solver\.method: expected"
+        ConfigError, match=r"(?s)expected a dry run that succeeds, got.*edited\.yaml: solver\.method: expected"
     ) as caught:
         planned(tmp_path, config)
     assert "Traceback" not in str(caught.value)
@@ -131,15 +131,15 @@ def test_twice_the_steps_are_twice_the_hours_however_gpus_are_asked_for(
 ) -> None:
     def trained_for(steps: int, **hardware: str) -> dict[str, list[PlannedJob]]:
         def edit(content: dict[str, Any]) -> None:
-            content["training"]["images"] |= {"steps": steps, "gpu": 4, "accumulate": 1}
+            content["training"]["images"] |= {"steps": steps, "batch_size": 4096, "gpu": 4, "accumulate": 1}
             content.setdefault("hardware", {}).update(hardware)
 
         jobs = planned(tmp_path, edited_config(edit))
         trains = [job for job in jobs if job.rule == "train_network" and job.gpus]
         return {"train": trains, "other": [job for job in jobs if job not in trains]}
 
-    once = trained_for(10**11)
-    twice = trained_for(2 * 10**11, gpu_request="gres", gpu_model="a100")
+    once = trained_for(5 * 10**8)
+    twice = trained_for(10**9, gpu_request="gres", gpu_model="a100")
     hours = [sum(job.gpus * job.hours for job in run["train"]) for run in (once, twice)]
     assert hours[1] == pytest.approx(2 * hours[0], rel=1e-2)
     assert {job.gpus for run in (once, twice) for job in run["train"]} == {4}
