@@ -83,6 +83,7 @@ FLOW = "results/flows/{dataset}/{schedule}/seed{seed}/flow.safetensors"
 
 # Where data sets come from: settings that have a path or downloads.
 SOURCES = {name: settings.dataset_settings(CONFIG, name) for name in STUDY.datasets}
+PATHS = {name: known.get("path") for name, known in SOURCES.items()}
 # Files to fetch: (data set or extractors, file name) -> its url and checksum.
 DOWNLOADS = {
     (owner, file_name(item["url"])): item
@@ -113,14 +114,11 @@ def dataset_of(wildcards):
 def files_of(wildcards):
     """Files that a data set is read from, fetched or the user's own; toys and digits have none."""
     chosen = SOURCES[wildcards.dataset]
-    if "download" in chosen:
-        return [
-            downloaded(wildcards.dataset, file_name(item["url"]))
-            for item in chosen["download"]
-        ]
+    if items := chosen.get("download"):
+        return [downloaded(wildcards.dataset, file_name(item["url"])) for item in items]
+    own = [chosen["path"]] if "path" in chosen else []
     # The time of a folder says little: params have its fingerprint.
-    folder = "path" in chosen and os.path.isdir(chosen["path"])
-    return [ancient(chosen["path"]) if folder else chosen["path"]] if "path" in chosen else []
+    return [ancient(path) if os.path.isdir(path) else path for path in own]
 
 
 def downloaded(owner, file):

@@ -71,7 +71,7 @@ rule prepare_splits:
         dataset=dataset_of,
         # Of the user's own file; those of fetched ones are checked as they arrive.
         checksum=lambda wildcards: SOURCES[wildcards.dataset].get("checksum"),
-        fingerprint=lambda wildcards: fingerprint_of(SOURCES[wildcards.dataset].get("path")),
+        fingerprint=lambda wildcards: fingerprint_of(PATHS[wildcards.dataset]),
         source=digest_of("prepare_splits"),
     script:
         "../workflow_scripts/prepare_splits.py"
