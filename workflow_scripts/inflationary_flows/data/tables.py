@@ -26,6 +26,7 @@ TABLE_KINDS = (*NAMED_KINDS, "npz", "npy")
 # Kinds by the suffix of files that nothing else is said of.
 _SUFFIXES = {kind: kind for kind in TABLE_KINDS} | {"tsv": "csv", "txt": "csv", "dat": "csv"}
 _PACKED = ("gz", "bz2", "xz", "zst")
+_ODDITIES = ("empty_rows", "empty_columns", "summary_rows", "rows_copied_across", "counting_columns")
 # A column whose spread is rounding noise of its size is constant.
 _CONSTANT = 1e-12
 
@@ -133,8 +134,9 @@ def read_points(path: str | os.PathLike[str], dimension: int, origin: Mapping[st
 
 
 def understood(record: Mapping[str, Any]) -> str:
-    """What was understood of a table, for a log: a line of ASCII."""
-    return ", ".join(f"{key.replace('_', ' ')} {json.dumps(value)}" for key, value in record.items())
+    """What was understood of a table, for a log: a line of ASCII, without the oddities that it has not."""
+    told = {key: value for key, value in record.items() if value or key not in _ODDITIES}
+    return ", ".join(f"{key.replace('_', ' ')} {json.dumps(value)}" for key, value in told.items())
 
 
 def _open(dataset: Mapping[str, Any]) -> TableFile:
