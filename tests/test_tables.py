@@ -719,6 +719,26 @@ def test_copies_of_rows_are_counted_and_warned_of(check: Callable[..., tuple[int
     assert "warning" not in check(text_of())[1]
 
 
+def test_examples_of_a_table_are_checked_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text(text_of(), encoding="utf-8")
+    Path("few.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    settings = {"schedules": {"prp": {"signal_left": 1e-2}}, "networks": {"toy": {"kind": "mlp"}}}
+    for example, part in (
+        ({"indices": [0, 6]}, "expected rows from 0 to 5, got the example 6"),
+        ({"file": "few.csv"}, 'few.csv: expected a column called "c"'),
+        ({"indices": [5], "file": "t.csv"}, None),
+    ):
+        content = settings | {
+            "datasets": {"mine": {"kind": "csv", "path": "t.csv", "schedules": ["prp"]}},
+            "training": {"toy": {"steps": 1000}},
+            "experiments": {"propagation": {"examples": {"mine": example}}},
+        }
+        Path("my.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        assert main(["check", "my.yaml"]) == (0 if part is None else 2)
+        assert (part or "") in capsys.readouterr().err
+
+
 def test_copies_of_rows_can_be_kept_in_one_split(tmp_path: Path) -> None:
     frame = copies()
     frame.iloc[0] = frame.iloc[60] = [0.0, 1.0]

@@ -63,13 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _read_tables(config: Config, where: str) -> Iterator[str]:
     """Reads and splits the user's own tables, as their jobs will, and yields what was understood of each."""
     from inflationary_flows.config import dataset_settings
+    from inflationary_flows.config.study import Study
     from inflationary_flows.data.preparation import make_splits, warnings_of
-    from inflationary_flows.data.tables import TABLE_KINDS, understood
+    from inflationary_flows.data.tables import TABLE_KINDS, read_points, understood
 
+    examples = Study(config).experiments["propagation"]["examples"]
     for name, dataset in config.datasets.items():
         if dataset.kind in TABLE_KINDS:
             try:
                 record = make_splits(dataset_settings(config, name)).provenance
+                last, chosen = record["sizes"]["test"] - 1, examples.get(name, {})
+                if (highest := max(chosen.get("indices") or [0])) > last:
+                    hint = f"choose other `indices` in experiments.propagation.examples.{name}."
+                    raise DataError("the test split", f"rows from 0 to {last}", f"the example {highest}", hint)
+                if chosen.get("file"):
+                    read_points(chosen["file"], record["dimension"], record)
             except DataError as problem:
                 place = f"{where}: datasets.{name}: {problem.where}"
                 raise ConfigError(place, problem.expected, problem.got, problem.hint) from problem
