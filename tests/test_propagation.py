@@ -59,16 +59,15 @@ def test_rows_of_the_test_split_are_propagated(folder: Path) -> None:
     assert list(table["example"].unique()) == [0, 1]
 
 
-def test_a_row_that_the_test_split_of_a_table_lacks_is_one_message_of_the_job(
+def test_a_row_that_the_test_split_of_a_table_lacks_is_one_message_of_check_and_of_the_job(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     indices = [0, 99999]
     experiments = {"propagation": {"examples": {"mine": {"indices": indices}}}}
     config = folder / "my.yaml"
     config.write_text(yaml.safe_dump({**CONFIG, "experiments": experiments}), encoding="utf-8")
-    # How many rows a split of a table has is not part of a configuration.
-    assert main(["check", str(config)]) == 0
-    capsys.readouterr()
+    assert main(["check", str(config)]) == 2
+    assert "the test split: expected rows from 0 to 8, got the example 99999.\nHint: " in capsys.readouterr().err
     with pytest.raises(SystemExit):
         propagate(indices)
     message = capsys.readouterr().err
