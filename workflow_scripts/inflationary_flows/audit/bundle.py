@@ -128,10 +128,9 @@ def collect(ledger: Ledger, sources: Path, bundle: Path | None = None) -> dict[s
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """All files below a folder by name, except hidden ones and caches of Python."""
+    """All files below a folder by name, except caches of Python."""
     for name, path in files_below(folder):
-        parts = name.split("/")
-        skipped = any(part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info") for part in parts)
+        skipped = any(part == "__pycache__" or part.endswith(".egg-info") for part in name.split("/"))
         if path.is_file() and not skipped:
             yield name, path
 

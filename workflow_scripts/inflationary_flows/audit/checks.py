@@ -139,10 +139,9 @@ def audit(results: Path, scripts: Path | None = None, *, ignore: frozenset[str] 
 def _files(results: Path) -> Iterator[tuple[str, Path]]:
     """Files that need a sidecar."""
     for name, path in files_below(results):
-        parts = name.split("/")
-        hidden = any(part.startswith(".") for part in parts)
-        times = parts[0] == BENCHMARKS and path.suffix in _TIMES
-        if path.is_file() and not hidden and not times and parts[0] not in NO_ARTIFACTS:
+        top = name.partition("/")[0]
+        times = top == BENCHMARKS and path.suffix in _TIMES
+        if path.is_file() and not times and top not in NO_ARTIFACTS:
             yield name, path
 
 

@@ -86,7 +86,9 @@ class Settings:
         dataset, schedule, seed = (str(sidecar.wildcards.get(name, "")) for name in ("dataset", "schedule", "seed"))
         variant = seed.partition("-")[2] or None
         known: dict[str, Callable[[], Any]] = {
-            "dataset": lambda: _without(self._resolved["datasets"][dataset], _NO_PARAMS),
+            "dataset": lambda: {
+                name: value for name, value in self._resolved["datasets"][dataset].items() if name not in _NO_PARAMS
+            },
             "schedule": lambda: settings.schedule_settings(config, schedule, dataset),
             "network": lambda: settings.network_settings(config, dataset, variant),
             "training": lambda: settings.training_settings(config, dataset, variant),
@@ -101,13 +103,5 @@ class Settings:
                 measured = params_of(self._study, experiment, dataset)
             except _CANNOT_SAY:
                 return known
-            known |= {name: partial(_same, value) for name, value in measured.items()}
+            known |= {name: partial(measured.get, name) for name in measured}
         return known
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _without(section: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in section.items() if name not in names}

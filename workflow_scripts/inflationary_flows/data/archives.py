@@ -17,11 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from inflationary_flows.data.opening import require_file
+from inflationary_flows.data.opening import HIGHEST_RATIO, require_file
 from inflationary_flows.errors import DataError, shorten
 
-# Compression beyond this is a bomb: photographs do not compress in a zip, plain tables ten- to fiftyfold.
-_HIGHEST_RATIO = 200
 # Small members, such as empty ones, may compress as they like.
 _RATIO_COUNTS_FROM = 1 << 20
 _CHUNK = 1 << 20
@@ -138,14 +136,14 @@ def _checked_members(path: Path, archive: zipfile.ZipFile, limits: Limits) -> di
         if name in members:
             raise _unsafe(path, f'"{name}" twice')
         _require_size(path, name, member.file_size, limits.member)
-        if member.file_size > max(_RATIO_COUNTS_FROM, _HIGHEST_RATIO * member.compress_size):
+        if member.file_size > max(_RATIO_COUNTS_FROM, HIGHEST_RATIO * member.compress_size):
             raise _bomb(path, f'"{name}", {member.file_size} bytes packed into {member.compress_size}')
         total += member.file_size
         members[name] = member
     if total > limits.total:
         raise _bomb(path, f"{total} bytes unpacked")
     # Members may share their packed bytes; all together they still cannot exceed the archive's own.
-    if total > max(_RATIO_COUNTS_FROM, _HIGHEST_RATIO * path.stat().st_size):
+    if total > max(_RATIO_COUNTS_FROM, HIGHEST_RATIO * path.stat().st_size):
         raise _bomb(path, f"{total} bytes packed into {path.stat().st_size}")
     return members
 

@@ -52,13 +52,13 @@ class ArrayFile:
         self.names, self.index = [f"x{position}" for position in range(shape[1])], list[int]()
         self.record: dict[str, Any] = {"array": self._array or "", "type": str(dtype)}
 
-    def read(self, columns: Columns) -> tuple[np.ndarray, list[Any]]:
-        """Reads the array, float64, without labels; `DataError` if it is damaged."""
+    def read(self, columns: Columns) -> tuple[np.ndarray, dict[int, list[Any]]]:
+        """As of `tables.TableFile`; DataError if the file is damaged."""
         with explained(self.path, self._kind), self._opened() as (file, _, _):
             values: np.ndarray = npy.read_array(file, allow_pickle=False)
             # A checksum stands after the last byte.
             file.read(1)
-        return values.astype(np.float64), []
+        return values.astype(np.float64), {}
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[IO[bytes], int, int]]:

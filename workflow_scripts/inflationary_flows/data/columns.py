@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,13 @@ class Columns:
         chosen: Those of the coordinates, in their order.
         label: That of the labels, if there are any.
         index: Those that are left out because they only count or name the rows.
+        named: Those of the label and of an index that are not among the chosen: what they call a row may be a sum.
     """
 
     chosen: tuple[int, ...]
     label: int | None
     index: tuple[int, ...]
+    named: tuple[int, ...]
 
 
 def shown(name: str) -> str:
@@ -146,7 +148,12 @@ def _has_decimals(entries: Sequence[str]) -> bool:
     return len(entries) > 0 and all(_WITH_DECIMALS.fullmatch(entry) for entry in entries)
 
 
-def summary_rows(columns: Sequence[Sequence[Any]]) -> list[int]:
+def texts_of(entries: Iterable[Any]) -> list[str]:
+    """Entries of any type as texts; those that are missing are empty."""
+    return ["" if entry is None else str(entry) for entry in entries]
+
+
+def summary_rows(columns: Iterable[Sequence[Any]]) -> list[int]:
     """The first rows, counted from 1, that are sums or the like by the word of an index or a label.
 
     Arguments:
@@ -226,10 +233,11 @@ def choose(path: Path, names: Sequence[str], index: Sequence[int], dataset: Mapp
                     f"the columns {some}{', ...' if len(names) > 20 else ''}",
                     "correct the name; capitals and blanks count.",
                 )
+    labels = [positions[label]] if label else []
+    apart = {*index, *labels}
     if wanted:
         chosen, index = [positions[name] for name in wanted], ()
     else:
-        apart = {*index, *([positions[label]] if label else [])}
         chosen = [position for position in range(len(names)) if position not in apart]
         nameless = next((position for position in chosen if is_unnamed(names[position])), None)
         if nameless is not None:
@@ -244,7 +252,8 @@ def choose(path: Path, names: Sequence[str], index: Sequence[int], dataset: Mapp
         )
     if not chosen:
         raise DataError(str(path), "at least one column of numbers", "none", "add columns to the table.")
-    return Columns(tuple(chosen), positions[label] if label else None, tuple(index))
+    named = tuple(sorted(apart - {*chosen}))
+    return Columns(tuple(chosen), positions[label] if label else None, tuple(index), named)
 
 
 def _no_index(path: Path, expected: str, got: str) -> DataError:
@@ -252,16 +261,19 @@ def _no_index(path: Path, expected: str, got: str) -> DataError:
     return DataError(str(path), expected, got, hint)
 
 
+def not_real(where: str, got: str) -> DataError:
+    """The error of a column, or an entry, of another type than numbers."""
+    return DataError(where, "real numbers", got, "convert the column, or list the others in `columns`.")
+
+
 def not_a_number(path: Path, row: int, name: str, entry: str) -> DataError:
     """The error of an entry that is no number; rows count from 1."""
     where = f"{path}, row {row}, column {shown(name)}"
     if entry.strip().lower() in ("true", "false"):
-        return DataError(
-            where, "real numbers", f"{entry!r}, a bool", "convert the column, or list the others in `columns`."
-        )
+        return not_real(where, f"{entry!r}, a bool")
     text = entry if len(entry) <= _LONGEST_NAME else f"{entry[:_LONGEST_NAME]}..."
     hint = "correct it, or list the other columns in `columns`; texts can be a `label_column`."
-    if re.fullmatch(r"[+-]?[0-9]{1,3}([.,][0-9]{3})+([.,][0-9]*)?", entry.strip()):
+    if _WITH_THOUSANDS.fullmatch(entry.strip()):
         hint = "write numbers without separators of thousands, or say by `decimal` what the decimal sign is."
     elif is_number(entry):
         hint = "write decimals alike in all rows, or say by `decimal` what the decimal sign is."

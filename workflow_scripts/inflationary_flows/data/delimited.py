@@ -20,7 +20,6 @@ from inflationary_flows.data.columns import (
     not_a_number,
     require_empty,
     require_index,
-    summary_rows,
 )
 from inflationary_flows.data.decimal_signs import require_decimals
 from inflationary_flows.data.dialects import (
@@ -86,24 +85,12 @@ class DelimitedFile:
             "empty_columns": self._dialect.empty,
         }
 
-    def read(self, columns: Columns) -> tuple[np.ndarray, list[Any]]:
-        """Reads all rows.
-
-        Arguments:
-            columns: Those to read.
-
-        Returns:
-            Points, shape (n, D), NaN where an entry is missing; and the labels, n or none.
-
-        Raises:
-            DataError: for the first row or entry that does not fit what the first lines say.
-        """
+    def read(self, columns: Columns) -> tuple[np.ndarray, dict[int, list[Any]]]:
+        """As of `tables.TableFile`; DataError for the first row or entry that does not fit what the first lines say."""
         with explained(self.path, "csv"):
             body, quotes = self._body(read_unpacked(self.path))
             empty = range(len(self.names), self._width)
-            label = [columns.label] if columns.label is not None else []
-            named = sorted({*label, *self.index} - {*columns.chosen})
-            wanted = [*columns.chosen, *named, *empty]
+            wanted = [*columns.chosen, *columns.named, *empty]
             texts = set(wanted) - set(columns.chosen)
             try:
                 read = self._read_fast(body, quotes, wanted, texts)
@@ -117,9 +104,11 @@ class DelimitedFile:
             require_empty(self.path, position, read[position])
         for position in columns.index:
             require_index(self.path, read[position], self._dialect.quoted)
-        self.record["summary_rows"] = summary_rows([read[position] for position in named])
-        labels = self._labels(read[columns.label]) if columns.label is not None else []
-        return np.column_stack([read[position] for position in columns.chosen]), labels
+        named = {
+            position: self._labels(read[position]) if position == columns.label else read[position]
+            for position in columns.named
+        }
+        return np.column_stack([read[position] for position in columns.chosen]), named
 
     def _body(self, content: bytes) -> tuple[memoryview, bool]:
         """The rows as UTF-8, without header and comments, and whether there are quotes among them."""

@@ -12,8 +12,8 @@ from typing import IO, Any
 
 from inflationary_flows.errors import DataError, shorten
 
-# Content beyond this must have a plausible size: tables compress ten- to fiftyfold.
-_HIGHEST_RATIO = 200
+# Compression beyond this is a bomb: photographs do not compress, plain tables ten- to fiftyfold.
+HIGHEST_RATIO = 200
 _RATIO_COUNTS_FROM = 1 << 28
 _CHUNK = 1 << 22
 # First bytes of compressed text.
@@ -35,7 +35,7 @@ def require_file(path: Path) -> None:
             str(path),
             "an existing file",
             "a directory" if path.is_dir() else "none",
-            "check `path` of the data set; it starts at the working directory.",
+            "check `path` of the data set.",
         )
 
 
@@ -81,7 +81,7 @@ def explained(path: Path, kind: str) -> Iterator[None]:
 
 def require_plausible(path: Path, size: int, packed: int) -> None:
     """Raises `DataError` if so many bytes cannot well come from so many packed ones."""
-    if size > max(_RATIO_COUNTS_FROM, _HIGHEST_RATIO * packed):
+    if size > max(_RATIO_COUNTS_FROM, HIGHEST_RATIO * packed):
         raise DataError(
             str(path),
             "a table of plausible size",

@@ -15,12 +15,13 @@ from inflationary_flows.data.columns import (
     Columns,
     leading_index,
     not_a_number,
+    not_real,
     require_index,
     shown,
-    summary_rows,
+    texts_of,
 )
 from inflationary_flows.data.opening import explained, require_plausible
-from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.errors import shorten
 
 _FIRST_ROWS = 100
 _EXTENSION = b"ARROW:extension:name"
@@ -54,28 +55,15 @@ class ParquetFile:
         codec = size.row_group(0).column(0).compression if size.num_row_groups and size.num_columns else "none"
         self.record: dict[str, Any] = {"compression": codec.lower()}
 
-    def read(self, columns: Columns) -> tuple[np.ndarray, list[Any]]:
-        """Reads all rows.
-
-        Arguments:
-            columns: Those to read.
-
-        Returns:
-            Points, shape (n, D), NaN where an entry is missing; and the labels, n or none.
-
-        Raises:
-            DataError: if the file is damaged, or a column holds no real numbers.
-        """
+    def read(self, columns: Columns) -> tuple[np.ndarray, dict[int, list[Any]]]:
+        """As of `tables.TableFile`; DataError if the file is damaged, or a column holds no real numbers."""
         with explained(self.path, "parquet"):
-            label = [columns.label] if columns.label is not None else []
-            found = self._columns([*columns.chosen, *label], None)
+            found = self._columns([*columns.chosen, *columns.named], None)
             points = np.column_stack([self._numbers(found[position], position) for position in columns.chosen])
-            labels = found[label[0]].to_pylist() if label else []
-            index = self._entries([one for one in self.index if one not in columns.chosen], None)
-            for entries in index if columns.index and not self._declared else []:
-                require_index(self.path, entries)
-            self.record["summary_rows"] = summary_rows([*index, labels])
-        return points, labels
+            named = {position: found[position].to_pylist() for position in columns.named}
+            for position in () if self._declared else columns.index:
+                require_index(self.path, texts_of(named[position]))
+        return points, named
 
     def _columns(self, positions: Sequence[int], rows: int | None) -> dict[int, Any]:
         """Columns by position, all rows or the first."""
@@ -94,9 +82,7 @@ class ParquetFile:
     def _entries(self, positions: Sequence[int], rows: int | None) -> list[list[str]]:
         """Entries of columns as texts."""
         found = self._columns(positions, rows)
-        return [
-            ["" if entry is None else str(entry) for entry in found[position].to_pylist()] for position in positions
-        ]
+        return [texts_of(found[position].to_pylist()) for position in positions]
 
     def _numbers(self, column: Any, position: int) -> np.ndarray:
         import pyarrow
@@ -111,12 +97,9 @@ class ParquetFile:
         # Periods and the like are kept as integers, of which a note in the schema says what they mean.
         foreign = _EXTENSION in (self._schema.field(position).metadata or {})
         if foreign or not real:
-            raise DataError(
-                f"{self.path}, column {shown(self.names[position])}",
-                "real numbers",
-                f"values of type {shorten(str(kind))[1:-1]}{' with a meaning of their own' if foreign else ''}",
-                "convert the column, or leave it out by `columns`.",
-            )
+            meaning = " with a meaning of their own" if foreign else ""
+            where = f"{self.path}, column {shown(self.names[position])}"
+            raise not_real(where, f"values of type {shorten(str(kind))[1:-1]}{meaning}")
         if types.is_decimal(kind):
             # By way of text, the nearest number is found.
             column = column.cast(pyarrow.string()).cast(pyarrow.float64())

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from inflationary_flows.data.columns import Columns, choose, shown
+from inflationary_flows.data.columns import Columns, choose, shown, summary_rows
 from inflationary_flows.data.opening import open_path
 from inflationary_flows.errors import DataError
 
@@ -58,8 +58,19 @@ class TableFile(Protocol):
     index: list[int]
     record: dict[str, Any]
 
-    def read(self, columns: Columns) -> tuple[np.ndarray, list[Any]]:
-        """Points, shape (n, D), and labels, as numbers or texts, n or none."""
+    def read(self, columns: Columns) -> tuple[np.ndarray, dict[int, list[Any]]]:
+        """Reads all rows.
+
+        Arguments:
+            columns: Those to read.
+
+        Returns:
+            Points, shape (n, D), NaN where an entry is missing; and by position the entries of `columns.named`, as
+            numbers, texts or None.
+
+        Raises:
+            DataError: if the file is damaged, or does not fit what its first bytes say.
+        """
 
 
 def read_table(dataset: Mapping[str, Any]) -> Table:
@@ -176,15 +187,18 @@ def _read(dataset: Mapping[str, Any]) -> Table:
     with _packages(dataset["kind"]):
         file = _open(dataset)
         columns = choose(file.path, file.names, file.index, dataset)
-        points, labels = file.read(columns)
+        points, named = file.read(columns)
     names = tuple(file.names[position] for position in columns.chosen)
     _require_finite(file.path, points, names)
+    sums = {"summary_rows": summary_rows(named.values())} if dataset["kind"] in NAMED_KINDS else {}
     record = {
         **file.record,
+        **sums,
         "index_left_out": [file.names[position] for position in columns.index],
         "rows": len(points),
         "columns": len(names),
     }
+    labels = [] if columns.label is None else named[columns.label]
     return Table(points, _numbered(labels, len(points)), names, file.path, record)
 
 

@@ -18,7 +18,7 @@ from inflationary_flows.data.columns import (
     require_header,
     require_index,
     shown,
-    summary_rows,
+    texts_of,
 )
 from inflationary_flows.data.dialects import wrong_width
 from inflationary_flows.data.opening import explained, unreadable
@@ -64,7 +64,7 @@ class Workbook:
         self.names = ["" if name is None else str(name) for name in names]
 
         def entries(position: int) -> list[str]:
-            return _texts(row[position] for row in rows if len(row) > position)
+            return texts_of(row[position] for row in rows if len(row) > position)
 
         texts = all(isinstance(name, str) for name in names)
         marked = texts and not any(isinstance(cell, str) for row in rows for cell in row)
@@ -72,22 +72,10 @@ class Workbook:
         self.index = leading_index(self.names, entries)
         self.record: dict[str, Any] = {"sheet": self._sheet, "header": header}
 
-    def read(self, columns: Columns) -> tuple[np.ndarray, list[Any]]:
-        """Reads all rows.
-
-        Arguments:
-            columns: Those to read.
-
-        Returns:
-            Points, shape (n, D), NaN where a cell is empty; and the labels, n or none.
-
-        Raises:
-            DataError: for the first cell that holds no number, or lies beside the columns.
-        """
+    def read(self, columns: Columns) -> tuple[np.ndarray, dict[int, list[Any]]]:
+        """As of `tables.TableFile`; DataError for the first cell that holds no number, or lies beside the columns."""
         points: list[list[float]] = []
-        labels: list[Any] = []
-        left_out = [position for position in self.index if position not in columns.chosen]
-        index: list[list[Any]] = [[] for _ in left_out]
+        named: dict[int, list[Any]] = {position: [] for position in columns.named}
         width = len(self.names)
         with self._opened() as book:
             for number, row in enumerate(itertools.islice(_rows(book[self._sheet]), 1, None), 1):
@@ -95,14 +83,11 @@ class Workbook:
                     raise wrong_width(self.path, number, width, [str(cell) for cell in row], None)
                 cells = [*row, *[None] * (width - len(row))]
                 points.append([self._number(number, position, cells[position]) for position in columns.chosen])
-                if columns.label is not None:
-                    labels.append(cells[columns.label])
-                for entries, position in zip(index, left_out, strict=True):
+                for position, entries in named.items():
                     entries.append(cells[position])
-        for entries in index if columns.index else []:
-            require_index(self.path, _texts(entries))
-        self.record["summary_rows"] = summary_rows([*index, labels])
-        return np.array(points, dtype=np.float64).reshape(len(points), len(columns.chosen)), labels
+        for position in columns.index:
+            require_index(self.path, texts_of(named[position]))
+        return np.array(points, dtype=np.float64).reshape(len(points), len(columns.chosen)), named
 
     def _number(self, row: int, position: int, cell: Any) -> float:
         if cell is None:
@@ -126,10 +111,6 @@ class Workbook:
 def _rows(sheet: Any) -> Iterator[Sequence[Any]]:
     """Rows with a cell that is not empty."""
     return (row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row))
-
-
-def _texts(cells: Any) -> list[str]:
-    return ["" if cell is None else str(cell) for cell in cells]
 
 
 def _chosen_sheet(path: Path, filled: Sequence[str], names: Sequence[str], sheet: str | None) -> str:

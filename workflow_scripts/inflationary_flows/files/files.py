@@ -20,6 +20,8 @@ from inflationary_flows.files.folders import digest_of_folder
 
 # What to do about a file that is not what it should be.
 REMAKE = "delete the file and run the workflow again."
+# Bytes that every start of the workflow may hash.
+_QUICKLY_READ = 1 << 26
 # Called with every finished file before it gets its name: runtime/provenance.py.
 _WITNESSES: list[Callable[[Path, Path], None]] = []
 
@@ -106,6 +108,31 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     except OSError as problem:
         what = f"one that cannot be read ({problem.strerror})"
         raise ArtifactError(str(path), "a file or folder to read", what, "check its permissions.") from problem
+
+
+def fingerprint_of(path: str | os.PathLike[str] | None) -> str | None:
+    """What a start of the workflow sees of a file or folder of the user's, whatever its time says.
+
+    Arguments:
+        path: The file or folder, if there is any.
+
+    Returns:
+        `sha256_of` it if that takes a moment, else a digest of names and sizes; None for what cannot be read.
+    """
+    sizes: list[int] = []
+
+    def size(file: str | os.PathLike[str]) -> str:
+        sizes.append(os.path.getsize(file))
+        return str(sizes[-1])
+
+    if path is None:
+        return None
+    try:
+        by_size = digest_of_folder(path, size) if os.path.isdir(path) else size(path)
+        return sha256_of(path) if sum(sizes) <= _QUICKLY_READ else by_size
+    except (ArtifactError, OSError):
+        # The job says what is wrong with it.
+        return None
 
 
 def _sha256(path: str | os.PathLike[str]) -> str:

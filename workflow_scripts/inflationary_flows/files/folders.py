@@ -9,8 +9,6 @@ from pathlib import Path
 
 # What file managers leave behind, in small letters: which case it has differs between systems.
 _CLUTTER = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin")
-# Bytes that every start of the workflow may hash.
-_QUICKLY_READ = 1 << 26
 
 
 def is_passed_over(name: str) -> bool:
@@ -19,7 +17,7 @@ def is_passed_over(name: str) -> bool:
 
 
 def files_below(folder: str | os.PathLike[str]) -> Iterator[tuple[str, Path]]:
-    """All files below a folder, links to folders followed, except those that lead back to a folder above them.
+    """All files below a folder but hidden ones, links to folders followed, except those that lead back above them.
 
     Arguments:
         folder: The folder; where it or one below cannot be read, its files are left out.
@@ -36,6 +34,8 @@ def files_below(folder: str | os.PathLike[str]) -> Iterator[tuple[str, Path]]:
             continue
         for inner in _listed(place):
             path = os.path.join(place, inner)
+            if inner.startswith("."):
+                continue
             if os.path.isdir(path):
                 waiting.append((f"{name}{inner}/", path, above | {real}))
             else:
@@ -79,32 +79,6 @@ def digest_of_folder(folder: str | os.PathLike[str], describe: Callable[[str], s
     for name, said in sorted(lines):
         digest.update(f"{said}  {name}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def fingerprint_of(path: str | os.PathLike[str] | None) -> str | None:
-    """What a start of the workflow sees of a file or folder of the user's, whatever its time says.
-
-    Arguments:
-        path: The file or folder, if there is any.
-
-    Returns:
-        A digest of its content if that is read in a moment, else of names and sizes; None for what is not there.
-    """
-    if path is None:
-        return None
-    try:
-        files = [file for _, file in files_below(path)] if os.path.isdir(path) else [Path(path)]
-        small = sum(os.path.getsize(file) for file in files) <= _QUICKLY_READ
-        describe = _content if small else lambda file: str(os.path.getsize(file))
-        return digest_of_folder(path, describe) if os.path.isdir(path) else describe(os.fspath(path))
-    except OSError:
-        # The job says what is wrong with it.
-        return None
-
-
-def _content(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fail(problem: OSError) -> None:
