@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from functools import partial
 from inspect import signature
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
+from configurations import changed
 from inflationary_flows.__main__ import main
 from inflationary_flows.config import (
     Config,
@@ -41,16 +43,7 @@ def _at_the_root(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-def with_values(**paths):
-    """MINIMAL with values at places such as `schedules__prp__rho`."""
-    changed = copy.deepcopy(MINIMAL)
-    for path, value in paths.items():
-        node = changed
-        *parents, last = path.split("__")
-        for part in parents:
-            node = node.setdefault(part, {})
-        node[last] = value
-    return changed
+with_values = partial(changed, MINIMAL)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -104,13 +97,8 @@ def test_every_reference_is_walked():
         ("experiments__identifiability__flows__none", ["prp"]),
         ("experiments__images__none", {}),
     ]:
-        raw, (*parents, last) = copy.deepcopy(full), place.split("__")
-        node = raw
-        for part in parents:
-            node = node.setdefault(part, {})
-        node[last] = value
         with pytest.raises(ConfigError, match=place.replace("__", r"\.") + r'.*got the unknown name "none"'):
-            load_config(raw)
+            load_config(changed(full, **{place: value}))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from snakemake.scheduling.job_scheduler import JobScheduler
 
+from configurations import changed
 from conftest import Outcome, run_workflow
 from inflationary_flows.__main__ import main
 from inflationary_flows.config import load_config, resolve
@@ -49,16 +50,7 @@ _ROWS = random.Random(0)
 TABLE = "a,b,c\n" + "".join(f"{_ROWS.gauss()},{_ROWS.gauss()},{_ROWS.gauss()}\n" for _ in range(60))
 
 
-def with_values(**paths: Any) -> dict[str, Any]:
-    """SMALL with values at places such as `schedules__prp__rho`."""
-    changed = copy.deepcopy(SMALL)
-    for path, value in paths.items():
-        node = changed
-        *parents, last = path.split("__")
-        for part in parents:
-            node = node.setdefault(part, {})
-        node[last] = value
-    return changed
+with_values = partial(changed, SMALL)
 
 
 def write(path: Path, content: Any, table: bool = True) -> Path:
@@ -216,11 +208,11 @@ def test_every_number_at_its_extremes_is_refused_or_harmless(monkeypatch: pytest
     messages, accepted = [], 0
     for place in one_of_each(whole).values():
         for extreme in EXTREMES:
-            changed = copy.deepcopy(whole)
+            edited = copy.deepcopy(whole)
             *parents, last = place
-            reduce(getitem, parents, changed)[last] = extreme
+            reduce(getitem, parents, edited)[last] = extreme
             try:
-                study = Study(load_config(changed))
+                study = Study(load_config(edited))
             except ConfigError as problem:
                 messages.append((place[0], str(problem)))
                 continue
