@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -16,10 +19,12 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
 from inflationary_flows.networks.build import build_network
-from inflationary_flows.training.examples import whitened_data
-from inflationary_flows.training.fit import ema_decay, fit, learning_rate_factor
+from inflationary_flows.training.examples import KeptExamples, whitened_data
+from inflationary_flows.training.fit import draw_batch, ema_decay, fit, learning_rate_factor
+from inflationary_flows.training.optimiser import FlatAdamW
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.targets import (
+    antithetic_twins,
     noisy_pair,
     posterior_mean_target,
     stratified_clock,
@@ -27,6 +32,7 @@ from inflationary_flows.training.targets import (
 )
 from inflationary_flows.training.validation import excess_denoising_error, excess_times, mean_excess
 from oracles import SCHEDULES, mixture_data
+from repository import REPOSITORY
 from stores import Memory, kept, stopping_after
 
 MLP = {"kind": "mlp", "space": "eigen", "width": 32, "blocks": 2, "frequencies": 16}
@@ -52,13 +58,17 @@ def weights(denoiser) -> dict[str, torch.Tensor]:
     return denoiser.network.state_dict()
 
 
+def normal(like: torch.Tensor, seed: int) -> torch.Tensor:
+    return torch.randn(like.shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_plain_target_is_the_preconditioned_denoising_residual(name):
     x, basis, schedule = setting(SCHEDULES[name])
     w = whitened_data(x[:64], basis, schedule).double()
     t = schedule.time_at(torch.linspace(0.1, 0.9, 64, dtype=torch.float64))
     angle = schedule.angle(t)
-    y, target = noisy_pair(w, angle, torch.Generator().manual_seed(0))
+    y, target = noisy_pair(w, angle, normal(w, 0))
     u0, u = w * schedule.eigenvalues.sqrt(), y * schedule.total_std(t)
     torch.testing.assert_close(target, (u0 - schedule.c_skip(t) * u) / schedule.c_out(t), rtol=1e-6, atol=1e-9)
 
@@ -71,16 +81,15 @@ def test_posterior_mean_target_is_the_exact_raw_output_for_the_reference_set(nam
     for clock in (0.2, 0.5, 0.9):
         t = float(schedule.time_at(clock))
         angle = schedule.angle(t).expand(50, -1)
-        y, _ = noisy_pair(w[:50], angle, torch.Generator().manual_seed(1))
+        y, _ = noisy_pair(w[:50], angle, normal(w[:50], 1))
         torch.testing.assert_close(posterior_mean_target(y, angle, w), oracle.raw(y, t), rtol=1e-6, atol=1e-8)
 
 
 def test_both_targets_have_one_mean_and_the_posterior_mean_less_variance():
     x, basis, schedule = setting(SCHEDULES["floor prp"])
     w = whitened_data(x, basis, schedule)
-    generator = torch.Generator().manual_seed(2)
     angle = time_angles(schedule, torch.full((5000,), 0.5, dtype=torch.float64)).float()
-    y, plain = noisy_pair(w, angle, generator)
+    y, plain = noisy_pair(w, angle, normal(w, 2))
     stable = posterior_mean_target(y, angle, w)
     assert float((plain - stable).mean().abs()) < 0.02
     residual = plain - stable
@@ -89,10 +98,66 @@ def test_both_targets_have_one_mean_and_the_posterior_mean_less_variance():
     assert float(stable.var()) < 0.9 * float(plain.var())
 
 
+def test_noise_of_twins_cancels_where_there_is_little_and_is_standard_normal_everywhere():
+    x, basis, schedule = setting(SCHEDULES["floor prp"])
+    examples = KeptExamples(whitened_data(x, basis, schedule))
+    plain = dataclasses.replace(TINY, targets="sample", batch_size=4096)
+    variances = {}
+    for antithetic in (False, True):
+        settings = dataclasses.replace(plain, antithetic=antithetic)
+        batch = draw_batch(examples, schedule, settings, seed=0, step=0)
+        angle = time_angles(schedule, batch.clock).float()
+        # y and F* rotate w and n: rotated back they are both again.
+        noise = torch.sin(angle) * batch.y - torch.cos(angle) * batch.target
+        assert abs(float(noise.mean())) < (1e-6 if antithetic else 0.05)
+        assert float(noise.std()) == pytest.approx(1.0, abs=0.02)
+        early = batch.target[:200].view(100, 2, 2).mean(1)
+        variances[antithetic] = float(early.var())
+    # Of the two, only the noise counts at early times; of its mean over a pair, half of the variance is left.
+    assert variances[False] == pytest.approx(0.5, rel=0.3)
+    assert variances[True] < 0.05
+
+
+def test_an_odd_batch_has_one_example_without_a_twin():
+    assert antithetic_twins(5).tolist() == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_adam_on_one_vector_is_adam_on_each_tensor(memory_format):
+    torch.manual_seed(0)
+    flat = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten(), torch.nn.Linear(36, 2))
+    flat = flat.to(memory_format=memory_format)
+    single = copy.deepcopy(flat)
+    strides = [p.stride() for p in single.parameters()]
+    x = torch.randn(8, 3, 5, 5)
+    ours = FlatAdamW(flat, 1e-2, weight_decay=0.1)
+    theirs = torch.optim.AdamW(single.parameters(), 1e-2, weight_decay=0.1)
+    assert [p.stride() for p in flat.parameters()] == strides
+    for _ in range(20):
+        for network, optimiser in ((flat, ours), (single, theirs)):
+            optimiser.zero_grad()
+            network(x).square().sum().backward()
+            optimiser.step()
+    for mine, other in zip(flat.parameters(), single.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+    assert ours.weights.numel() == sum(p.numel() for p in single.parameters())
+
+
+def test_training_does_not_import_the_compiler_of_torch():
+    code = """
+import sys
+sys.path.insert(0, "tests")
+from test_training import train
+train()
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
 def test_directions_without_noise_have_nothing_to_learn():
     w = torch.randn(8, 2)
     angle = torch.tensor([[0.7, 0.0]]).expand(8, -1)
-    y, target = noisy_pair(w, angle, torch.Generator().manual_seed(0))
+    y, target = noisy_pair(w, angle, normal(w, 0))
     assert torch.equal(target[:, 1], torch.zeros(8))
     assert torch.equal(y[:, 1], w[:, 1])
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from inflationary_flows.baselines.chart import InjectiveNetwork, build_network, chart_of_size
 from inflationary_flows.baselines.injective import InjectiveFlow
@@ -140,7 +139,7 @@ def fit_injective(
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
     scaler = torch.amp.GradScaler(enabled=False)
     average = copy.deepcopy(network)
-    state = TrainingState(network, average, optimiser, scaler)
+    state = TrainingState(network, average, optimiser, scaler, list(network.parameters()), list(average.parameters()))
     if state.resume(checkpoint):
         logger.info("resumed at step %d of %d", state.step, total)
     train = chart_points(network, task.basis, task.train)
@@ -188,7 +187,7 @@ def _advance(
     assert isinstance(network, InjectiveNetwork)
     generator = torch.Generator().manual_seed(derive_seed("injective step", seed, state.step))
     numbers = torch.randint(len(train), (settings.batch_size,), generator=generator)
-    state.optimiser.zero_grad(set_to_none=True)
+    state.optimiser.zero_grad()
     loss = loss_of(network, train[numbers.to(train.device)], generator)
     value = float(loss.detach())
     if not math.isfinite(value):
@@ -198,9 +197,8 @@ def _advance(
     loss.backward()
     for group in state.optimiser.param_groups:
         group["lr"] = rate
-    nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
+    nn.utils.clip_grad_norm_(state.weights, settings.gradient_clip)
     state.optimiser.step()
-    decay = ema_decay(state.step, settings)
-    get_ema_multi_avg_fn(decay)(list(state.average.parameters()), list(network.parameters()), None)
+    state.average_weights(ema_decay(state.step, settings))
     state.step += 1
     return value

@@ -224,6 +224,9 @@ class Training(Section):
         description="What is regressed: the clean point, or its posterior mean over references.",
     )
     reference_size: Count = Field(1_024, description="posterior_mean: points of the reference batch.")
+    antithetic: bool = Field(
+        False, description="Show each clean point twice a step, with opposite noise: the noise of targets cancels."
+    )
     gradient_clip: PositiveNumber = Field(1.0, description="Largest norm of the gradient.")
     weight_decay: NonNegativeNumber = Field(0.0, description="Decoupled weight decay; 0 is plain Adam.")
     validate_every: Count = Field(500, description="Steps between validation losses.")

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import Schedule
 
-# Numbers held at once by a chunk of softmax weights: 2**22 float64 are 32 MB.
-_CHUNK_ELEMENTS = 2**22
+# Softmax weights at once: 2**18 float32 are 1 MB, about a core's cache.
+_CHUNK_ELEMENTS = 2**18
 
 
 class Denoiser(ABC):
@@ -75,7 +75,7 @@ class GaussianDenoiser(Denoiser):
 def weighted_mean(points: Tensor, means: Tensor, precision: Tensor, log_weights: Tensor | None = None) -> Tensor:
     r"""Softmax-weighted average sum_k p_k m_k with p_k ~ w_k exp(-(u - m_k)^T P (u - m_k) / 2).
 
-    Computed with a running log-sum-exp over chunks of both points and means, so that any number of either fits.
+    Computed for a few points at a time, so that any number of them fits and softmax weights stay in cache.
 
     Arguments:
         points: Points u, shape (n, D).
@@ -86,39 +86,24 @@ def weighted_mean(points: Tensor, means: Tensor, precision: Tensor, log_weights:
     Returns:
         Averages, shape (n, D).
     """
-    n, dimension = points.shape
-    per_chunk = max(1, min(len(means), _CHUNK_ELEMENTS // max(1, dimension)))
-    rows = max(1, _CHUNK_ELEMENTS // per_chunk)
-    shared = len(precision) == 1
-    out = torch.empty_like(points)
-    for first in range(0, n, rows):
+    dimension, full = points.shape[1], precision.ndim == 3
+    outer = (means[:, :, None] * means[:, None, :]).flatten(1) if full else means.square()
+    bias = means.new_zeros(len(means)) if log_weights is None else log_weights
+    # -(u - m)^T P (u - m) / 2 + log w but for u^T P u, which is common to all components: one product for all pairs.
+    features = torch.cat([means, outer, bias[:, None]], 1).T.contiguous()
+    summed = torch.cat([means, means.new_ones(len(means), 1)], 1)
+    rows = max(1, _CHUNK_ELEMENTS // len(means))
+    out = []
+    for first in range(0, max(1, len(points)), rows):
         u = points[first : first + rows]
-        p = precision if shared else precision[first : first + rows]
-        full = p.ndim == 3
-        pu = torch.einsum("nij,nj->ni", p.expand(len(u), -1, -1), u) if full else p * u
-        top = torch.full((len(u), 1), -torch.inf, dtype=u.dtype, device=u.device)
-        total = torch.zeros_like(top)
-        average = torch.zeros_like(u)
-        for start in range(0, len(means), per_chunk):
-            m = means[start : start + per_chunk]
-            if full:
-                products = (m[:, :, None] * m[:, None, :]).flatten(1)
-                square = p.flatten(1) @ products.T
-            else:
-                square = p @ m.square().T
-            # u^T P u is common to all components and cancels in the softmax.
-            logits = pu @ m.T - square / 2
-            if log_weights is not None:
-                logits = logits + log_weights[start : start + per_chunk]
-            new_top = torch.maximum(top, logits.max(1, keepdim=True).values)
-            # exp(-80) is negligible relative to the largest weight, and denormal numbers cost six times the time.
-            weights = torch.exp((logits - new_top).clamp(min=-80.0))
-            decay = torch.exp(top - new_top)
-            total = total * decay + weights.sum(1, keepdim=True)
-            average = average * decay + weights @ m
-            top = new_top
-        out[first : first + rows] = average / total
-    return out
+        p = precision if len(precision) == 1 else precision[first : first + rows]
+        pu = (p @ u[..., None])[..., 0] if full else p * u
+        weights = torch.cat([pu, (-p / 2).flatten(1).expand(len(u), -1), u.new_ones(len(u), 1)], 1) @ features
+        weights.sub_(weights.amax(1, keepdim=True).detach())
+        # exp(-80) is negligible relative to the largest weight, and denormal numbers cost six times the time.
+        sums = weights.clamp_(min=-80.0).exp_() @ summed
+        out.append(sums[:, :dimension] / sums[:, dimension:])
+    return torch.cat(out)
 
 
 class MixtureDenoiser(Denoiser):

@@ -14,11 +14,10 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from inflationary_flows.checkpoint import Checkpoint
@@ -30,9 +29,11 @@ from inflationary_flows.networks.build import build_network
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.compute import Compute, Processes
 from inflationary_flows.training.examples import Examples, make_examples, whitened_data
+from inflationary_flows.training.optimiser import FlatAdamW, flat_weights
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.state import TrainingState
 from inflationary_flows.training.targets import (
+    antithetic_twins,
     flow_weights,
     noisy_pair,
     posterior_mean_target,
@@ -89,15 +90,21 @@ def draw_batch(examples: Examples, schedule: Schedule, settings: TrainingSetting
     """
     generator = torch.Generator().manual_seed(derive_seed("training step", seed, step))
     size = settings.batch_size
-    wanted = max(size, settings.reference_size) if settings.targets == "posterior_mean" else size
+    twins = antithetic_twins(size) if settings.antithetic else torch.arange(size)
+    clean = int(twins.max()) + 1
+    wanted = max(clean, settings.reference_size) if settings.targets == "posterior_mean" else clean
     numbers = torch.randint(len(examples), (wanted,), generator=generator)
     references, labels = examples.draw(numbers, generator)
     clock = stratified_clock(size, generator)
     angle = time_angles(schedule, clock).to(references)
-    y, target = noisy_pair(references[:size], angle, generator)
+    noise = torch.randn(clean, references.shape[1], generator=generator)[twins]
+    if settings.antithetic:
+        noise[1::2] *= -1
+    twins = twins.to(references.device)
+    y, target = noisy_pair(references[twins], angle, noise.to(references))
     if settings.targets == "posterior_mean":
         target = posterior_mean_target(y, angle, references)
-    return Batch(y, target, clock, None if labels is None else labels[:size])
+    return Batch(y, target, clock, None if labels is None else labels[twins])
 
 
 def _part_loss(denoiser: NetworkDenoiser, batch: Batch, rows: slice, settings: TrainingSettings) -> Tensor:
@@ -124,7 +131,7 @@ def advance(
     Raises:
         TrainingError: if the loss is not finite or diverges; nothing has changed then.
     """
-    state.optimiser.zero_grad(set_to_none=True)
+    state.optimiser.zero_grad()
     total = torch.zeros((), device=denoiser.device)
     dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in state.network.modules())
     devices = [denoiser.device] if denoiser.device.type == "cuda" else []
@@ -145,12 +152,13 @@ def advance(
         )
     for group in state.optimiser.param_groups:
         group["lr"] = settings.learning_rate * learning_rate_factor(state.step, settings)
-    compute.scaler.unscale_(state.optimiser)
-    nn.utils.clip_grad_norm_(state.network.parameters(), settings.gradient_clip)
-    compute.scaler.step(state.optimiser)
+    # The scaler takes anything with parameter groups and a step.
+    optimiser = cast(torch.optim.Optimizer, state.optimiser)
+    compute.scaler.unscale_(optimiser)
+    nn.utils.clip_grad_norm_(state.weights, settings.gradient_clip)
+    compute.scaler.step(optimiser)
     compute.scaler.update()
-    decay = ema_decay(state.step, settings)
-    get_ema_multi_avg_fn(decay)(list(state.average.parameters()), list(state.network.parameters()), None)
+    state.average_weights(ema_decay(state.step, settings))
     state.step += 1
     return value
 
@@ -200,9 +208,8 @@ def fit(
             "set targets: sample, or an inflation_gap below 1",
         )
     network = build_network(network_settings, basis.dimension, derive_seed("weights", seed)).to(device)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, (0.9, 0.999), weight_decay=settings.weight_decay
-    )
+    average = copy.deepcopy(network)
+    optimiser = FlatAdamW(network, settings.learning_rate, weight_decay=settings.weight_decay)
     compute = Compute(
         network,
         precision=settings.precision,
@@ -210,7 +217,7 @@ def fit(
         compiled=settings.compile,
         processes=processes,
     )
-    state = TrainingState(network, copy.deepcopy(network), optimiser, compute.scaler)
+    state = TrainingState(network, average, optimiser, compute.scaler, [optimiser.weights], [flat_weights(average)])
     # The first process repairs the state, the others read it afterwards, and none writes before all have read.
     with compute.processes.first_before_others():
         resumed = state.resume(checkpoint)

@@ -21,6 +21,7 @@ class TrainingSettings:
         targets: `sample` regresses the one clean example, `posterior_mean` the self-normalised posterior mean over a
             reference batch ("stable target field", Xu, Tong and Jaakkola, 2023), of lower variance.
         reference_size: Examples in the reference batch, those of the batch included.
+        antithetic: Whether examples come in twins, neighbours in time, of one clean example and opposite noise.
         gradient_clip: Largest norm of the gradient.
         weight_decay: Decoupled weight decay of AdamW; 0 is plain Adam.
         validate_every: Steps between validations.
@@ -42,6 +43,7 @@ class TrainingSettings:
     ema_half_life: float = 100_000.0
     targets: Literal["sample", "posterior_mean"] = "posterior_mean"
     reference_size: int = 1024
+    antithetic: bool = False
     gradient_clip: float = 1.0
     weight_decay: float = 0.0
     validate_every: int = 500

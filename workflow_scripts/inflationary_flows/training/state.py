@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from inflationary_flows.checkpoint import Checkpoint
+from inflationary_flows.training.optimiser import FlatAdamW
 
 
 @dataclass
@@ -22,16 +24,23 @@ class TrainingState:
         average: Exponential moving average of the weights.
         optimiser: Adam with its moments.
         scaler: Loss scale of half precision; keeps nothing in others.
+        weights, averages: All weights of network and average: one vector each, or their tensors one by one.
         step: Steps done.
         history: Rows of the training curve so far.
     """
 
     network: nn.Module
     average: nn.Module
-    optimiser: torch.optim.Optimizer
+    optimiser: torch.optim.Optimizer | FlatAdamW
     scaler: torch.amp.GradScaler
+    weights: list[nn.Parameter]
+    averages: list[nn.Parameter]
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    def average_weights(self, decay: float) -> None:
+        """Moves the averages towards the weights: they keep this share of themselves."""
+        get_ema_multi_avg_fn(decay)(self.averages, self.weights, None)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}

@@ -5,7 +5,9 @@ With w = u_0 / sqrt(xi), standard normal n and the angle tau(t) = arctan sqrt(ga
     y = cos(tau) w + sin(tau) n,        F* = sin(tau) w - cos(tau) n,
 
 which is the preconditioned denoising target (method of de Albuquerque and Pearson, 2024) without any cancellation.
-Replacing w by its posterior mean over a reference batch keeps the minimiser and lowers the variance of F*.
+Replacing w by its posterior mean over a reference batch keeps the minimiser and lowers the variance of F*. So does
+antithetic noise: examples that are neighbours in time share w and have opposite n. Where there is little noise, the
+network sees nearly the same point twice, and what n adds to the targets cancels.
 """
 
 from __future__ import annotations
@@ -24,15 +26,19 @@ def stratified_clock(n: int, generator: torch.Generator) -> Tensor:
     return (torch.arange(n) + torch.rand(n, generator=generator, dtype=torch.float64)) / n
 
 
-def noisy_pair(w: Tensor, angle: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def antithetic_twins(n: int) -> Tensor:
+    """The clean point of each of n examples: neighbours on the clock share one, 0, 0, 1, 1, and so on."""
+    return torch.arange(n) // 2
+
+
+def noisy_pair(w: Tensor, angle: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Noisy points y and plain targets F*, shape (n, D) each.
 
     Arguments:
         w: Data in the eigenbasis over sqrt(xi), shape (n, D).
         angle: tau for each example and direction, shape (n, D).
-        generator: Source of the noise, on the CPU: the same noise on every device.
+        noise: Standard normal n, shape (n, D).
     """
-    noise = torch.randn(w.shape, generator=generator, dtype=w.dtype).to(w.device)
     cos, sin = torch.cos(angle), torch.sin(angle)
     # A direction without noise has nothing to denoise: F = 0 there.
     target = torch.where(angle > 0, sin * w - cos * noise, 0.0)

@@ -45,7 +45,7 @@ def validation_loss(denoiser: NetworkDenoiser, w: Tensor, seed: int, size: int =
     rows = max(64, _BATCH_NUMBERS // points.shape[1])
     for part, times in zip(points.split(rows), clock.split(rows), strict=True):
         angle = time_angles(denoiser.schedule, times).to(part)
-        y, target = noisy_pair(part, angle, generator)
+        y, target = noisy_pair(part, angle, torch.randn(part.shape, generator=generator))
         predicted = denoiser.raw(y.to(denoiser.device), denoiser.schedule.time_at(times))
         total += (predicted.double().cpu() - target.double()).square().sum()
     return float(total / points.numel())
@@ -74,7 +74,8 @@ def excess_denoising_error(
     errors = []
     for index, t in enumerate(times):
         generator = torch.Generator().manual_seed(derive_seed("excess", seed, index))
-        y, _ = noisy_pair(w, schedule.angle(float(t)).expand_as(w), generator)
+        noise = torch.randn(w.shape, generator=generator, dtype=w.dtype)
+        y, _ = noisy_pair(w, schedule.angle(float(t)).expand_as(w), noise)
         difference = denoiser.raw(y, float(t)) - exact.raw(y, float(t))
         errors.append(float(difference.square().mean()))
     return np.array(errors)

@@ -26,6 +26,7 @@ from inflationary_flows.networks.presets import PRESETS
 from inflationary_flows.training.compute import Compute
 from inflationary_flows.training.examples import KeptExamples
 from inflationary_flows.training.fit import advance, draw_batch
+from inflationary_flows.training.optimiser import FlatAdamW, flat_weights
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.state import TrainingState
 
@@ -151,7 +152,10 @@ def _training_sides(
     ours = build_network(settings, dimension, 0).to(device).train()
     compute = Compute(ours)
     average = build_network(settings, dimension, 0).to(device)
-    state = TrainingState(ours, average, torch.optim.AdamW(ours.parameters(), 1e-4), compute.scaler)
+    optimiser_of_ours = FlatAdamW(ours, 1e-4)
+    state = TrainingState(
+        ours, average, optimiser_of_ours, compute.scaler, [optimiser_of_ours.weights], [flat_weights(average)]
+    )
     schedule, basis = schedule_of.schedule, schedule_of.basis
     denoiser = NetworkDenoiser(schedule, compute.module, basis, "ambient")
     examples = KeptExamples(torch.randn(4 * size, dimension).to(device))
