@@ -3,9 +3,6 @@
 from importlib import import_module
 
 from inflationary_flows.files.tables import merge_tables
-from inflationary_flows.plotting.labels import Labels
-from inflationary_flows.plotting.material import Material
-from inflationary_flows.plotting.style import save_figure
 from inflationary_flows.runtime.job import job
 
 # Params that say what is drawn; all others are those of the figures.
@@ -17,6 +14,11 @@ with job(snakemake):
     for key in params["tables"]:
         merge_tables(files.pop(f"table_{key}"), output[key])
     if params["pictures"]:
+        # Imported lazily: a job that only merges starts in a fraction of the time.
+        from inflationary_flows.plotting.labels import Labels
+        from inflationary_flows.plotting.material import Material
+        from inflationary_flows.plotting.style import save_figure
+
         module = import_module(f"inflationary_flows.experiments.{params['experiment']}.figure")
         material = Material.read(
             Labels.read(params["labels"]),

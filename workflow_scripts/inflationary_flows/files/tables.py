@@ -6,13 +6,15 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import atomic_write
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]], **keys: str | int) -> None:
@@ -23,6 +25,9 @@ def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]], 
         rows: Values by column name, in the order of columns.
         keys: Columns before those, such as data set, schedule and seed.
     """
+    # Imported lazily: merging needs no pandas.
+    import pandas as pd
+
     write_csv(path, pd.DataFrame([{**keys, **row} for row in rows]))
 
 

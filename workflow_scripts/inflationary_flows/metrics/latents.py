@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtri
 from sklearn.manifold import trustworthiness
 
 # Rows of the Gram matrix held at a time.
@@ -69,7 +69,7 @@ def measure_latents(whitened: np.ndarray, kept_dims: int) -> list[dict[str, Any]
             np.linalg.norm(covariance - np.eye(dimension)) / np.sqrt(dimension),
             np.sqrt((dimension + 1) / n),
         ),
-        "latent_skewness": (mardia_skewness(kept), 6 * chi2.ppf(0.95, freedom) / n),
+        "latent_skewness": (mardia_skewness(kept), 6 * chdtri(freedom, 0.05) / n),
         "latent_kurtosis": (mardia_kurtosis(kept), 1.0),
     }
     return [

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.weighting import weigh_pool
@@ -213,4 +213,4 @@ def _nominal_p_value(closer: np.ndarray, central: np.ndarray, levels: np.ndarray
     expected = np.einsum("ik,ij,jk->k", directions, nominal, directions)
     variances = np.where(variances > _CONSTANT, variances, expected)
     statistic = n * float((np.square(directions.T @ deviation) / variances).sum())
-    return float(stats.f.sf(statistic * (n - count) / (count * (n - 1)), count, n - count))
+    return float(fdtrc(count, n - count, statistic * (n - count) / (count * (n - 1))))

@@ -10,7 +10,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,10 +28,20 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY = "0.55"
 
-# More distinct labels than this are taken for a continuous quantity.
-MOST_CLASSES = 10
+# Colours of classes: ten of seaborn's palette "colorblind".
+CLASSES = (
+    *("#0173B2", "#DE8F05", "#029E73", "#D55E00", "#CC78BC"),
+    *("#CA9161", "#FBAFE4", "#949494", "#ECE133", "#56B4E9"),
+)
+# More distinct labels are taken for a continuous quantity.
+MOST_CLASSES = len(CLASSES)
 
+_INK = "0.15"
 _STYLE: Any = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
     "font.size": 7.5,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -69,7 +78,7 @@ _STYLE: Any = {
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Applies the style to everything that is drawn inside."""
-    with sns.axes_style("ticks"), mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE):
         yield
 
 
@@ -108,7 +117,7 @@ def label_colours(labels: np.ndarray) -> tuple[Colormap, tuple[float, float]]:
     if len(distinct) <= MOST_CLASSES and np.array_equal(distinct, np.round(distinct)):
         classes = int(high - low) + 1
         if classes <= MOST_CLASSES:
-            return ListedColormap(sns.color_palette("colorblind", classes)), (low - 0.5, high + 0.5)
+            return ListedColormap(CLASSES[:classes]), (low - 0.5, high + 0.5)
     return mpl.colormaps["viridis"], (low, high if high > low else low + 1.0)
 
 
@@ -131,7 +140,8 @@ def use_log_scale(axis: Axes, which: str, subs: Sequence[float] = (1.0,)) -> Non
 def despine(axes: Sequence[Axes]) -> None:
     """Removes the upper and right frame of panels."""
     for axis in axes:
-        sns.despine(ax=axis)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.spines[["bottom", "left"]].set_visible(True)
 
 
 def save_figure(figure: Figure, *paths: str | os.PathLike[str]) -> None:

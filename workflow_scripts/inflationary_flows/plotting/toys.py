@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure, FigureBase
-from scipy.spatial import cKDTree
 
 from inflationary_flows.plotting.style import (
     DOUBLE_COLUMN,
@@ -44,6 +43,9 @@ def best_azimuth(points: np.ndarray, labels: np.ndarray, elevation_degrees: int 
         labels: What is to stand apart: a number a point, shape (n,), or several, such as the points themselves.
         elevation_degrees: Degrees from above.
     """
+    # Imported lazily: figures of points in the plane need no view.
+    from scipy.spatial import cKDTree
+
     elevation = np.radians(elevation_degrees)
 
     def overlap(azimuth: int) -> float:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.mlab import GaussianKDE
 from matplotlib.patches import Ellipse
-from scipy.stats import rankdata
 
 from inflationary_flows.files.datasets import load_dataset
 from inflationary_flows.files.tensors import load_tensors
@@ -19,6 +19,11 @@ from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, GREY, desp
 
 _PAIRS = ((0, 1), (0, 2), (1, 2))
 _SHOWN = 600
+# Of densities: points of a side of the grid, and how far it goes beyond the draws, in deviations of the kernel.
+_GRID, _BEYOND = 100, 3
+# Shares of the draws outside of each contour, and its filling from the outermost to the innermost: shades of a blue.
+_OUTSIDE, _OUTLINED = (0.05, 0.25, 0.5, 0.75, 1.0), (0.05, 0.5)
+_SHADES = LinearSegmentedColormap.from_list("shades", ["#ABC9F1", "#54ADFB", "#0A90DF", "#3071A8", "#3B5470"])
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def draw_fig04(material: Material) -> Figure:
         limits = _limits([posterior.pooled for posterior in posteriors], truth)
         for row, (letter, posterior) in enumerate(zip("BCDEFGH", posteriors, strict=False), 1):
             for axis, (i, j) in zip(axes[row], _PAIRS, strict=True):
-                _draw_density(axis, posterior.pooled[:, [i, j]], COLOURS[0])
+                _draw_density(axis, posterior.pooled[:, [i, j]])
                 axis.plot(*posterior.pooled[:, [i, j]].mean(0), "o", color=COLOURS[0], label="posterior mean")
                 axis.plot(truth[i], truth[j], "*", color=COLOURS[1], ms=7, label="truth")
                 axis.set(xlim=limits[i], ylim=limits[j], xlabel=f"weight {i + 1}", ylabel=f"weight {j + 1}")
@@ -95,11 +100,21 @@ def _draw_schematic(axes: Sequence[Axes], observed: Mapping[str, np.ndarray]) ->
     axes[0].set(xlabel="latent 1 / its deviation", ylabel="latent 2 / its deviation")
 
 
-def _draw_density(axis: Axes, draws: np.ndarray, colour: str, filled: bool = True) -> None:
-    style = (
-        {"levels": [0.05, 0.25, 0.5, 0.75, 1.0], "alpha": 0.7} if filled else {"levels": [0.05, 0.5], "linewidths": 0.9}
-    )
-    sns.kdeplot(x=draws[:, 0], y=draws[:, 1], ax=axis, fill=filled, color=colour, bw_adjust=1.2, **style)
+def _draw_density(axis: Axes, draws: np.ndarray, outline: str | None = None) -> None:
+    """The density of draws, shape (n, 2), with a wide kernel: filled, or as lines of a colour."""
+    density = GaussianKDE(draws.T, lambda kernel: 1.2 * kernel.scotts_factor())
+    margin = _BEYOND * np.sqrt(np.diag(density.covariance))
+    grid = np.meshgrid(*np.linspace(draws.min(0) - margin, draws.max(0) + margin, _GRID).T)
+    values = density(np.stack([side.ravel() for side in grid]))
+    heights = np.sort(values)[::-1]
+    inside = np.cumsum(heights) / heights.sum()
+    shares = _OUTSIDE if outline is None else _OUTLINED
+    levels = heights[np.searchsorted(inside, 1 - np.array(shares)).clip(max=len(heights) - 1)]
+    values = values.reshape(grid[0].shape)
+    if outline is None:
+        axis.contourf(*grid, values, levels=levels, cmap=_SHADES, alpha=0.7)
+    else:
+        axis.contour(*grid, values, levels=levels, colors=[outline], linewidths=0.9)
 
 
 def _limits(draws: Sequence[np.ndarray], truth: Sequence[float]) -> list[tuple[float, float]]:
@@ -129,8 +144,8 @@ def draw_hmc_samplers(material: Material) -> Figure:
         for row, (left, right) in enumerate(zip(joint, collapsed, strict=True)):
             limits = _limits([left.pooled, right.pooled], truth)
             for axis, (i, j) in zip(axes[row], _PAIRS, strict=True):
-                _draw_density(axis, right.pooled[:, [i, j]], COLOURS[0])
-                _draw_density(axis, left.pooled[:, [i, j]], COLOURS[2], filled=False)
+                _draw_density(axis, right.pooled[:, [i, j]])
+                _draw_density(axis, left.pooled[:, [i, j]], outline=COLOURS[2])
                 axis.plot(truth[i], truth[j], "*", color=COLOURS[1], ms=7)
                 axis.set(xlim=limits[i], ylim=limits[j], xlabel=f"weight {i + 1}", ylabel=f"weight {j + 1}")
             axes[row][0].set_title(f"{left.label}, n = {n}", loc="left")
@@ -166,7 +181,7 @@ def draw_hmc_traces(material: Material) -> Figure:
         axes = figure.subplots(len(posteriors), 2, squeeze=False)
         for row, posterior in enumerate(posteriors):
             draws = posterior.weights[..., 0]
-            ranks = (rankdata(draws, method="ordinal") - 1).reshape(draws.shape)
+            ranks = draws.argsort(axis=None, kind="stable").argsort().reshape(draws.shape)
             trace, rank = axes[row]
             for k, chain in enumerate(draws):
                 colour = COLOURS[k % len(COLOURS)]

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
-from scipy.stats import gaussian_kde
+from matplotlib.mlab import GaussianKDE
 
 from inflationary_flows.files.datasets import load_dataset
 from inflationary_flows.plotting.material import Material
@@ -97,7 +97,7 @@ def _draw_posterior(axis: Axes, posterior: xr.Dataset, example: int, colour: str
 
 def _draw_contours(axis: Axes, points: np.ndarray, levels: np.ndarray, colour: str) -> None:
     """Contours of the smallest regions that hold the given shares of points, shape (n, 2)."""
-    density = gaussian_kde(points[:_KERNELS].T)
+    density = GaussianKDE(points[:_KERNELS].T)
     heights = np.quantile(density(points[:_KERNELS].T), sorted({1 - float(level) for level in levels}))
     low, high = np.quantile(points, [0.001, 0.999], axis=0)
     margin = 0.3 * (high - low)
