@@ -58,18 +58,18 @@ def changes_since(
         Values then and values now that differ, as text: none if the job would do the same.
     """
     then_and_now: tuple[set[str], set[str]] = (set(), set())
-    read = {input_of(file, repository)["path"] for file in inputs}
-    for output in outputs:
-        content = recorded_content(sidecar_of(input_of(output, repository)["path"]))
-        if not content:
-            continue
+    found = (recorded_content(sidecar_of(input_of(output, repository)["path"])) for output in outputs)
+    contents = [content for content in found if content]
+    # Nothing to compare with, as of all jobs before a first run.
+    read = {input_of(file, repository)["path"] for file in inputs} if contents else set()
+    for content in contents:
         known = {item["path"] for item in content["inputs"]}
-        found = [
+        changes = [
             *differences(content["params"], as_recorded(params, repository), ""),
             *(("input", path, NOTHING) for path in known - read),
             *(("input", NOTHING, path) for path in read - known),
         ]
-        for place, *values in found:
+        for place, *values in changes:
             for texts, value in zip(then_and_now, values, strict=True):
                 texts.add(f"{place} {value}")
     return then_and_now

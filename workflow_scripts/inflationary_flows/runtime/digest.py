@@ -14,9 +14,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
 import re
+import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +110,10 @@ def _walk_imports(path: Path, module: str, root: Path) -> Iterator[str]:
 
 def _named(tree: ast.Module, source: bytes) -> Iterator[ast.AST]:
     """Nodes that may name a module: statements alone, and a file's strings only if one looks like a name."""
-    nodes = _nodes(tree) if MAYBE_NAMED.search(source) else _statements(tree)
-    return (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom | ast.Constant))
+    for node in _nodes(tree) if MAYBE_NAMED.search(source) else _statements(tree):
+        named = isinstance(node, ast.Constant) and str(node.value).startswith((".", PACKAGE))
+        if named or isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
@@ -235,22 +242,45 @@ class _Stripper(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _parse(path: Path) -> tuple[ast.Module, bytes]:
-    # Bytes: Python knows of declared encodings and of byte order marks.
-    source = path.read_bytes()
-    return ast.parse(source, filename=str(path)), source
-
-
 @cache
 def _read(path: Path) -> tuple[list[ast.AST], str]:
-    """What may name modules in a file, and all that it does."""
-    tree, source = _parse(path)
-    # In this order: the transformer edits the tree in place.
-    return list(_named(tree, source)), ast.unparse(_Stripper(False).visit(tree))
+    """What may name modules in a file, and all that it does.
+
+    Both are kept beside the file, as Python keeps what it compiles: every start of the workflow reads all files.
+    """
+    source = path.read_bytes()
+    # What is kept holds for this content, and for how this module reads it.
+    key = hashlib.sha256(Path(__file__).read_bytes() + source).hexdigest()
+    kept = Path(cache_from_source(path)).with_suffix(".digest.json")
+    try:
+        known, named, text = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known, named, text = None, "", ""
+    if known != key:
+        # Bytes: Python knows of declared encodings and of byte order marks.
+        tree = ast.parse(source, filename=str(path))
+        named = "\n".join(map(ast.unparse, _named(tree, source)))
+        # Last: the transformer edits the tree in place.
+        text = ast.unparse(_Stripper(False).visit(tree))
+        _keep(kept, json.dumps([key, named, text]))
+    nodes = (node.value if isinstance(node, ast.Expr) else node for node in ast.parse(named).body)
+    return list(nodes), text
+
+
+def _keep(path: Path, text: str) -> None:
+    """Writes a file whole or not at all; the folder may be protected, or full."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @cache
 def _normalised(path: Path, drop_exports: bool) -> str:
     if not drop_exports:
         return _read(path)[1]
-    return ast.unparse(_Stripper(True).visit(_parse(path)[0]))
+    return ast.unparse(_Stripper(True).visit(ast.parse(path.read_bytes(), filename=str(path))))
