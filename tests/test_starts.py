@@ -73,6 +73,12 @@ def test_jobs_that_merge_load_no_torch_and_no_drawing() -> None:
     assert not {"pandas", "matplotlib"} & loaded_by(["plot.py"])["plot.py"]
 
 
+@pytest.mark.parametrize("source", ["train_network.py", "assemble_flow.py", "generate_images.py", "measure.py"])
+def test_jobs_that_run_networks_load_nothing_heavy_beside_torch(source: str) -> None:
+    modules = loaded_by([source])[source]
+    assert modules & {*HEAVY, "pandas", "scipy"} == {"torch"}
+
+
 @pytest.mark.parametrize("source", [*LIGHT, *MERGING])
 def test_nothing_heavy_hides_in_functions(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     allowed = {"arviz"} if source in MERGING else set()

@@ -4,7 +4,6 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.bases import load_basis
@@ -38,7 +37,7 @@ with job(snakemake) as log:
         given["mixture"] = exact_mixture(settings.pop("dataset"))
     if "published" in needs:
         settings.pop("published")
-        given["published"] = pd.read_csv(Path(snakemake.scriptdir).parent / "configs/paper_tables.csv")
+        files["published"] = str(Path(snakemake.scriptdir).parent / "configs/paper_tables.csv")
     if "log" in needs:
         given["log"] = log
 
@@ -55,6 +54,9 @@ with job(snakemake) as log:
 
     for name, paths in files.items():
         if name not in OWN and paths:
+            # Imported lazily: few experiments read tables.
+            import pandas as pd
+
             tables = map(pd.read_csv, [paths] if isinstance(paths, str) else paths)
             given[name] = pd.concat(tables, ignore_index=True)
 

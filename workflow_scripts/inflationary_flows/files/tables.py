@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,10 +27,10 @@ def write_rows(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]], 
         rows: Values by column name, in the order of columns.
         keys: Columns before those, such as data set, schedule and seed.
     """
-    # Imported lazily: merging needs no pandas.
-    import pandas as pd
-
-    write_csv(path, pd.DataFrame([{**keys, **row} for row in rows]))
+    whole = [{**keys, **row} for row in rows]
+    # A row may lack a column.
+    columns = dict.fromkeys(name for row in whole for name in row)
+    _write_columns(path, {name: _one_type([row.get(name) for row in whole]) for name in columns})
 
 
 def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
@@ -37,11 +39,22 @@ def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
     Floats are written with the fewest digits that give back the same float64 (up to 17); a missing
     value is an empty cell; lines end in a line feed.
     """
-    text = frame.copy()
-    for column in text.columns:
-        text[column] = [_cell(value) for value in frame[column]]
-    with atomic_write(path) as temporary:
-        text.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    _write_columns(path, {name: frame[name] for name in frame.columns})
+
+
+def _one_type(values: list[Any]) -> list[Any]:
+    """Values of a column as pandas would have them: integers become floats beside floats and where one is missing."""
+    kinds = {type(value) for value in values}
+    floating = any(issubclass(kind, float | np.floating | NoneType) for kind in kinds)
+    numeric = all(issubclass(kind, int | float | np.number | NoneType) and kind is not bool for kind in kinds)
+    return [value if value is None else float(value) for value in values] if floating and numeric else values
+
+
+def _write_columns(path: str | os.PathLike[str], columns: Mapping[str, Iterable[Any]]) -> None:
+    with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*(map(_cell, values) for values in columns.values()), strict=True))
 
 
 def _cell(value: Any) -> str:
