@@ -9,6 +9,8 @@ in the whitened latents y = z / latent_std, whose prior is N(0, I).  Gradients p
 from __future__ import annotations
 
 import copy
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from inflationary_flows.errors import DataError
+from inflationary_flows.inference.jets import JetField, supports_jets
 from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.flow import ADAPTIVE, Flow
 from inflationary_flows.mathematics.grids import TimeGrid
@@ -87,6 +90,9 @@ class Decoder:
         Returns:
             Whitened latents, shape (n, D), and derivatives, shape (n, D, D), float64.
         """
+        if self._jets and x.requires_grad and torch.is_grad_enabled():
+            result: tuple[Tensor, Tensor] = _Encoding.apply(x, self)
+            return result
         flow, dimension = self.flow, self.dimension
         y = flow.whiten_data(x).to(flow.dtype)
         matrix = torch.eye(dimension, dtype=flow.dtype).expand(len(y), -1, -1)
@@ -103,11 +109,48 @@ class Decoder:
         # dy(t_min)/dx: the whitening of the data is linear.
         return state[:, :dimension].double(), inner @ self._whitening
 
+    @cached_property
+    def _jets(self) -> JetField | None:
+        """The field of second derivatives, where there is one."""
+        denoiser = self.flow.denoiser
+        return JetField(denoiser, TimeGrid(self.flow.schedule, self.settings.grid)) if supports_jets(denoiser) else None
+
+    def encode_with_curvature(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Whitened latents with derivatives J_ij and H_ijk by the whitened data, which depend linearly on x.
+
+        Shapes (n, D), (n, D, D) and (n, D, D, D), without gradients; for perceptrons in few dimensions.
+        """
+        assert self._jets
+        start = self._jets.start(self.flow.whiten_data(x).to(self.flow.dtype))
+        solver = FIXED_STEP[self.settings.method]
+        jet, _ = solve(self._jets, start, 0.0, 1.0, solver=solver, steps=self.settings.steps)
+        y, jacobian, hessian = self._jets.split(jet.double())
+        return y, jacobian, hessian
+
     @torch.no_grad()
     def encode(self, x: Tensor | np.ndarray) -> Tensor:
         """Data, shape (n, D), to whitened latents, shape (n, D), by the same solver; no gradients."""
         y = self.flow.whiten_data(torch.as_tensor(x, dtype=torch.float64))
         return self.flow.carry(y, "inflate", self.settings)[0].double()
+
+
+class _Encoding(torch.autograd.Function):
+    """`Decoder.encode_with_jacobian` with the derivatives of its results from second derivatives, forwards."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, decoder: Decoder) -> tuple[Tensor, Tensor]:
+        """Latents and derivatives by the data."""
+        y, jacobian, hessian = decoder.encode_with_curvature(x)
+        ctx.save_for_backward(jacobian, hessian, decoder._whitening)
+        return y, jacobian @ decoder._whitening
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, by_y: Tensor, by_jacobian: Tensor) -> tuple[Tensor, None]:
+        """The chain rule."""
+        jacobian, hessian, whitening = ctx.saved_tensors
+        force = torch.einsum("nij,nijk->nk", by_jacobian @ whitening.T, hessian)
+        return (torch.einsum("ni,nij->nj", by_y, jacobian) + force) @ whitening, None
 
 
 class _Checkpointed(Denoiser):
