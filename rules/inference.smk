@@ -4,16 +4,12 @@ Needs results/flows; makes results/inference, and small tables of results/metric
 """
 
 HMC, SBC = SETTINGS["hmc"], SETTINGS["sbc"]
-CHAINS = range(HMC["chains"])
 OF_FLOW = "results/inference/{dataset}/{schedule}/seed{seed}/"
 TABLES = "results/metrics/{dataset}/{schedule}/seed{seed}/"
 SBC_RANKS = f"{OF_FLOW}sbc/batch{{batch}}.safetensors"
 
 
 wildcard_constraints:
-    sampler="joint|collapsed",
-    n=r"\d+",
-    chain=r"\d+",
     batch=r"\d+",
 
 
@@ -137,80 +133,73 @@ rule estimate_evidence:
 
 
 rule sample_joint:
-    """Runs one chain of NUTS over the weights and all latents."""
+    """Runs the chains of NUTS over the weights and all latents, side by side: a batch costs little more than a chain."""
     input:
         flow=FLOW,
         observations=f"{OF_FLOW}observations.safetensors",
         laplace=f"{OF_FLOW}laplace.safetensors",
     output:
-        chain=f"{OF_FLOW}joint_n{{n}}/chain{{chain}}.safetensors",
+        posterior=f"{OF_FLOW}joint_n{HMC['joint']['observations']}/posterior.nc",
     log:
-        "results/logs/sample_joint/{dataset}/{schedule}/seed{seed}/n{n}_chain{chain}.log",
+        "results/logs/sample_joint/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/sample_joint/{dataset}/{schedule}/seed{seed}/n{n}_chain{chain}.tsv"
+        "results/benchmarks/sample_joint/{dataset}/{schedule}/seed{seed}.tsv"
     group:
-        chain_group
+        chains_group
     conda:
         "../envs/inference.yaml"
     resources:
         **on_gpus(one_gpu_of),
         mem=growing(HMC["joint"]["mem"]),
-        runtime=growing_outside(chain_group, HMC["joint"]["runtime"]),
-        expected_seconds=expected(hours_of_chain),
+        runtime=growing_outside(chains_group, HMC["joint"]["runtime"]),
+        expected_seconds=expected(hours_of_chains),
         lane=1,
     params:
-        **only(HMC["joint"], "coordinates", "solver", "steps", "warmup", "draws"),
-        **only(HMC["joint"], "max_tree_depth", "target_acceptance", "adapt_mass"),
-        **only(HMC, "checkpointed", "seed"),
+        **only(HMC["joint"], "observations", "coordinates", "solver", "steps"),
+        **only(HMC["joint"], "warmup", "draws", "max_tree_depth"),
+        **only(HMC["joint"], "target_acceptance", "adapt_mass"),
+        **only(HMC, "chains", "checkpointed", "seed"),
         source=digest_of("sample_joint"),
     script:
         "../workflow_scripts/sample_joint.py"
 
 
 rule sample_collapsed:
-    """Runs the chains of NUTS over the weights alone: no flow, so that one job has time for all of them."""
+    """Runs the chains of NUTS over the weights alone, given as many observations as the joint sampler has, and more."""
     input:
         evidence=f"{OF_FLOW}evidence.safetensors",
     output:
-        chains=expand(
-            f"{OF_FLOW}collapsed_n{{n}}/chain{{chain}}.safetensors",
-            chain=CHAINS,
-            allow_missing=True,
-        ),
+        posteriors=[f"{OF_FLOW}collapsed_n{n}/posterior.nc" for n in COLLAPSED],
     log:
-        "results/logs/sample_collapsed/{dataset}/{schedule}/seed{seed}/n{n}.log",
+        "results/logs/sample_collapsed/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/sample_collapsed/{dataset}/{schedule}/seed{seed}/n{n}.tsv"
+        "results/benchmarks/sample_collapsed/{dataset}/{schedule}/seed{seed}.tsv"
     group:
         "measure"
     conda:
         "../envs/inference.yaml"
     resources:
-        **small("2GB", "1h", seconds=300),
+        **small("2GB", "1h"),
     params:
         **only(HMC["collapsed"], "warmup", "draws"),
         **only(HMC["collapsed"], "max_tree_depth", "target_acceptance"),
-        seed=HMC["seed"],
+        **only(HMC, "chains", "seed"),
+        observations=COLLAPSED,
         source=digest_of("sample_collapsed"),
     script:
         "../workflow_scripts/sample_collapsed.py"
 
 
-rule merge_chains:
-    """Joins the chains of one posterior and measures how well they agree. Never refuses: see summarise_weights."""
+rule diagnose_chains:
+    """Measures how well the chains of every posterior of a flow agree. Never refuses: see summarise_weights."""
     input:
-        chains=expand(
-            f"{OF_FLOW}{{sampler}}_n{{n}}/chain{{chain}}.safetensors",
-            chain=CHAINS,
-            allow_missing=True,
-        ),
+        posteriors=[f"{OF_FLOW}{posterior}/posterior.nc" for posterior in POSTERIORS],
     output:
-        posterior=f"{OF_FLOW}{{sampler}}_n{{n}}/posterior.nc",
-        table=f"{TABLES}{{sampler}}_n{{n}}/hmc_diagnostics.csv",
+        table=f"{TABLES}hmc_diagnostics.csv",
     log:
-        "results/logs/merge_chains/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.log",
+        "results/logs/diagnose_chains/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/merge_chains/{dataset}/{schedule}/seed{seed}/{sampler}_n{n}.tsv"
+        "results/benchmarks/diagnose_chains/{dataset}/{schedule}/seed{seed}.tsv"
     group:
         "report"
     conda:
@@ -218,20 +207,17 @@ rule merge_chains:
     resources:
         **small("2GB", "15m"),
     params:
+        posteriors=POSTERIORS,
         gate=HMC["gate"],
-        source=digest_of("merge_chains"),
+        source=digest_of("diagnose_chains"),
     script:
-        "../workflow_scripts/merge_chains.py"
+        "../workflow_scripts/diagnose_chains.py"
 
 
 rule summarise_weights:
     """Reports the posteriors of the weights of a flow, if their chains have passed the gate."""
     input:
-        posteriors=expand(
-            f"{OF_FLOW}{{posterior}}/posterior.nc",
-            posterior=POSTERIORS,
-            allow_missing=True,
-        ),
+        posteriors=[f"{OF_FLOW}{posterior}/posterior.nc" for posterior in POSTERIORS],
     output:
         table=f"{TABLES}hmc_weights.csv",
     log:

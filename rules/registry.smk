@@ -20,6 +20,9 @@ MEASURED = [
 ON_DEMAND = [one for one in EXPERIMENTS if one.measurement and one.stage is None]
 TRAINED = layout.trained_flows(STUDY)
 POSTERIORS = posteriors(STUDY)
+COLLAPSED = [
+    int(name.split("_n")[1]) for name in POSTERIORS if name.startswith("collapsed")
+]
 PICTURES_OF = {
     one.name: [shown for shown in layout.pictures_of(STUDY, one) if not shown.wildcards]
     for one in EXPERIMENTS

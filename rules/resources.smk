@@ -25,8 +25,8 @@ from inflationary_flows.runtime.host import limit_of_gpus
 PROCESS_GB, GPU_PROCESS_GB = 2.0, 5.0
 # Seconds of a job that does next to nothing: it starts and imports (results/benchmarks of config.yaml).
 MOMENT = 10
-# Seconds that a gradient of the joint density takes for one observation, and gradients of a trajectory.
-GRADIENT_SECONDS, GRADIENTS = 1.4 / 2000, 40
+# Seconds that a gradient of the joint density takes, and each of its points. Trajectories grow with the dimension.
+GRADIENT_SECONDS, POINT_SECONDS = 0.025, 0.001
 # Seconds that a posterior of a replicate takes for one observation and particle.
 REPLICATE_SECONDS = 98 / 2000 / 128
 # Seconds of an image on a CPU whose features Inception reads, and elsewhere: on a GPU, or by small extractors.
@@ -206,11 +206,12 @@ def measuring_group(wildcards):
 # Inference: chains and replicates.
 
 
-def hours_of_chain(wildcards):
-    """Hours that a chain over so many latents takes on one core."""
-    joint = SETTINGS["hmc"]["joint"]
-    trajectories = (joint["warmup"] + joint["draws"]) * GRADIENTS
-    return trajectories * GRADIENT_SECONDS * joint["observations"] / 3600
+def hours_of_chains(wildcards):
+    """Hours that the chains of a flow over so many latents take on one core."""
+    joint, chains = SETTINGS["hmc"]["joint"], SETTINGS["hmc"]["chains"]
+    gradients = (joint["warmup"] + joint["draws"]) * 4.5 * joint["observations"] ** 0.25
+    seconds = GRADIENT_SECONDS + POINT_SECONDS * chains * joint["observations"]
+    return gradients * seconds / 3600
 
 
 def hours_of_replicates(wildcards):
@@ -230,7 +231,7 @@ def measuring_if_short(hours_of):
     return group
 
 
-chain_group = measuring_if_short(hours_of_chain)
+chains_group = measuring_if_short(hours_of_chains)
 replicates_group = measuring_if_short(hours_of_replicates)
 
 # Images: generation, round trips, and features.

@@ -11,7 +11,8 @@ import xarray as xr
 from scipy.stats import norm, rankdata
 
 from inflationary_flows.errors import InferenceError
-from inflationary_flows.inference.diagnostics import check_gate, diagnose, posterior_dataset, summarise_weights
+from inflationary_flows.inference.chains import Chain, posterior_dataset
+from inflationary_flows.inference.diagnostics import check_gate, diagnose, summarise_weights
 
 CHAINS, DRAWS = 4, 1000
 GATE = {"rhat": 1.01, "ess": 400.0, "bfmi": 0.3, "divergences": 0.0}
@@ -35,6 +36,14 @@ def good_chains(draws: int = DRAWS) -> list[dict[str, np.ndarray]]:
     ]
 
 
+def joined(chains: list[dict[str, np.ndarray]]) -> xr.Dataset:
+    drawn = {name: [chain[name] for chain in chains] for name in ("weights", "latents") if name in chains[0]}
+    statistics = [{name: values for name, values in chain.items() if name not in drawn} for chain in chains]
+    return posterior_dataset(
+        [Chain(draws=weights, **rest) for weights, rest in zip(drawn["weights"], statistics, strict=True)], **drawn
+    )
+
+
 def faulty_chains(fault: str) -> list[dict[str, np.ndarray]]:
     """Good chains with one fault."""
     chains, rng = good_chains(), np.random.default_rng(1)
@@ -54,7 +63,7 @@ def faulty_chains(fault: str) -> list[dict[str, np.ndarray]]:
 
 
 def rows_of(chains: list[dict[str, np.ndarray]], **gate: float) -> dict[str, dict[str, Any]]:
-    return {row["quantity"]: row for row in diagnose(posterior_dataset(chains), GATE | gate)}
+    return {row["quantity"]: row for row in diagnose(joined(chains), GATE | gate)}
 
 
 def split_rhat(draws: np.ndarray) -> float:
@@ -77,7 +86,7 @@ def rank_rhat(draws: np.ndarray) -> float:
 
 
 def test_chains_of_a_perfect_sampler_pass():
-    rows = diagnose(posterior_dataset(good_chains()), GATE)
+    rows = diagnose(joined(good_chains()), GATE)
     assert all(row["passed"] for row in rows)
     check_gate(rows, "collapsed posterior")
 
@@ -123,7 +132,7 @@ def test_a_bound_that_is_missed_is_told_with_the_value(quantity, change, bound):
 
 
 def test_the_first_failure_is_told():
-    rows = diagnose(posterior_dataset(faulty_chains("energies that wander")), GATE | {"divergences": -1.0})
+    rows = diagnose(joined(faulty_chains("energies that wander")), GATE | {"divergences": -1.0})
     with pytest.raises(InferenceError, match="divergences"):
         check_gate(rows, "posterior")
 
@@ -194,7 +203,7 @@ def test_a_posterior_without_latents_needs_none():
 
 
 class TestSummary:
-    posterior: xr.Dataset = posterior_dataset(good_chains())
+    posterior: xr.Dataset = joined(good_chains())
 
     def test_describes_the_dirichlet_that_was_drawn(self):
         rows = summarise_weights(self.posterior, [4 / 9, 3 / 9, 2 / 9])
@@ -220,7 +229,7 @@ class TestSummary:
 class TestJoining:
     def test_chains_keep_their_order_and_values(self):
         chains = good_chains(10)
-        posterior = posterior_dataset(chains)
+        posterior = joined(chains)
         assert posterior.sizes == {"chain": 4, "draw": 10, "component": 3, "observation": 5, "coordinate": 2}
         for index, chain in enumerate(chains):
             for name, values in chain.items():
@@ -228,8 +237,8 @@ class TestJoining:
 
     def test_one_chain_is_refused(self):
         with pytest.raises(InferenceError, match="at least 2"):
-            posterior_dataset(good_chains()[:1])
+            joined(good_chains()[:1])
 
     def test_chains_of_different_lengths_are_refused(self):
         with pytest.raises(InferenceError, match=r"same number of draws, got \[10, 20\]"):
-            posterior_dataset([*good_chains(20)[:1], *good_chains(10)[:1]])
+            joined([*good_chains(20)[:1], *good_chains(10)[:1]])

@@ -25,7 +25,6 @@ DISTRIBUTIONS = {
     "igl": "libigl",
     "mpl_toolkits": "matplotlib",
     "ot": "POT",
-    "pyro": "pyro-ppl",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "PyYAML",

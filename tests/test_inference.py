@@ -18,7 +18,7 @@ from torch.distributions import Dirichlet, MultivariateNormal, Normal
 from inflationary_flows.errors import DataError, InferenceError
 from inflationary_flows.experiments.hmc.convergence import measure_convergence
 from inflationary_flows.experiments.sbc.replicates import WeightRanks, rank_weights
-from inflationary_flows.inference import joint, weighting
+from inflationary_flows.inference import joint, nuts, weighting
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import (
     PARETO_K_LIMIT,
@@ -123,7 +123,7 @@ def assert_moments(draws: np.ndarray, mean: Any, covariance: Any, precision: flo
 
 
 def sampled(density: Callable, draws: int = 250, **options: Any) -> Chain:
-    return run_nuts(density, density.start(1), warmup=60, draws=draws, seed=1, **options)
+    return run_nuts(density, density.start(1)[None], seeds=[1], warmup=60, draws=draws, **options)[0]
 
 
 def sampled_weights(posterior: CollapsedPosterior) -> np.ndarray:
@@ -250,7 +250,13 @@ class GaussianTarget:
     factor = torch.tensor([[1.0, 0.0, 0.0], [0.8, 0.5, 0.0], [-0.1, 0.02, 0.05]], dtype=torch.float64)
 
     def __call__(self, theta: Tensor) -> Tensor:
-        return -torch.linalg.solve_triangular(self.factor, (theta - self.mean)[:, None], upper=False).square().sum() / 2
+        # Row by row, in an order of its own: no batch rounds differently.
+        first, second, third = (theta - self.mean).unbind(-1)
+        (a, _, _), (b, c, _), (d, e, f) = self.factor.tolist()
+        x = first / a
+        y = (second - b * x) / c
+        z = (third - d * x - e * y) / f
+        return -(x * x + y * y + z * z) / 2
 
     def start(self, seed: int) -> Tensor:
         return self.mean + 2 * self.factor @ normal(3, seed=seed)
@@ -289,30 +295,99 @@ class TestNuts:
 
     def test_a_wall_makes_trajectories_diverge(self):
         def wall(theta: Tensor) -> Tensor:
-            return -theta.square().sum() / 2 - 1e8 * torch.relu(theta[0] - 1).square()
+            return -theta.square().sum(1) / 2 - 1e8 * torch.relu(theta[:, 0] - 1).square()
 
-        chain = run_nuts(wall, torch.zeros(2), warmup=50, draws=200, seed=0)
+        (chain,) = run_nuts(wall, torch.zeros(1, 2), seeds=[0], warmup=50, draws=200)
         assert chain.diverging.any()
         assert chain.draws[:, 0].max() < 1.01
 
     def test_a_seed_fixes_every_byte_and_leaves_the_global_stream_alone(self):
         state = torch.get_rng_state()
         once, again, other = (
-            run_nuts(GaussianTarget(), GaussianTarget.mean, warmup=20, draws=20, seed=s) for s in (5, 5, 6)
+            run_nuts(GaussianTarget(), GaussianTarget.mean[None], seeds=[s], warmup=20, draws=20)[0] for s in (5, 5, 6)
         )
         assert torch.equal(torch.get_rng_state(), state)
         for name, values in vars(once).items():
             assert np.array_equal(getattr(again, name), values)
         assert not np.array_equal(once.draws, other.draws)
 
+    def test_chains_side_by_side_are_those_of_each_alone(self):
+        """Byte by byte, for a density whose rows do not round differently in a batch."""
+        target, seeds = GaussianTarget(), [3, 4, 5]
+        starts = torch.stack([target.start(seed) for seed in seeds])
+        together = run_nuts(target, starts, seeds=seeds, warmup=30, draws=30)
+        for chain, start, seed in zip(together, starts, seeds, strict=True):
+            (alone,) = run_nuts(target, start[None], seeds=[seed], warmup=30, draws=30)
+            for name, values in vars(alone).items():
+                assert np.array_equal(getattr(chain, name), values), name
+        assert len({chain.leapfrogs for chain in together}) > 1, "chains of one length prove little"
+
+    def test_chains_that_are_still_running_are_evaluated_together(self):
+        sizes, target = [], GaussianTarget()
+
+        def density(theta: Tensor) -> Tensor:
+            sizes.append(len(theta))
+            return target(theta)
+
+        chains = run_nuts(
+            density, torch.stack([target.start(seed) for seed in range(4)]), seeds=range(4), warmup=20, draws=20
+        )
+        # One evaluation at the start, and one a leapfrog step.
+        spent = sorted(1 + chain.leapfrogs for chain in chains)
+        assert sizes == sorted(sizes, reverse=True)
+        assert (len(sizes), sum(sizes)) == (spent[-1], sum(spent))
+
+    @pytest.mark.parametrize("fault", ["gradients of the neighbour", "gradients of the wrong sign"])
+    def test_impostors_are_seen(self, fault):
+        """Steps along a wrong force are accepted less often: energies are those of the density."""
+
+        def swapped(theta: Tensor) -> Tensor:
+            value = GaussianTarget()(theta)
+            other = GaussianTarget()(theta.roll(1, 0)) if fault == "gradients of the neighbour" else -value
+            return value.detach() + other - other.detach()
+
+        starts = torch.stack([GaussianTarget().start(seed) for seed in range(3)])
+        right, wrong = (
+            np.mean([chain.step_size for chain in run_nuts(density, starts, seeds=range(3), warmup=60, draws=5)])
+            for density in (GaussianTarget(), swapped)
+        )
+        assert wrong < right / 3
+
+    def test_what_a_density_raises_ends_all_chains(self):
+        def broken(theta: Tensor) -> Tensor:
+            raise ZeroDivisionError("a fault in the density")
+
+        with pytest.raises(ZeroDivisionError, match="a fault in the density"):
+            run_nuts(broken, torch.zeros(3, 2), seeds=range(3), warmup=1, draws=1)
+
+    def test_each_chain_has_its_start(self):
+        with pytest.raises(InferenceError, match=r"shape \(2, dim\)"):
+            run_nuts(GaussianTarget(), torch.zeros(3, 3), seeds=[0, 1], warmup=1, draws=1)
+
+    def test_scales_are_learned_from_draws_between_buffers(self):
+        assert nuts._windows(300) == [75, 100, 150, 250]
+        assert nuts._windows(60) == [9, 54]
+        assert nuts._windows(19) == []
+        positions = normal(500, 2).numpy() * [3.0, 0.1]
+        np.testing.assert_allclose(nuts._scales(positions), [3.0, 0.1], rtol=0.1)
+        narrow = run_nuts(
+            lambda theta: -(theta / torch.tensor([1.0, 1e-3])).square().sum(1) / 2,
+            torch.zeros(1, 2, dtype=torch.float64),
+            seeds=[0],
+            warmup=200,
+            draws=20,
+        )
+        assert narrow[0].tree_depth.mean() < 4
+
     def test_a_start_without_density_is_refused(self):
-        with pytest.raises(InferenceError, match="finite log density"):
-            run_nuts(lambda theta: theta.log().sum(), -torch.ones(2), warmup=1, draws=1, seed=0)
+        starts = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]])
+        with pytest.raises(InferenceError, match="start of chain 1: expected a finite log density"):
+            run_nuts(lambda theta: theta.log().sum(1), starts, seeds=[0, 1, 2], warmup=1, draws=1)
 
     @pytest.mark.parametrize("length", [{"warmup": 0, "draws": 5}, {"warmup": 5, "draws": 0}])
     def test_no_iterations_are_refused(self, length):
         with pytest.raises(InferenceError, match="integer >= 1"):
-            run_nuts(GaussianTarget(), GaussianTarget.mean, seed=0, **length)
+            run_nuts(GaussianTarget(), GaussianTarget.mean[None], seeds=[0], **length)
 
 
 class TestWeighedPool:

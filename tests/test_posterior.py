@@ -12,16 +12,16 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from inflationary_flows.artifacts.chains import load_chain, save_chain
 from inflationary_flows.artifacts.evidence import load_evidence, save_evidence
 from inflationary_flows.artifacts.laplace import load_laplace, save_laplace
 from inflationary_flows.artifacts.observations import ObservedMixture, load_observations, save_observations
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.datasets import load_dataset, save_dataset
-from inflationary_flows.inference.chains import Chain
+from inflationary_flows.inference import decoder as decoder_module
+from inflationary_flows.inference.chains import Chain, posterior_dataset
 from inflationary_flows.inference.collapsed import CollapsedPosterior, ComponentEvidence
 from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.inference.diagnostics import posterior_dataset
+from inflationary_flows.inference.jets import supports_jets
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
@@ -58,6 +58,19 @@ def network_denoiser(space: str = "eigen", dtype: torch.dtype = torch.float64) -
 def slopes(function: Any, at: Tensor, step: float = 1e-5) -> Tensor:
     """Central differences of a scalar function of a vector."""
     return torch.stack([(function(at + e) - function(at - e)) / (2 * step) for e in step * torch.eye(len(at)).double()])
+
+
+def gradient_of(function: Any, at: Tensor) -> Tensor:
+    leaf = at.clone().requires_grad_()
+    return torch.autograd.grad(function(leaf).sum(), leaf)[0]
+
+
+def assert_rows_are_alone(density: Any, rows: Tensor) -> None:
+    """Log density and gradient of each row are those of the row by itself, whatever the batch holds."""
+    torch.testing.assert_close(density(rows), torch.stack([density(row) for row in rows]))
+    together = gradient_of(density, rows)
+    torch.testing.assert_close(together, torch.stack([gradient_of(density, row) for row in rows]))
+    assert torch.unique(together, dim=0).shape == rows.shape
 
 
 class TestUncertaintyOfAPoint:
@@ -225,6 +238,55 @@ class TestEncodingWithDerivatives:
         np.testing.assert_allclose(log_density.detach(), expected, atol=1e-3)
 
 
+class TestSecondDerivatives:
+    """Of a perceptron's flow in few dimensions, against autograd through forward tangents."""
+
+    def flow(self, dimension: int, dtype: torch.dtype = torch.float64) -> Flow:
+        basis = Eigenbasis.fit(
+            mixture_data(dimension=dimension)[0] @ np.diag([2.0, 1.0, 0.5][:dimension]),
+            scale=np.arange(1.0, 1 + dimension),
+        )
+        network = build_network({"kind": "mlp", "width": 24, "blocks": 2, "frequencies": 8}, dimension, seed=1)
+        for index, parameter in enumerate(network.parameters()):
+            torch.nn.init.normal_(parameter, std=0.2, generator=torch.Generator().manual_seed(index))
+        network.to(dtype).requires_grad_(False)
+        return Flow(NetworkDenoiser(make_schedule(basis.eigenvalues, **PRP), network, basis, "eigen"), basis)
+
+    @pytest.mark.parametrize("dimension", [2, 3])
+    @pytest.mark.parametrize("solver", ["heun", "adams_bashforth4"])
+    def test_give_the_same_results_and_gradients(self, monkeypatch, dimension, solver):
+        flow, weights = self.flow(dimension), normal(5, dimension, 1 + dimension, seed=2)
+        x = normal(5, dimension)
+
+        def read(points: Tensor) -> Tensor:
+            y, jacobian = Decoder(flow, solver=solver, steps=5).encode_with_jacobian(points)
+            assert (type(jacobian.grad_fn).__name__ == "_EncodingBackward") == forwards
+            return (weights * torch.cat([y[..., None], jacobian], 2)).sum()
+
+        forwards = True
+        leaf = x.clone().requires_grad_()
+        value, gradient = read(leaf), gradient_of(read, x)
+        forwards = False
+        monkeypatch.setattr(decoder_module, "supports_jets", lambda denoiser: False)
+        torch.testing.assert_close(value, read(leaf), rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(gradient, gradient_of(read, x), rtol=1e-9, atol=1e-9)
+
+    def test_of_a_network_in_single_precision_are_as_precise_as_it(self):
+        def log_volume(decoder: Decoder) -> Any:
+            return lambda points: torch.linalg.slogdet(decoder.encode_with_jacobian(points)[1]).logabsdet
+
+        flows = (self.flow(2, dtype) for dtype in (torch.float32, torch.float64))
+        results = [gradient_of(log_volume(Decoder(flow, solver="heun", steps=5)), normal(5, 2)) for flow in flows]
+        torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
+
+    def test_are_not_taken_where_they_do_not_pay_or_are_not_known(self):
+        flow = self.flow(2)
+        assert supports_jets(flow.denoiser)
+        assert not supports_jets(network_denoiser("ambient"))
+        assert not supports_jets(mixture_flow(PRP)[0].denoiser)
+        assert Decoder(flow, checkpointed=True)._jets is None
+
+
 class TestGradientsOfLogDensities:
     @pytest.mark.parametrize("coordinates", COORDINATES)
     @pytest.mark.parametrize("checkpointed", [False, True], ids=["remembered", "checkpointed"])
@@ -237,6 +299,17 @@ class TestGradientsOfLogDensities:
         leaf = theta.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(posterior(leaf), leaf)
         torch.testing.assert_close(gradient, slopes(posterior, theta), rtol=1e-5, atol=1e-5)
+
+    @pytest.mark.parametrize("coordinates", COORDINATES)
+    def test_of_many_chains_are_those_of_each(self, coordinates):
+        decoder = Decoder(mixture_flow(PRP)[0], solver="heun", steps=4)
+        made = observe(decoder, PAIR, 2, 0.5, seed=1)
+        posterior = JointPosterior(decoder, PAIR, made.x, 0.5, fit_laplace(decoder, made.x, 0.5), coordinates)
+        assert_rows_are_alone(posterior, posterior.starts([1, 2, 3]))
+
+    def test_of_many_collapsed_chains_are_those_of_each(self):
+        posterior = CollapsedPosterior(3 * normal(2, 6, 3))
+        assert_rows_are_alone(posterior, posterior.starts([1, 2, 3]))
 
     def test_of_the_collapsed_posterior_are_its_slopes(self):
         posterior = CollapsedPosterior(3 * normal(2, 6, 3))
@@ -307,20 +380,6 @@ class TestFiles:
         with pytest.raises(ArtifactError, match="at least 6 observations, got 5"):
             load_evidence(tmp_path / "evidence.safetensors", 6)
 
-    def chain(self) -> Chain:
-        return Chain(
-            normal(9, 4).numpy(), np.arange(9) == 3, np.arange(9.0), np.full(9, 2), np.linspace(0, 1, 9), 0.25, 123
-        )
-
-    def test_chains_return_as_they_were_and_can_be_joined(self, tmp_path):
-        chain, weights = self.chain(), np.full((9, 2), 0.5)
-        save_chain(tmp_path / "chain.safetensors", chain, weights=weights)
-        loaded = load_chain(tmp_path / "chain.safetensors")
-        assert np.array_equal(loaded["weights"], weights)
-        for name in ("diverging", "energy", "tree_depth", "acceptance", "step_size", "leapfrogs"):
-            assert np.array_equal(loaded[name], getattr(chain, name))
-        assert posterior_dataset([loaded, loaded])["diverging"].values.sum() == 2
-
     def test_equal_contents_are_equal_files(self, tmp_path, flow_file):
         paths = [tmp_path / name for name in ("a", "b")]
         for path in paths:
@@ -329,17 +388,15 @@ class TestFiles:
 
     def test_one_kind_of_file_is_not_taken_for_another(self, tmp_path, flow_file):
         save_observations(tmp_path / "file", self.observed, flow_file)
-        for load in (load_evidence, load_chain):
-            with pytest.raises(ArtifactError, match="kind 'observations'"):
-                load(tmp_path / "file")
+        with pytest.raises(ArtifactError, match="kind 'observations'"):
+            load_evidence(tmp_path / "file")
 
 
 class TestDatasets:
     def dataset(self):
         rng = np.random.default_rng(0)
-        chain = {name: rng.random(6) for name in ("energy", "acceptance")}
-        chain |= {"weights": rng.dirichlet(np.ones(3), 6), "diverging": np.arange(6) == 2, "tree_depth": np.arange(6)}
-        return posterior_dataset([chain | {"step_size": np.array(0.5), "leapfrogs": np.array(7)}] * 2)
+        chain = Chain(rng.random((6, 4)), np.arange(6) == 2, rng.random(6), np.arange(6), rng.random(6), 0.5, 7)
+        return posterior_dataset([chain] * 2, weights=[rng.dirichlet(np.ones(3), 6) for _ in range(2)])
 
     def test_returns_as_it_was_also_to_arviz(self, tmp_path):
         path, dataset = tmp_path / "posterior.nc", self.dataset()

@@ -671,13 +671,13 @@ def test_posterior_that_fails_the_gate_is_refused_and_its_chains_kept(finished_c
     def edit(content: dict[str, Any]) -> None:
         content["experiments"]["hmc"]["gate"]["rhat"] = 1.0000001
 
-    chains = digests(finished_copy, "inference/**/chain*.safetensors")
+    chains = digests(finished_copy, "inference/**/posterior.nc")
     outcome = run_workflow(finished_copy, "results/tables/hmc_weights.csv", "--keep-going", config=edited_config(edit))
     assert outcome.code == 1
     assert "rhat_weight" in outcome.text
     assert "expected at most 1" in outcome.text
     assert "draws" in outcome.text
-    assert digests(finished_copy, "inference/**/chain*.safetensors") == chains
+    assert digests(finished_copy, "inference/**/posterior.nc") == chains
     diagnostics = pd.concat(map(pd.read_csv, (finished_copy / "results/metrics").rglob("hmc_diagnostics.csv")))
     assert not diagnostics.passed.all()
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import xarray as xr
+
+from inflationary_flows.errors import InferenceError
+
+# Axes of what is drawn, after chain and draw.
+_AXES = {"weights": ("component",), "latents": ("observation", "coordinate")}
 
 
 @dataclass(frozen=True)
@@ -28,3 +36,32 @@ class Chain:
     acceptance: np.ndarray
     step_size: float
     leapfrogs: int
+
+
+def posterior_dataset(chains: Sequence[Chain], **draws: Sequence[np.ndarray]) -> xr.Dataset:
+    """Joins chains to one data set.
+
+    Arguments:
+        chains: The chains.
+        draws: For each of them weights, shape (draws, K), and latents, shape (draws, n, D), if they are sampled.
+
+    Returns:
+        Variables with dimensions chain, draw, component, observation, coordinate.
+
+    Raises:
+        InferenceError: if there are fewer than two chains, or chains of different lengths.
+    """
+    if len(chains) < 2:
+        raise InferenceError("chains", "at least 2", str(len(chains)), "one chain cannot show that it has converged")
+    lengths = {len(chain.draws) for chain in chains}
+    if len(lengths) > 1:
+        raise InferenceError("chains", "the same number of draws", str(sorted(lengths)), "run all of them again")
+    variables: dict[str, Any] = {
+        name: (("chain", "draw", *_AXES[name]), np.stack(values)) for name, values in draws.items()
+    }
+    for axes, names in (
+        (("chain", "draw"), ("diverging", "energy", "tree_depth", "acceptance")),
+        (("chain",), ("step_size", "leapfrogs")),
+    ):
+        variables |= {name: (axes, np.stack([getattr(chain, name) for chain in chains])) for name in names}
+    return xr.Dataset(variables, {"chain": range(len(chains)), "draw": range(lengths.pop())})

@@ -16,6 +16,7 @@ Cost: n times `particles` integrations without gradients, once; each draw of the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,11 +190,11 @@ class CollapsedPosterior:
         return self.simplex.weights(v).numpy()
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Log density of the coordinates, up to a constant, summed over replicates."""
-        v = theta.view(len(self.log_evidence), -1)
+        """Log densities, shape (..., size) to (...), of the coordinates, up to a constant, summed over replicates."""
+        v = theta.unflatten(-1, (len(self.log_evidence), -1))
         weights = self.simplex.weights(v)
-        likelihood = torch.einsum("rnk,rk->rn", self._relative, weights).log().sum()
-        return self.simplex.log_prior(v, weights).sum() + likelihood
+        likelihood = torch.einsum("rnk,...rk->...rn", self._relative, weights).log().sum((-2, -1))
+        return self.simplex.log_prior(v, weights).sum(-1) + likelihood
 
     def start(self, seed: int) -> Tensor:
         """An over-dispersed first position: weights from their prior."""
@@ -201,3 +202,7 @@ class CollapsedPosterior:
         shape = (len(self.log_evidence), self.simplex.components)
         exponentials = torch.empty(shape, dtype=torch.float64).exponential_(generator=generator)
         return self.simplex.coordinates(exponentials / exponentials.sum(1, keepdim=True)).flatten()
+
+    def starts(self, seeds: Sequence[int]) -> Tensor:
+        """First positions of chains, shape (chains, size)."""
+        return torch.stack([self.start(seed) for seed in seeds])

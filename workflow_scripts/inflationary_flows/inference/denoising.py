@@ -77,19 +77,18 @@ def sample_clean_posterior(
     whitening = fit_laplace(decoder, observed[None], noise_std)
 
     def log_density(eta: Tensor) -> Tensor:
-        y = whitening.to_latents(eta[None])
-        return gaussian_log_likelihood(decoder(y), observed, noise_std).sum() - y.square().sum() / 2
+        y = whitening.to_latents(eta[:, None])[:, 0]
+        return gaussian_log_likelihood(decoder(y), observed, noise_std) - y.square().sum(1) / 2
 
-    runs = []
-    for number in range(chains):
-        chain_seed = derive_seed("clean point", seed, number)
-        random = np.random.default_rng(derive_seed("clean point start", seed, number))
-        start = torch.from_numpy(random.standard_normal(decoder.dimension))
-        runs.append(
-            run_nuts(
-                log_density, start, warmup=warmup, draws=draws, seed=chain_seed, target_acceptance=target_acceptance
-            )
-        )
+    streams = [np.random.default_rng(derive_seed("clean point start", seed, number)) for number in range(chains)]
+    runs = run_nuts(
+        log_density,
+        torch.from_numpy(np.stack([random.standard_normal(decoder.dimension) for random in streams])),
+        seeds=[derive_seed("clean point", seed, number) for number in range(chains)],
+        warmup=warmup,
+        draws=draws,
+        target_acceptance=target_acceptance,
+    )
     eta = torch.from_numpy(np.stack([run.draws for run in runs]))
     with torch.no_grad():
         y = whitening.to_latents(eta[:, :, None])[:, :, 0]

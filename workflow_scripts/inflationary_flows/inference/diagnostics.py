@@ -15,8 +15,6 @@ import xarray as xr
 
 from inflationary_flows.errors import InferenceError
 
-_STATISTICS = ("diverging", "energy", "tree_depth", "acceptance")
-
 # Hint for a failed quantity, by the beginning of its name.
 _REMEDIES = {
     "rhat": "run longer chains (draws, warmup), or look at the traces for one that is stuck",
@@ -24,37 +22,6 @@ _REMEDIES = {
     "divergences": "raise target_acceptance, or take more solver steps",
     "bfmi": "run a longer warmup; a low BFMI says that energies are explored too slowly",
 }
-
-
-def posterior_dataset(chains: Sequence[Mapping[str, np.ndarray]]) -> xr.Dataset:
-    """Joins chains to one data set.
-
-    Arguments:
-        chains: Arrays by name: weights (draws, K), latents (draws, n, D) if sampled, diverging, energy, tree_depth,
-            acceptance (draws,), step_size and leapfrogs.
-
-    Returns:
-        Variables with dimensions chain, draw, component, observation, coordinate.
-
-    Raises:
-        InferenceError: if there are fewer than two chains, or chains of different lengths.
-    """
-    if len(chains) < 2:
-        raise InferenceError("chains", "at least 2", str(len(chains)), "one chain cannot show that it has converged")
-    lengths = {len(chain["weights"]) for chain in chains}
-    if len(lengths) > 1:
-        raise InferenceError("chains", "the same number of draws", str(sorted(lengths)), "run all of them again")
-
-    def stacked(name: str) -> np.ndarray:
-        return np.stack([chain[name] for chain in chains])
-
-    variables: dict[str, Any] = {"weights": (("chain", "draw", "component"), stacked("weights"))}
-    if all("latents" in chain for chain in chains):
-        variables["latents"] = (("chain", "draw", "observation", "coordinate"), stacked("latents"))
-    variables |= {name: (("chain", "draw"), stacked(name)) for name in _STATISTICS}
-    variables |= {name: (("chain",), stacked(name)) for name in ("step_size", "leapfrogs")}
-    coordinates = {"chain": range(len(chains)), "draw": range(lengths.pop())}
-    return xr.Dataset(variables, coordinates)
 
 
 def diagnose(posterior: xr.Dataset, gate: Mapping[str, float]) -> list[dict[str, Any]]:

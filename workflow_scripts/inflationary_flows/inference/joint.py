@@ -18,12 +18,14 @@ no step size resolves. The force on each observation is therefore clipped to a m
 leapfrog steps with any force that depends on position alone are reversible and preserve volume, and trajectories are
 weighted by true energies.
 
-Cost: a gradient takes one integration of all n points, with D tangents in data coordinates, and its backward pass.
+Cost: a gradient takes one integration of all n points of all chains, with D tangents in data coordinates, and its
+backward pass.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -43,7 +45,7 @@ LatentCoordinates = Literal["latent", "whitened", "data"]
 
 
 class JointPosterior:
-    """Log density of theta = (v, eta), a vector of length K - 1 + n D.
+    """Log density of theta = (v, eta), a vector of length K - 1 + n D, or of many such vectors at once.
 
     Arguments:
         decoder: The flow.
@@ -104,31 +106,36 @@ class JointPosterior:
         return self.mixture.components - 1 + self.x_obs.numel()
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Log density of theta, a scalar, up to a constant."""
-        v, eta = theta[: self.mixture.components - 1], theta[self.mixture.components - 1 :].view_as(self.x_obs)
+        """Log densities of theta, shape (..., size) to (...), up to a constant; their points are one batch."""
+        v, eta = self._split(theta)
         if eta.requires_grad and self.coordinates != "latent":
             eta.register_hook(_limited)
         weights = self.simplex.weights(v)
         y, x, log_volume = self._points(eta)
-        prior = torch.logsumexp(self.mixture.log_components(y) + weights.log(), -1) + log_volume
+        prior = torch.logsumexp(self.mixture.log_components(y) + weights.log()[..., None, :], -1) + log_volume
         likelihood = gaussian_log_likelihood(x, self.x_obs, self.noise_std)
-        return self.simplex.log_prior(v, weights) + (prior + likelihood).sum()
+        return self.simplex.log_prior(v, weights) + (prior + likelihood).sum(-1)
+
+    def _split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """v and eta, shapes (..., K - 1) and (..., n, D)."""
+        v = theta[..., : self.mixture.components - 1]
+        return v, theta[..., self.mixture.components - 1 :].unflatten(-1, self.x_obs.shape)
 
     def _points(self, eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents y, clean points f(y), and log |det dy / d eta| up to a constant, for eta of shape (n, D)."""
+        """Latents y, clean points f(y), and log |det dy / d eta| up to a constant, for eta of shape (..., n, D)."""
         if self.coordinates == "data":
             x = self.laplace.to_data(eta)
-            y, jacobian = self.decoder.encode_with_jacobian(x)
-            return y, x, torch.linalg.slogdet(jacobian).logabsdet
+            y, jacobian = self.decoder.encode_with_jacobian(x.reshape(-1, x.shape[-1]))
+            log_volume = torch.linalg.slogdet(jacobian).logabsdet
+            return y.view_as(x), x, log_volume.view(x.shape[:-1])
         y = eta if self.coordinates == "latent" else self.laplace.to_latents(eta)
-        return y, self.decoder(y), y.new_zeros(len(y))
+        return y, self.decoder(y.reshape(-1, y.shape[-1])).view_as(y), y.new_zeros(y.shape[:-1])
 
     @torch.no_grad()
     def split_draws(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights, shape (m, K), and whitened latents, shape (m, n, D), of draws of theta, shape (m, size)."""
-        theta = torch.from_numpy(draws)
-        weights = self.simplex.weights(theta[:, : self.mixture.components - 1])
-        eta = theta[:, self.mixture.components - 1 :].unflatten(1, self.x_obs.shape)
+        v, eta = self._split(torch.from_numpy(draws))
+        weights = self.simplex.weights(v)
         if self.coordinates == "data":
             y = self.decoder.encode(self.laplace.to_data(eta).flatten(0, 1)).view_as(eta)
         else:
@@ -144,6 +151,10 @@ class JointPosterior:
             eta = self.laplace.to_latents(eta)
         return torch.cat([self.simplex.coordinates(exponentials / exponentials.sum()), eta.flatten()])
 
+    def starts(self, seeds: Sequence[int]) -> Tensor:
+        """First positions of chains, shape (chains, size)."""
+        return torch.stack([self.start(seed) for seed in seeds])
+
     def at(self, weights: Tensor, y: Tensor) -> Tensor:
         """theta of given weights, shape (K,), and whitened latents, shape (n, D)."""
         eta = y
@@ -156,8 +167,8 @@ class JointPosterior:
 
 
 def _limited(force: Tensor) -> Tensor:
-    """Clips each force, shape (n, D), to a maximal length."""
-    return force * (_MOST_FORCE / force.norm(dim=1, keepdim=True).clamp(min=_MOST_FORCE))
+    """Clips each force, shape (..., n, D), to a maximal length."""
+    return force * (_MOST_FORCE / force.norm(dim=-1, keepdim=True).clamp(min=_MOST_FORCE))
 
 
 def _solve(factor: Tensor, offset: Tensor) -> Tensor:

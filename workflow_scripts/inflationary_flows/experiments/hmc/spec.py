@@ -89,8 +89,10 @@ class JointSampling(Sampling):
     )
     solver: SolverName = Field("adams_bashforth4", description="Solver inside of the sampler.")
     steps: Count = Field(20, description="Its steps.")
-    runtime: Duration = Field("12h", description="Time limit of a chain.")
-    mem: Memory = Field("4GB", description="Memory of a chain.")
+    runtime: Duration = Field(
+        "12h", description="Time limit of the chains of a flow, which run side by side in one job."
+    )
+    mem: Memory = Field("4GB", description="Memory of them together.")
 
 
 class CollapsedSampling(Sampling):
@@ -111,7 +113,7 @@ class Hmc(Section):
     chains: Annotated[Jobs, Field(ge=2)] = Field(4, description="Chains of a sampler.")
     joint: JointSampling = Field(
         default_factory=JointSampling,
-        description="NUTS over weights and latents; one job a chain.",
+        description="NUTS over weights and latents; all chains of a flow side by side.",
     )
     collapsed: CollapsedSampling = Field(
         default_factory=CollapsedSampling,
@@ -191,28 +193,22 @@ def folders(study: Study, flows: Sequence[FlowName], results: str = "inference")
 
 
 def draws(study: Study, posterior: str, all_seeds: bool = False) -> list[str]:
-    """Files of the merged chains of one posterior."""
+    """Files of the chains of one posterior."""
     flows = sampled(study) if all_seeds else shown(study)
     return [f"{folder}{posterior}/posterior.nc" for folder in folders(study, flows)]
 
 
 def parts(study: Study) -> dict[str, list[str]]:
-    """Small tables of the weights, of the diagnostics of each posterior, of particles and of convergence."""
+    """Small tables of the weights, of particles, of solver steps, and of the diagnostics of all posteriors."""
     measured = folders(study, sampled(study), "metrics")
-    single = ("hmc_weights", "hmc_particles", "hmc_convergence")
-    return {name: [f"{folder}{name}.csv" for folder in measured] for name in single} | {
-        "hmc_diagnostics": [
-            f"{folder}{posterior}/hmc_diagnostics.csv" for posterior in posteriors(study) for folder in measured
-        ]
-    }
+    names = ("hmc_weights", "hmc_particles", "hmc_convergence", "hmc_diagnostics")
+    return {name: [f"{folder}{name}.csv" for folder in measured] for name in names}
 
 
 def intermediates(study: Study) -> list[str]:
     """Files between flows and tables: the target makes them again where they are missing."""
     names = ["observations.safetensors", "laplace.safetensors", "evidence.safetensors"]
-    chains = range(study.experiments["hmc"]["chains"])
-    for posterior in posteriors(study):
-        names += [f"{posterior}/posterior.nc", *(f"{posterior}/chain{chain}.safetensors" for chain in chains)]
+    names += [f"{posterior}/posterior.nc" for posterior in posteriors(study)]
     return [f"{folder}{name}" for folder in folders(study, sampled(study)) for name in names]
 
 

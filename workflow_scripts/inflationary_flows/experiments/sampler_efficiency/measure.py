@@ -63,7 +63,8 @@ class SamplerComparison:
         decoder = Decoder(self.flow, solver="euler_scaled", steps=steps)
         posterior = JointPosterior(decoder, self.mixture, self.observations.x, self.noise_std, None, "latent")
         truth = posterior.at(self.mixture.weights, self.observations.y)
-        chain = run_nuts(posterior, truth, seed=derive_seed("paper", self.seed), adapt_mass=False, **sampling)
+        seed = derive_seed("paper", self.seed)
+        (chain,) = run_nuts(posterior, truth[None], seeds=[seed], adapt_mass=False, **sampling)
         return posterior.split_draws(chain.draws)[0], chain
 
     def run_joint(self, sampling: Settings, *, coordinates: Any, solver: str, steps: int) -> tuple[np.ndarray, Chain]:
@@ -72,7 +73,7 @@ class SamplerComparison:
         posterior = JointPosterior(
             decoder, self.mixture, self.observations.x, self.noise_std, self._fit_laplace(), coordinates
         )
-        chain = run_nuts(posterior, posterior.start(seed), seed=seed, **sampling)
+        (chain,) = run_nuts(posterior, posterior.start(seed)[None], seeds=[seed], **sampling)
         return posterior.split_draws(chain.draws)[0], chain
 
     def run_collapsed(self, sampling: Settings, *, particles: int) -> tuple[np.ndarray, Chain]:
@@ -88,7 +89,7 @@ class SamplerComparison:
             seed=self.seed,
         )
         posterior = CollapsedPosterior(evidence.log_evidence)
-        chain = run_nuts(posterior, posterior.start(seed), seed=seed, **sampling)
+        (chain,) = run_nuts(posterior, posterior.start(seed)[None], seeds=[seed], **sampling)
         return posterior.split_draws(chain.draws)[:, 0], chain
 
     def _fit_laplace(self) -> LaplaceApproximation:

@@ -94,7 +94,8 @@ def rank_weights(
     shape = (len(replicates), observations, mixture.components)
     posterior = CollapsedPosterior(evidence.log_evidence.view(shape))
     chain_seed = derive_seed("calibration chain", seed, replicates[0])
-    chain = run_nuts(posterior, posterior.start(chain_seed), warmup=warmup, draws=draws, seed=chain_seed)
+    start = posterior.start(chain_seed)[None]
+    (chain,) = run_nuts(posterior, start, seeds=[chain_seed], warmup=warmup, draws=draws)
     weights = posterior.split_draws(chain.draws)
     thinned = weights[np.linspace(0, draws - 1, ranks).round().astype(int)]
     # One chain: R-hat compares its halves.
