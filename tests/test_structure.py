@@ -27,7 +27,7 @@ LAYERS: dict[str, set[str]] = {
     "training": {"mathematics", "networks"},
     "data": {"files"},
     "baselines": {"mathematics", "networks", "training"},
-    "inference": {"mathematics"},
+    "inference": {"mathematics", "networks"},
     "metrics": {"mathematics", "networks", "training", "data", "inference"},
     "config": {"fields", "data", "networks", "baselines", "files", "experiments"},
     "experiments": COMPUTING | {"fields", "files", "plotting"},
