@@ -57,7 +57,7 @@ ADAPTIVE = "dopri5"
 SOLVERS = (*FIXED_STEP, ADAPTIVE, *SCALED)
 # Every fixed-step solver, in whitened or scaled coordinates.
 _METHODS = {**FIXED_STEP, **SCALED}
-# Numbers of a batch: 4,096 points of the digits, 85 of colour images.
+# Numbers of a batch: 2,048 points of a toy or the digits, 85 of colour images.
 _BATCH_NUMBERS = 2**18
 
 
@@ -113,7 +113,7 @@ class Flow:
         self.solver = solver or SolverSettings()
         self.compressed_prior = compressed_prior
         self.compressed_latents = compressed_latents
-        self.batch_size = batch_size or min(4096, max(64, _BATCH_NUMBERS // basis.dimension))
+        self.batch_size = batch_size or min(2048, max(64, _BATCH_NUMBERS // basis.dimension))
         self.dtype = dtype
         self.columns = tuple(columns)
 
