@@ -23,7 +23,10 @@ _SHOWN = 600
 _GRID, _BEYOND = 100, 3
 # Shares of the draws outside of each contour, and its filling from the outermost to the innermost: shades of a blue.
 _OUTSIDE, _OUTLINED = (0.05, 0.25, 0.5, 0.75, 1.0), (0.05, 0.5)
-_SHADES = LinearSegmentedColormap.from_list("shades", ["#ABC9F1", "#54ADFB", "#0A90DF", "#3071A8", "#3B5470"])
+_SHADES = LinearSegmentedColormap.from_list(
+    "shades",
+    ["#ABC9F1", "#86BBF6", "#54ADFB", "#05A0F6", "#0A90DF", "#2181C4", "#3071A8", "#39628B", "#3B5470"],
+)
 
 
 @dataclass(frozen=True)
