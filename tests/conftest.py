@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import yaml
 from filelock import FileLock
 
 from repository import NOT_COPIED, REPOSITORY, SMOKE, digest_of_smoke_run, numbers_of
+from starter import snakemake
 
 # Two test processes share the cores: more threads each would only stand in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -64,23 +66,25 @@ class Outcome:
         return Counter({rule: int(count) for rule, count in rows if rule not in targets})
 
 
-def run_workflow(directory: Path, *arguments: str, config: Path = SMOKE, repository: Path = REPOSITORY) -> Outcome:
-    """Runs snakemake on two cores with its results below a directory."""
+def run_workflow(
+    directory: Path, *arguments: str, config: Path = SMOKE, repository: Path = REPOSITORY, alone: bool = False
+) -> Outcome:
+    """Runs snakemake on two cores with its results below a directory; alone, as a user starts it."""
     directory.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
-    command += ["--snakefile", str(repository / "Snakefile"), "--directory", str(directory)]
-    command += ["--configfile", str(config)]
+    options = [*arguments, "--cores", "2", "--snakefile", str(repository / "Snakefile")]
+    options += ["--directory", str(directory), "--configfile", str(config)]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(
-        command,
-        cwd=directory,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "output"
+        if alone:
+            command = [sys.executable, "-m", "snakemake", *options]
+            with open(output, "wb") as file:
+                code = subprocess.run(
+                    command, cwd=directory, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False
+                ).returncode
+        else:
+            code = snakemake(options, directory, environment, output)
+        return Outcome(code, output.read_text(encoding="utf-8", errors="replace"))
 
 
 def with_cost(call: Callable[[], Result]) -> tuple[Result, float]:

@@ -226,7 +226,7 @@ def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_second_run_has_nothing_to_do(smoke_run: Path) -> None:
-    outcome, starts = with_cost(lambda: run_workflow(smoke_run))
+    outcome, starts = with_cost(lambda: run_workflow(smoke_run, alone=True))
     assert outcome.code == 0
     assert "Nothing to be done" in outcome.text
     assert starts < 5
@@ -549,7 +549,7 @@ def test_entries_of_the_command_line_keep_their_types(tmp_path: Path) -> None:
 
 
 def test_dry_run_of_the_default_configuration_costs_no_more_than_a_few_of_its_jobs(tmp_path: Path) -> None:
-    outcome, starts = with_cost(lambda: run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml"))
+    outcome, starts = with_cost(lambda: run_workflow(tmp_path, "-n", config=REPOSITORY / "config.yaml", alone=True))
     assert starts < 1.8
     assert outcome.code == 0
     assert outcome.jobs["train_network"] == len(members_of(REPOSITORY / "config.yaml"))
