@@ -29,7 +29,7 @@ def asked(tmp_path: Path, *settings: str) -> tuple[dict[str, str], dict[str, str
     """Resources of a training on a GPU, and of one without."""
     chosen = ["--config", *settings] if settings else []
     outcome = run_workflow(tmp_path, "-n", "train", "--quiet", "host", *chosen)
-    return resources(outcome, "train_network", "photo_patches"), resources(outcome, "train_network", "circles")
+    return resources(outcome, "train_network", "digits"), resources(outcome, "train_network", "circles")
 
 
 def test_gpus_are_asked_for_by_number(tmp_path: Path) -> None:

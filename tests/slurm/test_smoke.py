@@ -66,12 +66,12 @@ def test_gpus_are_held_by_jobs_that_use_them_and_by_no_others(finished: tuple[Ch
     checkout, watch = finished
     on_gpus = [job for job in jobs if job.partition == "gpu"]
     assert {job.id for job in on_gpus} == set(watch.held)
-    assert all("photo_patches" in job.comment for job in on_gpus)
+    assert all("digits" in job.comment for job in on_gpus)
     assert any("train_network" in job.comment for job in on_gpus)
     for job in on_gpus:
         (gpu,) = watch.held[job.id]
         assert gpu.startswith(job.nodes[0])
-    text = (checkout.folder / "results/logs/train_network/photo_patches/prp/seed0.log").read_text()
+    text = (checkout.folder / "results/logs/train_network/digits/prr2/seed0.log").read_text()
     number, node, gpu = re.search(r"job (\d+) on node (gpu\d), GPU (\d)", text).groups()
     assert watch.held[int(number)] == (f"{node}:{gpu}",)
     others = checkout.folder.glob("results/logs/train_network/circles/**/*.log")
