@@ -153,7 +153,7 @@ def test_a_run_shows_what_the_registry_says_and_nothing_else(smoke_run: Path) ->
 
 
 @pytest.mark.slow
-def test_flows_of_a_run_load_and_round_trip_in_the_units_of_the_data(smoke_run: Path) -> None:
+def test_flow_of_an_own_table_loads_and_draws_and_round_trips_in_the_units_of_the_data(smoke_run: Path) -> None:
     flow = Flow.load(smoke_run / "results/flows/own_table/prr2/seed0")
     settings = yaml.safe_load(SMOKE.read_text())["datasets"]["own_table"]
     table = pd.read_csv(REPOSITORY / settings["path"])
@@ -161,6 +161,8 @@ def test_flows_of_a_run_load_and_round_trip_in_the_units_of_the_data(smoke_run: 
     back = flow.round_trip(points, solver="rk4", steps=64)
     assert np.abs((back - points) / points.std(axis=0)).max() < 1e-2
     assert flow.inflate(points).shape == (50, flow.dimension)
+    drawn = flow.sample(500, seed=0)
+    assert np.abs((drawn.mean(axis=0) - points.mean(axis=0)) / points.std(axis=0)).max() < 0.5
 
 
 @pytest.mark.slow
@@ -712,20 +714,3 @@ def test_table_with_a_hole_is_refused_with_its_place(tmp_path: Path, edited_conf
     assert "row 8" in outcome.text
     assert '"b"' in outcome.text or "b" in outcome.text.split("row 8")[1][:40]
     assert "Traceback" not in outcome.text
-
-
-@pytest.mark.slow
-def test_own_table_in_the_working_directory_becomes_a_flow(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    points = rng.standard_normal((300, 2)) @ np.array([[30.0, 10.0], [0.0, 0.2]]) + [1000.0, -5.0]
-    (tmp_path / "run").mkdir()
-    np.savez(tmp_path / "run/mine.npz", points=points)
-    content = yaml.safe_load(SMOKE.read_text())
-    content["datasets"] = {"mine": {"kind": "npz", "path": "mine.npz", "schedules": ["prp"]}}
-    del content["experiments"], content["baselines"]
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
-    outcome = run_workflow(tmp_path / "run", "flows", config=tmp_path / "mine.yaml")
-    assert outcome.code == 0, outcome.text
-    flow = Flow.load(tmp_path / "run/results/flows/mine/prp/seed0")
-    drawn = flow.sample(500, seed=0)
-    assert np.abs(drawn.mean(axis=0) - points.mean(axis=0)).max() < 0.5 * points.std(axis=0).max()

@@ -1,8 +1,7 @@
-"""A training run as a process of its own, to be killed: `python training_driver.py STATE NETWORK`."""
+"""A training run as a process of its own, to be killed."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import torch
@@ -27,7 +26,3 @@ def main(folder: Path, network: Path) -> None:
     with keep_checkpoint(folder, "killed", 0.05) as checkpoint:
         denoiser, _ = fit(x[:4000], x[4000:], basis, schedule, NETWORK, SETTINGS, seed=0, checkpoint=checkpoint)
     save_network(network, denoiser, PRP, NETWORK, {})
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
