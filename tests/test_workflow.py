@@ -202,20 +202,19 @@ def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
 
 @pytest.mark.slow
 def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
-    # The second run finds the own table elsewhere, next to the Snakefile. It draws random numbers of every kind; that
-    # all else agrees is tested on a cluster.
+    # The second run finds the own table elsewhere, next to the Snakefile. It draws data, trains and generates; that all
+    # else agrees, chains and posteriors among it, is tested on a cluster.
     chosen = [
         "metrics/own_table/flow_quality.csv",
         "networks/digits/prr2/seed0/network.safetensors",
         "images/digits/gaussian/seed0/sample0/shard0.safetensors",
-        "inference/circles/prp/seed0/collapsed_n4/chain0.safetensors",
         "baselines/m_flow/circles/prr1/seed0/model.safetensors",
     ]
     outcome = run_workflow(tmp_path, *(f"results/{path}" for path in chosen))
     assert outcome.code == 0, outcome.text
     patterns = ("[!.]*/**/*.safetensors", "references/**/*", "metrics/**/*.csv", "baselines/**/quality.csv")
     first, second = digests(smoke_run, *patterns), digests(tmp_path, *patterns)
-    assert len(second) > 15
+    assert len(second) > 12
     assert {name: first[name] for name in second} == second
 
 
@@ -390,9 +389,12 @@ def edited_source(repository: Path, module: str) -> None:
 
 
 @pytest.mark.slow
-def test_unchanged_copy_of_the_sources_reruns_nothing(smoke_run: Path, copied_repository: Path) -> None:
-    for path in copied_repository.rglob("*.py"):
-        path.touch()
+def test_captions_comments_and_times_of_sources_rerun_nothing(smoke_run: Path, copied_repository: Path) -> None:
+    for spec in (copied_repository / "workflow_scripts/inflationary_flows/experiments").glob("*/spec.py"):
+        text = spec.read_text(encoding="utf-8")
+        spec.write_text(text.replace("Paper: ", "The paper: "), encoding="utf-8")
+    for path in (copied_repository / "workflow_scripts").rglob("*.py"):
+        path.write_text(path.read_text() + "\n# A remark.\n")
     assert not run_workflow(smoke_run, "-n", repository=copied_repository).jobs
 
 
@@ -408,14 +410,6 @@ def test_plotting_edit_only_redraws(smoke_run: Path, copied_repository: Path) ->
 def test_figure_edit_redraws_that_experiment_alone(smoke_run: Path, copied_repository: Path) -> None:
     edited_source(copied_repository, "experiments/identifiability/figure.py")
     assert run_workflow(smoke_run, "-n", repository=copied_repository).jobs == {"plot_identifiability": 1}
-
-
-@pytest.mark.slow
-def test_caption_edit_reruns_nothing(smoke_run: Path, copied_repository: Path) -> None:
-    for spec in (copied_repository / "workflow_scripts/inflationary_flows/experiments").glob("*/spec.py"):
-        text = spec.read_text(encoding="utf-8")
-        spec.write_text(text.replace("Paper: ", "The paper: "), encoding="utf-8")
-    assert not run_workflow(smoke_run, "-n", repository=copied_repository).jobs
 
 
 @pytest.mark.slow
@@ -518,13 +512,6 @@ def test_images_of_compared_methods_are_generated_and_measured(smoke_run: Path, 
     }
 
 
-@pytest.mark.slow
-def test_comment_edit_reruns_nothing(smoke_run: Path, copied_repository: Path) -> None:
-    for path in (copied_repository / "workflow_scripts").rglob("*.py"):
-        path.write_text(path.read_text() + "\n# A remark.\n")
-    assert not run_workflow(smoke_run, "-n", repository=copied_repository).jobs
-
-
 # ---------------------------------------------------------------------------------------------
 # Without running anything
 
@@ -621,14 +608,6 @@ def set_unknown_key(content: dict[str, Any]) -> None:
     content["training"]["toy"]["learning_rte"] = 1e-3
 
 
-def set_too_many_dims(content: dict[str, Any]) -> None:
-    content["schedules"]["prr2"]["kept_dims"] = 5
-
-
-def set_negative_rate(content: dict[str, Any]) -> None:
-    content["training"]["toy"]["learning_rate"] = -1.0
-
-
 def set_missing_file(content: dict[str, Any]) -> None:
     content["datasets"]["own_table"]["path"] = "nowhere.csv"
 
@@ -641,8 +620,6 @@ def set_list_of_datasets(content: dict[str, Any]) -> None:
     ("edit", "named"),
     [
         (set_unknown_key, "learning_rate"),
-        (set_too_many_dims, "kept_dims"),
-        (set_negative_rate, "learning_rate"),
         (set_missing_file, "nowhere.csv"),
         (set_list_of_datasets, "datasets"),
     ],
