@@ -20,8 +20,8 @@ FOLDER = "inflationary_flows/experiments"
 HEAVY = {"torch", "sklearn", "arviz", "pyro", "ot", "seaborn", "scipy.stats", "scipy.optimize", "matplotlib.pyplot"}
 DRAWING = [f"{FOLDER}/{name}/figure.py" for name, experiment in experiments().items() if experiment.pictures]
 LIGHT = ["plot.py", "plan.py", "audit.py", "bundle.py", "report.py", "summarise_sbc.py", *DRAWING]
-# These have diagnostics of chains, which ArviZ computes.
-MERGING = ["merge_chains.py", "summarise_weights.py"]
+# This has diagnostics of chains, which ArviZ computes.
+MERGING = ["summarise_weights.py"]
 
 # Runs the imports of sources, one after the other, as their jobs do, and prints what each of them has loaded.
 IMPORTS = """
