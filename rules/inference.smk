@@ -7,6 +7,21 @@ HMC, SBC = SETTINGS["hmc"], SETTINGS["sbc"]
 OF_FLOW = "results/inference/{dataset}/{schedule}/seed{seed}/"
 TABLES = "results/metrics/{dataset}/{schedule}/seed{seed}/"
 SBC_RANKS = f"{OF_FLOW}sbc/batch{{batch}}.safetensors"
+POSTERIOR_FILES = [f"{OF_FLOW}{posterior}/posterior.nc" for posterior in POSTERIORS]
+
+
+def sampled_in(wildcards):
+    """Schedules and seeds of the flows of a data set through which the weights are inferred."""
+    return [list(flow[1:]) for flow in sampled(STUDY) if flow[0] == wildcards.dataset]
+
+
+def of_sampled(*patterns):
+    """Files of these flows, flow by flow."""
+    return lambda wildcards: [
+        pattern.format(dataset=wildcards.dataset, schedule=schedule, seed=seed)
+        for schedule, seed in sampled_in(wildcards)
+        for pattern in patterns
+    ]
 
 
 wildcard_constraints:
@@ -34,11 +49,12 @@ rule calibration:
 
 
 rule draw_observations:
-    """Draws latents of the mixture, generates from them, and adds noise: the data of the HMC experiment."""
+    """Draws latents of the mixture, generates from them, adds noise, and fits each observation's Laplace approximation."""
     input:
         flow=FLOW,
     output:
         observations=f"{OF_FLOW}observations.safetensors",
+        laplace=f"{OF_FLOW}laplace.safetensors",
     log:
         "results/logs/draw_observations/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
@@ -51,85 +67,10 @@ rule draw_observations:
         **measuring(),
     params:
         **only(HMC, "mixture", "noise_std", "observations", "seed"),
+        **only(HMC, "solver", "steps", "checkpointed"),
         source=digest_of("draw_observations"),
     script:
         "../workflow_scripts/draw_observations.py"
-
-
-rule check_convergence:
-    """Compares log densities and gradients at growing numbers of solver steps with a fine reference."""
-    input:
-        flow=FLOW,
-        observations=f"{OF_FLOW}observations.safetensors",
-    output:
-        table=f"{TABLES}hmc_convergence.csv",
-    log:
-        "results/logs/check_convergence/{dataset}/{schedule}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/check_convergence/{dataset}/{schedule}/seed{seed}.tsv"
-    group:
-        measuring_group
-    conda:
-        "../envs/inference.yaml"
-    resources:
-        **measuring(),
-    params:
-        steps=tried_steps(STUDY),
-        samples=HMC["convergence_samples"],
-        source=digest_of("check_convergence"),
-    script:
-        "../workflow_scripts/check_convergence.py"
-
-
-rule fit_laplace:
-    """Finds mode and curvature of the latent posterior of every observation: its Laplace approximation."""
-    input:
-        flow=FLOW,
-        observations=f"{OF_FLOW}observations.safetensors",
-    output:
-        laplace=f"{OF_FLOW}laplace.safetensors",
-    log:
-        "results/logs/fit_laplace/{dataset}/{schedule}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/fit_laplace/{dataset}/{schedule}/seed{seed}.tsv"
-    group:
-        measuring_group
-    conda:
-        "../envs/inference.yaml"
-    resources:
-        **measuring(),
-    params:
-        **only(HMC, "solver", "steps", "checkpointed"),
-        source=digest_of("fit_laplace"),
-    script:
-        "../workflow_scripts/fit_laplace.py"
-
-
-rule estimate_evidence:
-    """Integrates out the latent of every observation by importance sampling. Makes n x K log likelihoods."""
-    input:
-        flow=FLOW,
-        observations=f"{OF_FLOW}observations.safetensors",
-        laplace=f"{OF_FLOW}laplace.safetensors",
-    output:
-        evidence=f"{OF_FLOW}evidence.safetensors",
-        table=f"{TABLES}hmc_particles.csv",
-    log:
-        "results/logs/estimate_evidence/{dataset}/{schedule}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/estimate_evidence/{dataset}/{schedule}/seed{seed}.tsv"
-    group:
-        measuring_group
-    conda:
-        "../envs/inference.yaml"
-    resources:
-        **measuring(seconds_of=lambda wildcards: 300),
-    params:
-        **only(HMC, "particles", "solver", "steps", "seed"),
-        observations=HMC["collapsed"]["observations"],
-        source=digest_of("estimate_evidence"),
-    script:
-        "../workflow_scripts/estimate_evidence.py"
 
 
 rule sample_joint:
@@ -165,65 +106,78 @@ rule sample_joint:
 
 
 rule sample_collapsed:
-    """Runs the chains of NUTS over the weights alone, given as many observations as the joint sampler has, and more."""
+    """Integrates out the latent of every observation by importance sampling, and runs NUTS over the weights alone.
+
+    It is given as many observations as the joint sampler has, and more.
+    """
     input:
-        evidence=f"{OF_FLOW}evidence.safetensors",
+        flow=FLOW,
+        observations=f"{OF_FLOW}observations.safetensors",
+        laplace=f"{OF_FLOW}laplace.safetensors",
     output:
+        evidence=f"{OF_FLOW}evidence.safetensors",
+        table=f"{TABLES}hmc_particles.csv",
         posteriors=[f"{OF_FLOW}collapsed_n{n}/posterior.nc" for n in COLLAPSED],
     log:
         "results/logs/sample_collapsed/{dataset}/{schedule}/seed{seed}.log",
     benchmark:
         "results/benchmarks/sample_collapsed/{dataset}/{schedule}/seed{seed}.tsv"
     group:
-        "measure"
+        measuring_group
     conda:
         "../envs/inference.yaml"
     resources:
-        **small("2GB", "1h"),
+        **measuring(seconds_of=lambda wildcards: 300),
     params:
+        **only(HMC, "particles", "solver", "steps", "chains", "seed"),
         **only(HMC["collapsed"], "warmup", "draws"),
         **only(HMC["collapsed"], "max_tree_depth", "target_acceptance"),
-        **only(HMC, "chains", "seed"),
         observations=COLLAPSED,
         source=digest_of("sample_collapsed"),
     script:
         "../workflow_scripts/sample_collapsed.py"
 
 
-rule diagnose_chains:
-    """Measures how well the chains of every posterior of a flow agree. Never refuses: see summarise_weights."""
+rule diagnose_samplers:
+    """Measures how well chains agree, and how far off solver steps are, in all flows. Refuses none: see summarise_weights."""
     input:
-        posteriors=[f"{OF_FLOW}{posterior}/posterior.nc" for posterior in POSTERIORS],
+        flows=of_sampled(FLOW),
+        observations=of_sampled(f"{OF_FLOW}observations.safetensors"),
+        posteriors=of_sampled(*POSTERIOR_FILES),
     output:
-        table=f"{TABLES}hmc_diagnostics.csv",
+        diagnostics="results/metrics/{dataset}/hmc_diagnostics.csv",
+        convergence="results/metrics/{dataset}/hmc_convergence.csv",
     log:
-        "results/logs/diagnose_chains/{dataset}/{schedule}/seed{seed}.log",
+        "results/logs/diagnose_samplers/{dataset}.log",
     benchmark:
-        "results/benchmarks/diagnose_chains/{dataset}/{schedule}/seed{seed}.tsv"
+        "results/benchmarks/diagnose_samplers/{dataset}.tsv"
     group:
         "report"
     conda:
         "../envs/inference.yaml"
     resources:
-        **small("2GB", "15m"),
+        **small("4GB", "1h"),
     params:
+        flows=sampled_in,
         posteriors=POSTERIORS,
         gate=HMC["gate"],
-        source=digest_of("diagnose_chains"),
+        steps=tried_steps(STUDY),
+        samples=HMC["convergence_samples"],
+        source=digest_of("diagnose_samplers"),
     script:
-        "../workflow_scripts/diagnose_chains.py"
+        "../workflow_scripts/diagnose_samplers.py"
 
 
 rule summarise_weights:
-    """Reports the posteriors of the weights of a flow, if their chains have passed the gate."""
+    """Reports the posteriors of the weights of all flows of a data set, if their chains have passed the gate."""
     input:
-        posteriors=[f"{OF_FLOW}{posterior}/posterior.nc" for posterior in POSTERIORS],
+        posteriors=of_sampled(*POSTERIOR_FILES),
     output:
-        table=f"{TABLES}hmc_weights.csv",
+        table="results/metrics/{dataset}/hmc_weights.csv",
     log:
-        "results/logs/summarise_weights/{dataset}/{schedule}/seed{seed}.log",
+        "results/logs/summarise_weights/{dataset}.log",
     benchmark:
-        "results/benchmarks/summarise_weights/{dataset}/{schedule}/seed{seed}.tsv"
+        "results/benchmarks/summarise_weights/{dataset}.tsv"
     group:
         "report"
     conda:
@@ -231,6 +185,7 @@ rule summarise_weights:
     resources:
         **small("2GB", "15m"),
     params:
+        flows=sampled_in,
         posteriors=POSTERIORS,
         truth=HMC["mixture"]["weights"],
         gate=HMC["gate"],

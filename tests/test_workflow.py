@@ -433,7 +433,7 @@ def test_edit_of_the_sampler_leaves_coverage_as_it_is(smoke_run: Path, copied_re
     edited_source(copied_repository, "inference/nuts.py")
     jobs = run_workflow(smoke_run, "-n", repository=copied_repository).jobs
     assert {"sample_joint", "sample_collapsed", "run_sbc"} <= set(jobs)
-    assert not {"measure_tarp", "measure_method_coverage", "estimate_evidence"} & set(jobs)
+    assert not {"measure_tarp", "measure_method_coverage", "draw_observations"} & set(jobs)
 
 
 @pytest.mark.slow
@@ -444,13 +444,13 @@ def test_denoiser_edit_retrains(smoke_run: Path, copied_repository: Path) -> Non
 
 
 @pytest.mark.slow
-def test_sampler_edit_samples_again_and_integrates_nothing(smoke_run: Path, edited_config: Edit) -> None:
+def test_sampler_edit_samples_again_and_draws_no_observations(smoke_run: Path, edited_config: Edit) -> None:
     def edit(content: dict[str, Any]) -> None:
         content["experiments"]["hmc"]["collapsed"]["draws"] = 60
 
     jobs = run_workflow(smoke_run, "-n", config=edited_config(edit)).jobs
     assert jobs["sample_collapsed"] == 1
-    assert not {"estimate_evidence", "sample_joint", "run_sbc", "assemble_flow"} & set(jobs)
+    assert not {"draw_observations", "sample_joint", "run_sbc", "assemble_flow"} & set(jobs)
 
 
 @pytest.mark.slow
@@ -650,11 +650,11 @@ def test_posterior_that_fails_the_gate_is_refused_and_its_chains_kept(finished_c
     chains = digests(finished_copy, "inference/**/posterior.nc")
     outcome = run_workflow(finished_copy, "results/tables/hmc_weights.csv", "--keep-going", config=edited_config(edit))
     assert outcome.code == 1
-    assert "rhat_weight" in outcome.text
+    assert "circles, prp, seed 0, collapsed sampler, n = 4: rhat_weight" in outcome.text
     assert "expected at most 1" in outcome.text
     assert "draws" in outcome.text
     assert digests(finished_copy, "inference/**/posterior.nc") == chains
-    diagnostics = pd.concat(map(pd.read_csv, (finished_copy / "results/metrics").rglob("hmc_diagnostics.csv")))
+    diagnostics = pd.read_csv(finished_copy / "results/metrics/circles/hmc_diagnostics.csv")
     assert not diagnostics.passed.all()
 
 

@@ -1,4 +1,6 @@
-"""Reports the posteriors of the weights of a flow, if their chains have passed the gate."""
+"""Reports the posteriors of the weights of the flows of a data set, if their chains have passed the gate."""
+
+from itertools import product
 
 from inflationary_flows.files.datasets import load_dataset
 from inflationary_flows.files.tables import write_rows
@@ -6,13 +8,13 @@ from inflationary_flows.inference.diagnostics import check_gate, diagnose, summa
 from inflationary_flows.runtime.job import job
 
 with job(snakemake):
-    params, wildcards = snakemake.params, snakemake.wildcards
-    rows = []
-    for name, path in zip(params.posteriors, snakemake.input.posteriors, strict=True):
+    params, dataset, posteriors = snakemake.params, snakemake.wildcards.dataset, snakemake.input.posteriors
+    found = []
+    for ((schedule, seed), name), path in zip(product(params.flows, params.posteriors), posteriors, strict=True):
         sampler, n = name.split("_n")
         posterior = load_dataset(path)
-        where = f"{wildcards.dataset}, {wildcards.schedule}, {sampler} sampler, n = {n}"
-        check_gate(diagnose(posterior, params.gate), where)
-        summary = summarise_weights(posterior, params.truth)
-        rows += [{"sampler": sampler, **row, "n_observations": int(n), "seed": wildcards.seed} for row in summary]
-    write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule)
+        check_gate(diagnose(posterior, params.gate), f"{dataset}, {schedule}, seed {seed}, {sampler} sampler, n = {n}")
+        rows = summarise_weights(posterior, params.truth)
+        keys = {"schedule": schedule, "sampler": sampler}
+        found += [{**keys, **row, "n_observations": int(n), "seed": seed} for row in rows]
+    write_rows(snakemake.output.table, found, dataset=dataset)

@@ -200,9 +200,11 @@ def draws(study: Study, posterior: str, all_seeds: bool = False) -> list[str]:
 
 def parts(study: Study) -> dict[str, list[str]]:
     """Small tables of the weights, of particles, of solver steps, and of the diagnostics of all posteriors."""
-    measured = folders(study, sampled(study), "metrics")
-    names = ("hmc_weights", "hmc_particles", "hmc_convergence", "hmc_diagnostics")
-    return {name: [f"{folder}{name}.csv" for folder in measured] for name in names}
+    flows = sampled(study)
+    files = {"hmc_particles": [f"{folder}hmc_particles.csv" for folder in folders(study, flows, "metrics")]}
+    for name in ("hmc_weights", "hmc_convergence", "hmc_diagnostics"):
+        files[name] = [f"results/metrics/{dataset}/{name}.csv" for dataset in dict.fromkeys(flow[0] for flow in flows)]
+    return files
 
 
 def intermediates(study: Study) -> list[str]:
