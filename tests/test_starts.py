@@ -79,6 +79,16 @@ def test_jobs_that_run_networks_load_nothing_heavy_beside_torch(source: str) -> 
     assert modules & {*HEAVY, "pandas", "scipy"} == {"torch"}
 
 
+def test_jobs_compute_deterministically_without_a_compiler() -> None:
+    code = (
+        "import sys, torch; from inflationary_flows.runtime.job import limit_threads; limit_threads(1);"
+        "print(torch.are_deterministic_algorithms_enabled(), 'torch._dynamo' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
 @pytest.mark.parametrize("source", [*LIGHT, *MERGING])
 def test_nothing_heavy_hides_in_functions(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     allowed = {"arviz"} if source in MERGING else set()

@@ -106,7 +106,8 @@ def limit_threads(threads: int) -> None:
         # cuBLAS is deterministic only with a workspace of fixed size, read at its first call.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(True)
+        # The same as torch.use_deterministic_algorithms(True), which imports the compiler, for two seconds.
+        torch.set_deterministic_debug_mode("error")
 
 
 def _is_one_of_several() -> bool:

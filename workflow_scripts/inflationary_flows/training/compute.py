@@ -191,6 +191,9 @@ class MixedPrecision(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
+        if compiled:
+            # The compiler has a setting of its own, which a job leaves alone.
+            torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())
         self.evaluate: Callable[..., Tensor] = torch.compile(network) if compiled else network
         self.dtype = _AUTOCAST.get(precision)
         self.tf32 = tf32
