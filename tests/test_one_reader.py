@@ -480,7 +480,9 @@ def test_texts_of_the_command_line_stay_texts_in_every_locale(tmp_path: Path, mo
         monkeypatch.setenv(name, value)
     path = write(tmp_path / "there" / "Vögel.yaml", with_values(datasets__mine__label="Vögel"))
     overrides = ["--config", 'datasets={circles: {label: "12", sizes: {train: 70}}, mine: {seed: 5}}', "seeds=[3]"]
-    outcome = run_workflow(tmp_path / "run", "results/data/mine/splits.safetensors", *overrides, config=path)
+    targets = ("results/data/mine/splits.safetensors", *overrides)
+    # The locale is that of the start of a process.
+    outcome = run_workflow(tmp_path / "run", *targets, config=path, alone=True)
     assert outcome.code == 0, outcome.text
     written = read_yaml(tmp_path / "run/results/config.resolved.yaml")
     assert written["datasets"]["circles"]["label"] == "12"
