@@ -89,6 +89,7 @@ rule sample_joint:
         chains_group
     conda:
         "../envs/inference.yaml"
+    threads: HMC["joint"]["threads"]
     resources:
         **on_gpus(one_gpu_of),
         mem=growing(HMC["joint"]["mem"]),

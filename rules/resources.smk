@@ -207,10 +207,13 @@ def measuring_group(wildcards):
 
 
 def hours_of_chains(wildcards):
-    """Hours that the chains of a flow over so many latents take on one core."""
+    """Hours that the chains of a flow over so many latents take."""
     joint, chains = SETTINGS["hmc"]["joint"], SETTINGS["hmc"]["chains"]
     gradients = (joint["warmup"] + joint["draws"]) * 4.5 * joint["observations"] ** 0.25
-    seconds = GRADIENT_SECONDS + POINT_SECONDS * chains * joint["observations"]
+    seconds = (
+        GRADIENT_SECONDS
+        + POINT_SECONDS * chains * joint["observations"] / joint["threads"]
+    )
     return gradients * seconds / 3600
 
 

@@ -89,6 +89,7 @@ class JointSampling(Sampling):
     )
     solver: SolverName = Field("adams_bashforth4", description="Solver inside of the sampler.")
     steps: Count = Field(20, description="Its steps.")
+    threads: Count = Field(1, description="Threads of the chains of a flow; of use from hundreds of points on.")
     runtime: Duration = Field(
         "12h", description="Time limit of the chains of a flow, which run side by side in one job."
     )
