@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run audit trace report bundle docs test test-fast test-slurm lint clean-results
+.PHONY: help setup quick run audit trace report bundle docs test test-fast test-slurm lint clean-results
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,11 @@ OPTIONS = $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile "$$CONFIG"
 
 # Snakemake reads the file too, and has no message for some that are no configuration.
 CHECK = $(if $(CONFIG),$(BIN)/python -m inflationary_flows check -- "$$CONFIG")
+
+# In a folder of its own: two configurations in one folder of results would leave files of each other.
+quick: $(STAMP) ## See it all in miniature, in two minutes: figures 2 to 4 of one toy, in quick/results [CORES=4]
+	$(BIN)/snakemake report --directory quick $(if $(CORES),--cores $(CORES)) --configfile configs/quick.yaml
+	@printf 'Open quick/results/report.html; its figures are in quick/results/figures.\n'
 
 run: $(STAMP) ## Run the workflow [CONFIG=my.yaml CORES=4 TARGETS="metrics figures"]
 	$(CHECK)
@@ -84,3 +89,4 @@ lint: $(STAMP) ## Check style, types and workflow without running anything
 
 clean-results: ## Delete everything that the workflow made, training progress included
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	rm -rf quick

@@ -10,6 +10,11 @@ SBC_RANKS = f"{OF_FLOW}sbc/batch{{batch}}.safetensors"
 POSTERIOR_FILES = [f"{OF_FLOW}{posterior}/posterior.nc" for posterior in POSTERIORS]
 
 
+def asks_for(name):
+    """Whether targets make an experiment."""
+    return name in [experiment.name for experiment in ASKED_FOR]
+
+
 def sampled_in(wildcards):
     """Schedules and seeds of the flows of a data set through which the weights are inferred."""
     return [list(flow[1:]) for flow in sampled(STUDY) if flow[0] == wildcards.dataset]
@@ -31,7 +36,7 @@ wildcard_constraints:
 rule inference:
     """Makes the tables and figures of inference, and the posteriors behind them."""
     input:
-        intermediates(STUDY),
+        intermediates(STUDY) if asks_for("hmc") else [],
         shown_by("inference"),
 
 
@@ -42,7 +47,7 @@ rule calibration:
         per_flow(CURVE, TRAINED),
         [
             fill(SBC_RANKS, flow, batch=batch)
-            for flow in sampled(STUDY)
+            for flow in (sampled(STUDY) if asks_for("sbc") else [])
             for batch in range(SBC["batches"])
         ],
         shown_by("calibration"),

@@ -11,7 +11,7 @@ from inflationary_flows.experiments.hmc.spec import (
     tried_steps,
 )
 
-EXPERIMENTS = experiments().values()
+EXPERIMENTS, ASKED_FOR = experiments().values(), layout.asked_for(STUDY)
 MEASURED = [
     one
     for one in EXPERIMENTS

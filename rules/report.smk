@@ -60,7 +60,7 @@ rule bundle:
 rule report:
     """Writes results/report.html, one file that shows the run, and the tables that it quotes in results/report."""
     input:
-        lambda wildcards: sum((layout.shown_files(STUDY, e) for e in EXPERIMENTS), []),
+        lambda wildcards: sum((layout.shown_files(STUDY, e) for e in ASKED_FOR), []),
     log:
         "results/logs/report.log",
     conda:

@@ -10,7 +10,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[1]
 SMOKE = REPOSITORY / "tests/configs/smoke.yaml"
 NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis"
+    ".git", ".venv", ".snakemake", "results", "quick", "__pycache__", "*.egg-info", ".*_cache", ".hypothesis"
 )
 
 

@@ -96,6 +96,7 @@ def test_every_reference_is_walked():
         ("experiments__propagation__examples__none", {"indices": [0]}),
         ("experiments__identifiability__flows__none", ["prp"]),
         ("experiments__images__none", {}),
+        ("only", ["hmc", "none"]),
     ]:
         with pytest.raises(ConfigError, match=place.replace("__", r"\.") + r'.*got the unknown name "none"'):
             load_config(changed(full, **{place: value}))

@@ -43,6 +43,7 @@ SECONDS, MEGABYTES = 2.0, 25
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 CONFIGURATION = """datasets: {circles: {label: rings, schedules: [prp]}}
 schedules: {prp: {label: PRP}}
+note: A miniature & more.
 """
 MIXED = [("circles", "0.123456789", "3"), ("moons", "not run", ""), ("digits", "-2.5e-07", "20"), ("sine", "12", "100")]
 
@@ -204,6 +205,7 @@ def test_the_page_asks_for_nothing_else(results: Path, page: Page) -> None:
 def test_names_are_text_and_no_markup(page: Page) -> None:
     assert "<b>&amp;</b>" in page.text
     assert "rings (PRP)" in page.text
+    assert "A miniature & more." in page.text
 
 
 def test_long_tables_say_how_long_they_are(page: Page) -> None:

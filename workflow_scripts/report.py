@@ -35,6 +35,7 @@ with job(snakemake):
     run = Run(
         title="Inflationary flows: report of a run",
         subtitle=describe_run(resolved),
+        note=resolved.get("note", ""),
         entries=entries,
         tables=tables,
         pictures=read_pictures(RESULTS, entries),

@@ -15,6 +15,7 @@ from inflationary_flows.config.machines import Hardware, Limits
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.layout import trained_flows
+from inflationary_flows.experiments.registry import experiments
 from inflationary_flows.fields import (
     Count,
     DottedName,
@@ -33,12 +34,13 @@ from inflationary_flows.fields import (
     SolverName,
     Text,
     TrainingName,
+    Unique,
     Whole,
     Width,
 )
 from inflationary_flows.networks.presets import PRESETS
 from inflationary_flows.networks.shapes import require_shape
-from inflationary_flows.requirements import growth_problem, require_one
+from inflationary_flows.requirements import growth_problem, require_known, require_one
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
@@ -317,9 +319,16 @@ class Config(Section):
     hardware: Hardware = Field(default_factory=Hardware, description="The machines that jobs run on.")
     limits: Limits = Field(default_factory=Limits, description="Time limits and memory of jobs that run networks.")
     seeds: Seeds = Field(default_factory=lambda: [0], description="Training seeds; one flow each.")
+    only: Annotated[list[str], Field(min_length=1), Unique("experiment")] | None = Field(
+        None,
+        description="Experiments that targets and the report make, by name; if left out all that there is data for.",
+    )
+    note: Text | None = Field(None, description="What the report says at its top.")
 
     def check(self, where: str, study: Study) -> None:
-        """No schedule or data set has a name that something else has, and variants fit their data sets."""
+        """No schedule or data set has a name that something else has, and what experiments need is there."""
+        for index, name in enumerate(self.only or ()):
+            require_known(name, experiments(), f"only[{index}]", "experiments", "the registry")
         if "extractors" in self.datasets:
             got = '"extractors", a folder of results/downloads'
             raise ConfigError("datasets.extractors", "another name", got, "rename the data set.")

@@ -119,9 +119,15 @@ def shown_files(study: Study, experiment: Experiment) -> list[str]:
     ]
 
 
+def asked_for(study: Study) -> list[Experiment]:
+    """Experiments that targets and the report make; the rules of others are there on demand."""
+    only = study.config.only
+    return [experiment for name, experiment in experiments().items() if only is None or name in only]
+
+
 def stage_files(study: Study, stage: str) -> list[str]:
     """What a stage shows, and the measurements behind it."""
-    members = [experiment for experiment in experiments().values() if experiment.stage == stage]
+    members = [experiment for experiment in asked_for(study) if experiment.stage == stage]
     made = [path for experiment in members for path in all_measured(study, experiment)]
     parts = [path for experiment in members for files in parts_of(study, experiment).values() for path in files]
     shown = [path for experiment in members for path in shown_files(study, experiment)]
@@ -130,5 +136,5 @@ def stage_files(study: Study, stage: str) -> list[str]:
 
 def trained_flows(study: Study) -> list[FlowName]:
     """All flows that something asks for: other seeds and variants, for comparison, among them."""
-    compared = [measured_flows(study, experiment).values() for experiment in experiments().values()]
+    compared = [measured_flows(study, experiment).values() for experiment in asked_for(study)]
     return sorted({*study.flows, *(flow for groups in compared for flows in groups for flow in flows)})

@@ -74,6 +74,7 @@ class Run:
     Attributes:
         title: Of the page.
         subtitle: What was run: names of data sets.
+        note: What the configuration says about itself; may be empty.
         entries: What is shown, in order.
         tables: By path below the results: those shown, and the report's own.
         pictures: By path.
@@ -83,6 +84,7 @@ class Run:
 
     title: str
     subtitle: str
+    note: str
     entries: Sequence[Entry]
     tables: Mapping[str, Table]
     pictures: Mapping[str, Picture]
