@@ -178,11 +178,13 @@ def draw_toys(panel: FigureBase, snapshots: Mapping[str, Mapping[str, np.ndarray
 def name_directions(figure: Figure, tops: Tops) -> None:
     """Writes the names of blocks above their frames, which `draw_toys` returned, once all else is drawn."""
     figure.draw_without_rendering()
+    # As far from the edge in a figure of one row as in one of many.
+    y = 1 - 0.015 / figure.get_figheight()
     for axes, name in zip(tops, ("inflation →", "generation →", "empirical"), strict=True):
         if not axes:
             continue
         left, right = axes[0].get_position().x0, axes[-1].get_position().x1
-        figure.text((left + right) / 2, 0.998, name, ha="center", va="top", fontsize=8)
+        figure.text((left + right) / 2, y, name, ha="center", va="top", fontsize=8)
 
 
 def draw_rows(snapshots: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
