@@ -10,25 +10,6 @@ SBC_RANKS = f"{OF_FLOW}sbc/batch{{batch}}.safetensors"
 POSTERIOR_FILES = [f"{OF_FLOW}{posterior}/posterior.nc" for posterior in POSTERIORS]
 
 
-def asks_for(name):
-    """Whether targets make an experiment."""
-    return name in [experiment.name for experiment in ASKED_FOR]
-
-
-def sampled_in(wildcards):
-    """Schedules and seeds of the flows of a data set through which the weights are inferred."""
-    return [list(flow[1:]) for flow in sampled(STUDY) if flow[0] == wildcards.dataset]
-
-
-def of_sampled(*patterns):
-    """Files of these flows, flow by flow."""
-    return lambda wildcards: [
-        pattern.format(dataset=wildcards.dataset, schedule=schedule, seed=seed)
-        for schedule, seed in sampled_in(wildcards)
-        for pattern in patterns
-    ]
-
-
 wildcard_constraints:
     batch=r"\d+",
 

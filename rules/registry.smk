@@ -33,6 +33,25 @@ SHOWN = [
 SHOWN_BY_DATASET = [one for one in EXPERIMENTS if one.datasets and one.datasets(STUDY)]
 
 
+def asks_for(name):
+    """Whether targets make an experiment."""
+    return name in [experiment.name for experiment in ASKED_FOR]
+
+
+def sampled_in(wildcards):
+    """Schedules and seeds of the flows of a data set through which the weights are inferred."""
+    return [list(flow[1:]) for flow in sampled(STUDY) if flow[0] == wildcards.dataset]
+
+
+def of_sampled(*patterns):
+    """Files of these flows, flow by flow."""
+    return lambda wildcards: [
+        pattern.format(dataset=wildcards.dataset, schedule=schedule, seed=seed)
+        for schedule, seed in sampled_in(wildcards)
+        for pattern in patterns
+    ]
+
+
 def describe(name, experiment):
     """Gives a rule that was made in a loop the description that `snakemake --list-rules` prints."""
     made = workflow.get_rule(workflow.modifier.modify_rulename(name))
