@@ -140,6 +140,13 @@ class TestTarp:
         assert [row["se"] for row in repeated] == pytest.approx([row["se"] for row in rows])
         assert repeated[0]["p_value"] == pytest.approx(rows[0]["p_value"])
 
+    def test_the_p_value_of_two_indicators_has_a_closed_form(self) -> None:
+        # Uncorrelated, those of the centre nominal on average: Hotelling's T^2 is the square of Student's t.
+        closer, central = np.tile([0.2, 0.2, 0.2, 0.8], 10), np.repeat([0.2, 0.8], 20)
+        t = stats.ttest_1samp(closer < 0.5, 0.5).statistic
+        row = coverage_rows(closer[:, None], central, [0.5])[0]
+        assert row["p_value"] == pytest.approx((1 + t**2 / 39) ** -19)
+
     def test_a_pool_that_is_far_too_small_is_refused(self) -> None:
         with pytest.raises(InferenceError, match="larger pool"):
             gaussian_masses(200, 0.05, pool=200)

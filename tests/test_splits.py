@@ -61,7 +61,9 @@ def test_toy_splits_are_reproducible_and_independent():
         assert_array_equal(getattr(first, split), getattr(again, split))
         assert not np.array_equal(getattr(first, split), getattr(other, split))
     assert_array_equal(first.test, larger.test)
-    assert not np.isin(first.train, np.vstack([first.test, first.validation])).any()
+    # Of one size, splits that share a stream of random numbers would be the same points.
+    equal = make_splits(CIRCLES | {"sizes": dict.fromkeys(CIRCLES["sizes"], 100)})
+    assert len(np.unique(np.vstack([equal.train, equal.validation, equal.test]), axis=0)) == 300
     assert_array_equal(first.scale, np.ones(2))
 
 
@@ -184,6 +186,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         fail_half_way()
     assert path.read_text() == "x\n1.0\n"
     assert os.listdir(path.parent) == ["table.csv"]
+
+
+def test_a_new_file_takes_the_place_of_the_old_one_at_once(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    # A copy, unlike a renamed file, would show a reader parts of both.
+    with open(path, encoding="utf-8") as reader:
+        with atomic_write(path) as temporary:
+            temporary.write_text("new")
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
 
 
 def test_a_file_in_the_way_of_a_directory_is_named(tmp_path):

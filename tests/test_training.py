@@ -19,6 +19,7 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
 from inflationary_flows.networks.build import build_network
+from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.examples import KeptExamples, whitened_data
 from inflationary_flows.training.fit import draw_batch, ema_decay, fit, learning_rate_factor
 from inflationary_flows.training.optimiser import FlatAdamW
@@ -118,6 +119,18 @@ def test_noise_of_twins_cancels_where_there_is_little_and_is_standard_normal_eve
     assert variances[True] < 0.05
 
 
+def test_every_step_and_every_seed_has_a_batch_of_its_own():
+    x, basis, schedule = setting(SCHEDULES["floor prp"])
+    examples = KeptExamples(whitened_data(x, basis, schedule))
+    first, again, *others = (draw_batch(examples, schedule, TINY, *at).y for at in ((0, 0), (0, 0), (0, 1), (1, 0)))
+    assert torch.equal(first, again)
+    assert not any(torch.equal(first, other) for other in others)
+
+
+def test_parts_of_a_draws_name_do_not_run_together():
+    assert derive_seed("training step", 1, 23) != derive_seed("training step", 12, 3)
+
+
 def test_an_odd_batch_has_one_example_without_a_twin():
     assert antithetic_twins(5).tolist() == [0, 0, 1, 1, 2]
 
@@ -181,6 +194,16 @@ def test_average_forgets_half_in_a_half_life():
     settings = TrainingSettings(batch_size=100, ema_half_life=5000)
     kept = np.prod([ema_decay(step, settings) for step in range(5000, 5050)])
     assert kept == pytest.approx(0.5)
+    # Before, the half-life is a tenth of all examples so far: a batch after ten steps.
+    assert ema_decay(9, settings) == pytest.approx(0.5)
+
+
+def test_gradients_are_clipped():
+    store = Memory()
+    train(dataclasses.replace(TINY, steps=1, gradient_clip=1e-3), checkpoint=kept(store))
+    arrays, _ = store.states[-1]
+    # After one step the first moment is a tenth of the gradient.
+    assert np.linalg.norm(arrays["optimiser.0.exp_avg"]) == pytest.approx(1e-4, rel=1e-3)
 
 
 @pytest.mark.parametrize("targets", ["sample", "posterior_mean"])
