@@ -15,9 +15,9 @@ with job(snakemake):
     diagnostics, convergence = [], []
     for ((schedule, seed), name), path in zip(product(params.flows, params.posteriors), files.posteriors, strict=True):
         sampler, n = name.split("_n")
-        keys = {"schedule": schedule, "seed": seed, "sampler": sampler}
+        keys = {"schedule": schedule, "seed": seed, "sampler": sampler, "n_observations": n}
         rows = diagnose(load_dataset(path), params.gate)
-        diagnostics += [{**keys, **row, "n_observations": n} for row in rows]
+        diagnostics += [{**keys, **row} for row in rows]
     write_rows(snakemake.output.diagnostics, diagnostics, dataset=dataset)
 
     for (schedule, seed), flow, path in zip(params.flows, files.flows, files.observations, strict=True):
