@@ -20,6 +20,7 @@ from torch import Tensor
 
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.grids import TimeGrid
+from inflationary_flows.mathematics.pfode import whitened_speed
 from inflationary_flows.networks.mlp import ResidualBlock, ResidualMLP
 
 # Above this second derivatives are more rows than a backward pass takes.
@@ -75,9 +76,9 @@ class JetField:
     def _at(self, s: float) -> tuple[Tensor, list[Tensor]]:
         """Speed of the field at s, shape (D,), and what each block adds to its values."""
         if s not in self._known:
-            network, schedule, t = self.network, self.grid.schedule, self.grid.time(s)
+            network, schedule = self.network, self.grid.schedule
+            t, speed = whitened_speed(schedule, self.grid.settings, s)
             time = network.time(network.clock(schedule.clock(t).to(network.last.weight).expand(1)))
-            speed = -self.grid.rate(s) * schedule.angle_rate(t)
             self._known[s] = speed, [block.time(time) + block.inner.bias for block in self._blocks()]
         return self._known[s]
 

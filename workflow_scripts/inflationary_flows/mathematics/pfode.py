@@ -45,7 +45,7 @@ def convert(points: Tensor, schedule: Schedule, t: float, source: Coordinates, t
 # Cached: every batch and every gradient visits the same places on the grid, and for a few points these numbers would
 # take as long as the network.
 @lru_cache(maxsize=8192)
-def _whitened_speed(schedule: Schedule, settings: GridSettings, s: float) -> tuple[float, Tensor]:
+def whitened_speed(schedule: Schedule, settings: GridSettings, s: float) -> tuple[float, Tensor]:
     """Time at s, and -d tau/ds, shape (D,)."""
     grid = TimeGrid(schedule, settings)
     t = grid.time(s)
@@ -72,7 +72,7 @@ class VelocityField:
         self.evaluations += 1
         schedule = self.denoiser.schedule
         if self.coordinates == "whitened":
-            t, speed = _whitened_speed(self.grid.schedule, self.grid.settings, s)
+            t, speed = whitened_speed(self.grid.schedule, self.grid.settings, s)
             return self.denoiser.raw(points, t) * speed.to(points)
         t, rate = self.grid.time(s), self.grid.rate(s)
         u = convert(points, schedule, t, self.coordinates, "unscaled")
@@ -88,7 +88,7 @@ class VelocityField:
     def with_jacobian(self, points: Tensor, s: float) -> tuple[Tensor, Tensor]:
         """d(y)/ds and its derivatives by y, shapes (n, D) and (n, D, D), in whitened coordinates."""
         self.evaluations += 1
-        t, speed = _whitened_speed(self.grid.schedule, self.grid.settings, s)
+        t, speed = whitened_speed(self.grid.schedule, self.grid.settings, s)
         values, jacobian = self.denoiser.raw_with_jacobian(points, t)
         speed = speed.to(points)
         return values * speed, jacobian * speed[:, None]

@@ -17,22 +17,25 @@ from torch.optim.adamw import adamw
 
 
 def flat_weights(network: nn.Module) -> nn.Parameter:
-    """Makes all weights of a network, and their gradients, parts of one vector, and returns it.
+    """Makes all weights of a network parts of one vector, and returns it.
 
     Arguments:
         network: Its weights have one type and lie on one device; they keep their values and strides.
     """
     parameters = list(network.parameters())
     flat = nn.Parameter(torch.cat([_in_memory_order(p.detach()) for p in parameters]))
-    flat.grad = torch.zeros_like(flat)
-    first = 0
-    for parameter in parameters:
-        part = slice(first, first + parameter.numel())
-        shape, stride = parameter.shape, _dense_stride(parameter)
-        parameter.data = flat.data[part].as_strided(shape, stride)
-        parameter.grad = flat.grad[part].as_strided(shape, stride)
-        first = part.stop
+    for parameter, part in zip(parameters, _parts(flat.data, parameters), strict=True):
+        parameter.data = part
     return flat
+
+
+def _parts(vector: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
+    """A vector cut into pieces that have the shapes and strides of parameters."""
+    pieces = vector.split([parameter.numel() for parameter in parameters])
+    return [
+        piece.as_strided(parameter.shape, _dense_stride(parameter))
+        for piece, parameter in zip(pieces, parameters, strict=True)
+    ]
 
 
 def _dense_stride(weights: Tensor) -> tuple[int, ...]:
@@ -65,6 +68,10 @@ class FlatAdamW:
         weight_decay: float = 0.0,
     ) -> None:
         self.weights = flat_weights(network)
+        self.weights.grad = torch.zeros_like(self.weights)
+        parameters = list(network.parameters())
+        for parameter, part in zip(parameters, _parts(self.weights.grad, parameters), strict=True):
+            parameter.grad = part
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
         self.param_groups: list[dict[str, Any]] = [{"params": [self.weights], "lr": learning_rate}]
         self._moments = {
