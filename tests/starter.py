@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 # What every run imports sooner or later, the library apart.
 IMPORTED = ("snakemake.cli", "snakemake.script", "snakemake.linting.snakefiles", "dpath", "jsonschema", "nbformat")
@@ -62,19 +62,19 @@ def serve() -> None:
     sys.exit()
 
 
-def become(run: dict[str, object]) -> None:
+def become(run: dict[str, Any]) -> None:
     """Makes this process what a shell would have started."""
-    output = os.open(str(run["output"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    output = os.open(run["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for source, targets in ((os.open(os.devnull, os.O_RDONLY), (0,)), (output, (1, 2))):
         for target in targets:
             os.dup2(source, target)
         os.close(source)
-    os.chdir(str(run["directory"]))
+    os.chdir(run["directory"])
     os.environ.clear()
-    os.environ.update(run["environment"])  # type: ignore[call-overload]
+    os.environ.update(run["environment"])
     # As `python -m` has it.
     sys.path[0] = os.getcwd()
-    sys.argv = ["snakemake", *run["arguments"]]  # type: ignore[misc]
+    sys.argv = ["snakemake", *run["arguments"]]
 
 
 if __name__ == "__main__":
