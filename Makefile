@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick run audit trace report bundle docs test test-fast test-slurm lint clean-results
+.PHONY: help setup quick run audit trace report bundle docs test test-fast test-long test-slurm lint clean-results
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -71,11 +71,14 @@ docs: $(STAMP) ## Build the documentation as a site, in site/
 # Two processes; files stay whole, and in the order of conftest.py, which makes one smoke run for both.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
-test: $(STAMP) ## Run all tests, the smoke workflow among them
-	$(PYTEST)
+test: $(STAMP) ## Run the tests, the smoke workflow among them, in ten minutes
+	$(PYTEST) -m "not long"
 
 test-fast: $(STAMP) ## Run the tests that neither train nor run the workflow
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not long"
+
+test-long: $(STAMP) ## Run the tests that take long, each by itself
+	$(PYTEST) -m long
 
 test-slurm: $(STAMP) ## Run the workflow on an emulated cluster (Linux and root; installs SLURM by apt)
 	$(BIN)/python -m pytest tests/slurm --numprocesses 3 --dist loadfile --no-loadscope-reorder -rsP --durations 0

@@ -710,7 +710,7 @@ def configuration(url: str, checksum: str) -> str:
     return yaml.safe_dump(content)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workflow_fetches_prepares_and_draws_spectra(tmp_path):
     archive = write_tar(tmp_path / "tiny.tar.gz", cifar_members(8))
     config = tmp_path / "config.yaml"

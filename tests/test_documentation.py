@@ -173,7 +173,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 class TestSite:
     def test_pages_load_nothing_from_elsewhere(self, site: Path) -> None:
         pages = list(site.rglob("*.html"))

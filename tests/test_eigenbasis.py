@@ -76,7 +76,7 @@ def test_a_single_odd_number_is_found_in_any_chunk(few_rows, value):
         Eigenbasis.fit(x)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_three_thousand_dimensions_take_seconds_and_little_memory():
     images = Pixels(noise(20_000, 3072), ImageFormat(3, 32, 32))
     begin = time.monotonic()

@@ -98,7 +98,7 @@ def birds(run: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Callable[[], di
     return directory, planned
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_folders_lead_to_figures_and_nothing_is_left_to_do(
     run: tuple[Path, Path], birds: tuple[Path, Callable[[], dict[str, int]]]
 ) -> None:
@@ -112,7 +112,7 @@ def test_folders_lead_to_figures_and_nothing_is_left_to_do(
     assert read_json(directory / "results/data/birds/splits.json")["source_sha256"] == sha256_of(directory / "birds")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_audit_finds_a_picture_that_changed_whatever_its_time_says(
     birds: tuple[Path, Callable[[], dict[str, int]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,7 +133,7 @@ def test_the_audit_finds_a_picture_that_changed_whatever_its_time_says(
     assert planned()["prepare_splits"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_audit_finds_a_changed_folder_outside_of_the_working_directory(
     birds: tuple[Path, Callable[[], dict[str, int]]],
     run: tuple[Path, Path],

@@ -307,6 +307,7 @@ def smooth_images(n: int, seed: int, side: int = 16) -> np.ndarray:
     return np.round(127.5 * (1 + waves * generator.uniform(0.2, 1, (n, 3, 1, 1)))).astype(np.uint8)
 
 
+@pytest.mark.long
 def test_random_inception_gives_what_torch_fidelity_gives(random_inception: Path) -> None:
     layer = "64"
     extractor = load_extractor("inception", random_inception, sha256=sha256_of(random_inception), layer=layer)

@@ -271,7 +271,7 @@ def test_preconditioning_of_a_natural_spectrum_is_finite_in_float32_at_all_times
     assert float(y.max()) <= 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_compiled_flow_generates_the_same_images():
     flow, _ = network_flow()
     plain, _ = generate_images(flow, IMAGE, first=0, count=8, sample_seed=0)

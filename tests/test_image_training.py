@@ -94,13 +94,13 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_driver(tmp_path_factory.mktemp("alone"), 1, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_the_network_of_one_to_the_bit(alone, tmp_path):
     """Dropout and augmentation included: both do the same sums."""
     assert sha256_of(run_driver(tmp_path, 2, 1)) == sha256_of(alone)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_begun_by_one_process_is_finished_by_two(alone, tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
@@ -110,7 +110,7 @@ def test_a_run_begun_by_one_process_is_finished_by_two(alone, tmp_path):
     assert not (shared / "step5.safetensors").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_that_are_told_to_stop_keep_what_they_did(tmp_path):
     """As a scheduler does it: TERM to all processes of the job at once."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
@@ -292,7 +292,7 @@ def test_a_map_is_undone_by_its_label():
     torch.testing.assert_close(augmented[only], images[only].flip(2), rtol=0, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_augmentation_does_not_leak_into_what_the_network_denoises():
     """Trained on images that turn, the network knows upright ones: told of no augmentation, it denoises them better."""
     x, basis, schedule = setting(oriented(2000))

@@ -254,7 +254,7 @@ def linear(request: pytest.FixtureRequest) -> InjectiveFlow:
     return trained(request.param, task, 700, learning_rate=1e-2, **weights)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_linear_manifold_is_that_of_principal_components(linear: InjectiveFlow) -> None:
     """Maximum likelihood on a linear Gaussian manifold is PCA: the same plane, the same density on it."""
     x, plane = linear_manifold()
@@ -273,7 +273,7 @@ def test_linear_manifold_is_that_of_principal_components(linear: InjectiveFlow) 
     assert float(np.mean(linear.log_prob(held_out))) == pytest.approx(float(exact.mean()), abs=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_canonical_charts_have_the_more_diagonal_metric() -> None:
     random = np.random.default_rng(1)
     t = random.uniform(-2, 2, (4_000, 2))

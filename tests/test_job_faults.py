@@ -484,6 +484,7 @@ class TestKilledDrivers:
         (copied_repository / ".venv").symlink_to(sys.prefix)
         return copied_repository
 
+    @pytest.mark.long
     def test_make_run_goes_on_when_the_driver_was_killed(self, repository, tmp_path):
         config = tiny(tmp_path / "tiny.yaml", steps=2500, validate_every=500)
         command = [sys.executable, "-m", "snakemake", "train", "--cores=1", "--configfile", str(config)]

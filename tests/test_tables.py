@@ -826,7 +826,7 @@ def test_points_are_read_with_the_decimal_sign_of_their_data_set(tmp_path: Path)
     assert_array_equal(read_points(tmp_path / "p.csv", 2, origin_of(FRAME[["a", "b"]], decimal=",")), [[1.234, 5.678]])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_propagated_points_may_have_their_columns_in_any_order(tmp_path: Path) -> None:
     FRAME.to_csv(tmp_path / "t.csv", sep=";", decimal=",", index=False)
     config = config_of()

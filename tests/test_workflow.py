@@ -200,7 +200,7 @@ def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
         assert not {"seconds", "runtime", "memory", "peak_memory_mb"} & set(header.split(","))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
     # The second run finds the own table elsewhere, next to the Snakefile. It draws data, trains and generates; that all
     # else agrees, chains and posteriors among it, is tested on a cluster.

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from inflationary_flows.files.files import atomic_write
 
@@ -132,7 +132,7 @@ def use_log_scale(axis: Axes, which: str, subs: Sequence[float] = (1.0,)) -> Non
     axis.set(**{f"{which}scale": "log"})
     side = axis.xaxis if which == "x" else axis.yaxis
     side.set_major_locator(LogLocator(subs=tuple(subs), numticks=6))
-    side.set_minor_formatter(NullFormatter())
+    side.set_minor_locator(NullLocator())
     if len(subs) > 1:
         side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -152,6 +152,11 @@ def save_figure(figure: Figure, *paths: str | os.PathLike[str]) -> None:
         paths: Files ending in .pdf, .png or .svg.
     """
     undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    if (layout := figure.get_layout_engine()) is not None:
+        # Once for all formats: it takes longer than the drawing.
+        with figure_style():
+            layout.execute(figure)
+        figure.set_layout_engine("none")
     for path in map(Path, paths):
         kind = path.suffix.lstrip(".").lower()
         with figure_style(), atomic_write(path) as temporary:
