@@ -378,6 +378,7 @@ class TestNuts:
             seeds=[0],
             warmup=200,
             draws=20,
+            max_tree_depth=7,
         )
         assert narrow[0].tree_depth.mean() < 4
 
