@@ -242,13 +242,13 @@ def test_flows_of_tables_know_the_names_of_their_columns(smoke_run):
     ],
 )
 def test_a_single_point_may_come_as_it_is(flow, point):
-    expected = flow.posterior(np.array([0.5, 1.5]), 0.1, 20, seed=0)
-    np.testing.assert_array_equal(flow.posterior(point, 0.1, 20, seed=0).z, expected.z)
+    expected = flow.propagate(np.array([0.5, 1.5]), 0.1, 20, seed=0)
+    np.testing.assert_array_equal(flow.propagate(point, 0.1, 20, seed=0).z, expected.z)
 
 
 def test_a_column_of_a_data_frame_is_no_point(flow):
     with pytest.raises(DataError, match="the columns height, width, got 0, 1, where 'height' is not there"):
-        flow.posterior(frame_of(X[:2])["width"], 0.1, 20, seed=0)
+        flow.propagate(frame_of(X[:2])["width"], 0.1, 20, seed=0)
 
 
 CALLS: dict[str, tuple[Callable[[Flow], Any], str]] = {
@@ -259,26 +259,26 @@ CALLS: dict[str, tuple[Callable[[Flow], Any], str]] = {
     "more than fits": (lambda f: f.sample(10**12, 0), "n: expected a whole number from 0 to 2147483648"),
     "latents": (lambda f: f.sample_latents(-2, 0), "n: expected a whole number"),
     "a seed with a fraction": (lambda f: f.sample(2, 0.5), "seed: expected a whole number"),
-    "a seed of none": (lambda f: f.posterior(X[0], 0.1, 5, None), "seed: expected a whole number"),
+    "a seed of none": (lambda f: f.propagate(X[0], 0.1, 5, None), "seed: expected a whole number"),
     "noise without a seed": (lambda f: f.noised_latents(X, "a"), "seed: expected a whole number"),
     "an unknown prior": (
         lambda f: f.sample(2, 0, "flat"),
         "compressed_prior: expected one of gaussian, empirical, zero",
     ),
-    "samples": (lambda f: f.posterior(X[0], 0.1, 2.5, 0), "n: expected a whole number from 2"),
-    "a radius of text": (lambda f: f.posterior(X[0], "a", 5, 0), "noise_std: expected a number > 0"),
-    "a complex radius": (lambda f: f.posterior(X[0], 1j, 5, 0), "noise_std: expected a number > 0"),
+    "samples": (lambda f: f.propagate(X[0], 0.1, 2.5, 0), "n: expected a whole number from 2"),
+    "a radius of text": (lambda f: f.propagate(X[0], "a", 5, 0), "noise_std: expected a number > 0"),
+    "a complex radius": (lambda f: f.propagate(X[0], 1j, 5, 0), "noise_std: expected a number > 0"),
     "a level of text": (
-        lambda f: f.posterior(X[0], 0.1, 5, 0, levels=["a"]),
+        lambda f: f.propagate(X[0], 0.1, 5, 0, levels=["a"]),
         "levels: expected a number between 0 and 1",
     ),
     "a masked number": (lambda f: f.sample(np.ma.array(3, mask=True), 0), "n: expected a whole number"),
     "a masked radius": (
-        lambda f: f.posterior(X[0], np.ma.array([0.1], mask=True), 5, 0),
+        lambda f: f.propagate(X[0], np.ma.array([0.1], mask=True), 5, 0),
         "noise_std: expected a number > 0",
     ),
     "a masked level": (
-        lambda f: f.posterior(X[0], 0.1, 5, 0, levels=np.ma.array([0.5, 0.9], mask=[0, 1])),
+        lambda f: f.propagate(X[0], 0.1, 5, 0, levels=np.ma.array([0.5, 0.9], mask=[0, 1])),
         "levels: expected a number between 0 and 1",
     ),
     "a masked time": (
@@ -286,10 +286,10 @@ CALLS: dict[str, tuple[Callable[[Flow], Any], str]] = {
         "times: expected a number between",
     ),
     "a masked tensor for a radius": (
-        lambda f: f.posterior(X[0], masked_tensor(torch.tensor([0.1]), torch.tensor([False])), 5, 0),
+        lambda f: f.propagate(X[0], masked_tensor(torch.tensor([0.1]), torch.tensor([False])), 5, 0),
         "noise_std: expected a number > 0",
     ),
-    "one level": (lambda f: f.posterior(X[0], 0.1, 5, 0, levels=0.9), "levels: expected a row of numbers"),
+    "one level": (lambda f: f.propagate(X[0], 0.1, 5, 0, levels=0.9), "levels: expected a row of numbers"),
     "a time before the schedule": (lambda f: f.inflate(X, times=[-1.0]), "times: expected a number between 0 and"),
     "a time after it": (lambda f: f.generate(X, times=[1e9]), "times: expected a number between 0 and"),
     "one time": (lambda f: f.inflate(X, times=1.0), "times: expected a row of numbers"),
@@ -321,7 +321,7 @@ def test_numbers_of_numpy_and_torch_are_numbers(flow):
     np.testing.assert_array_equal(flow.inflate(X, times=torch.tensor(times, dtype=torch.float64)), expected)
     assert flow.inflate(X, times=[]).shape == (0, 5, 2)
     assert flow.sample(np.int64(3), np.uint8(0)).shape == (3, 2)
-    assert flow.posterior(X[0], np.float32(0.1), 5, 0).z.shape == (5, 2)
+    assert flow.propagate(X[0], np.float32(0.1), 5, 0).z.shape == (5, 2)
 
 
 # ---------------------------------------------------------------------------------------------

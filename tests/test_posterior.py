@@ -79,48 +79,48 @@ class TestUncertaintyOfAPoint:
     @pytest.mark.parametrize("settings", SCHEDULES.values(), ids=SCHEDULES)
     def test_is_an_affine_image_for_gaussian_data(self, settings):
         case, n = GaussianCase(settings), 20_000
-        posterior = case.flow.posterior(self.x0, 0.2, n, seed=0)
+        propagated = case.flow.propagate(self.x0, 0.2, n, seed=0)
         t = case.schedule.t_max
         std = (0.2 * case.schedule.scale(t) * case.growth(t)).numpy()
         mean = case.latents(torch.from_numpy(self.x0)).numpy()
-        np.testing.assert_array_less(np.abs(posterior.mean - mean), 5 * std / np.sqrt(n))
-        whitened = posterior.covariance / np.outer(std, std)
+        np.testing.assert_array_less(np.abs(propagated.mean - mean), 5 * std / np.sqrt(n))
+        whitened = propagated.covariance / np.outer(std, std)
         np.testing.assert_allclose(whitened, np.eye(3), atol=0.05)
-        for level, interval in zip(posterior.levels, posterior.intervals, strict=True):
+        for level, interval in zip(propagated.levels, propagated.intervals, strict=True):
             half = norm.ppf((1 + level) / 2)
             expected = np.stack([mean - half * std, mean + half * std], 1)
             np.testing.assert_allclose(interval, expected, atol=0.05 * std.max())
 
     def test_a_ball_is_drawn_around_the_point_and_carried(self):
         flow = GaussianCase(PRR).flow
-        posterior = flow.posterior(self.x0, 0.2, 4000, seed=0)
-        np.testing.assert_allclose(posterior.x.mean(0), self.x0, atol=0.02)
-        np.testing.assert_allclose(np.cov(posterior.x.T), 0.04 * np.eye(3), atol=0.004)
-        np.testing.assert_allclose(posterior.z, flow.inflate(posterior.x))
+        propagated = flow.propagate(self.x0, 0.2, 4000, seed=0)
+        np.testing.assert_allclose(propagated.x.mean(0), self.x0, atol=0.02)
+        np.testing.assert_allclose(np.cov(propagated.x.T), 0.04 * np.eye(3), atol=0.004)
+        np.testing.assert_allclose(propagated.z, flow.inflate(propagated.x))
 
     def test_given_samples_are_carried_as_they_are(self):
         flow, x = mixture_flow(PRP)
-        posterior = flow.posterior(x[:50], None, 30, seed=0)
-        assert np.array_equal(posterior.x, x[:30])
-        np.testing.assert_allclose(posterior.mean, flow.inflate(x[:30]).mean(0))
-        np.testing.assert_allclose(posterior.covariance, np.cov(flow.inflate(x[:30]).T))
+        propagated = flow.propagate(x[:50], None, 30, seed=0)
+        assert np.array_equal(propagated.x, x[:30])
+        np.testing.assert_allclose(propagated.mean, flow.inflate(x[:30]).mean(0))
+        np.testing.assert_allclose(propagated.covariance, np.cov(flow.inflate(x[:30]).T))
 
     def test_kept_and_compressed_coordinates_are_told_apart(self):
         for settings, kept in ((PRR, 1), (PRP, 3)):
-            posterior = GaussianCase(settings).flow.posterior(self.x0, 0.2, 10, seed=0)
-            assert posterior.kept.shape == (10, kept)
-            assert np.array_equal(np.concatenate([posterior.kept, posterior.compressed], 1), posterior.z)
+            propagated = GaussianCase(settings).flow.propagate(self.x0, 0.2, 10, seed=0)
+            assert propagated.kept.shape == (10, kept)
+            assert np.array_equal(np.concatenate([propagated.kept, propagated.compressed], 1), propagated.z)
 
     def test_a_seed_fixes_every_byte_and_batches_change_nothing(self):
         flow, _ = mixture_flow(PRP)
         x0 = torch.tensor([0.3, -0.4])
-        once, again, other = (flow.posterior(x0, 0.1, 40, seed=s) for s in (3, 3, 4))
+        once, again, other = (flow.propagate(x0, 0.1, 40, seed=s) for s in (3, 3, 4))
         for name, values in vars(once).items():
             assert np.array_equal(getattr(again, name), values)
         assert not np.isclose(once.z, other.z).any()
         flow.batch_size = 7
-        np.testing.assert_allclose(flow.posterior(x0[None], 0.1, 40, seed=3).z, once.z, rtol=1e-10, atol=1e-12)
-        np.testing.assert_allclose(flow.posterior(x0, 0.1, 9, seed=3).z, once.z[:9], rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(flow.propagate(x0[None], 0.1, 40, seed=3).z, once.z, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(flow.propagate(x0, 0.1, 9, seed=3).z, once.z[:9], rtol=1e-10, atol=1e-12)
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -142,7 +142,7 @@ class TestUncertaintyOfAPoint:
     def test_what_does_not_fit_is_refused(self, change, message):
         arguments = {"x0": self.x0, "noise_std": 0.1, "n": 10, "seed": 0} | change
         with pytest.raises(DataError, match=message):
-            GaussianCase(PRR).flow.posterior(**arguments)
+            GaussianCase(PRR).flow.propagate(**arguments)
 
     def test_intervals_hold_their_share_of_samples_in_one_dimension_too(self):
         z = np.random.default_rng(0).exponential(size=(999, 1))

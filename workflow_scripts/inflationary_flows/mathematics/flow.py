@@ -47,7 +47,7 @@ from inflationary_flows.mathematics.solvers import (
     solve,
     solve_adaptive,
 )
-from inflationary_flows.mathematics.uncertainty import LatentPosterior, summarise
+from inflationary_flows.mathematics.uncertainty import PropagatedPoint, summarise
 from inflationary_flows.seeding import derive_seed
 
 # The authors integrate in scaled coordinates on uniform times, toys by Euler and images by Heun; kept for comparison.
@@ -287,7 +287,7 @@ class Flow:
         """Inflates and generates again: an exact flow returns x, shape (n, D), data units."""
         return self.generate(self.inflate(x, solver=solver, steps=steps), solver=solver, steps=steps)
 
-    def posterior(
+    def propagate(
         self,
         x0: Points,
         noise_std: float | None,
@@ -295,8 +295,11 @@ class Flow:
         seed: int,
         *,
         levels: Sequence[float] = (0.5, 0.9),
-    ) -> LatentPosterior:
-        """Carries the uncertainty of a point to its latent.
+    ) -> PropagatedPoint:
+        """Carries a distribution of a point that one already holds to its latent.
+
+        This is no posterior given an observation, which would weigh points by the density of the data:
+        `inference.denoising.sample_clean_posterior` samples that one, with the flow as prior.
 
         Arguments:
             x0: A point, shape (D,) or (1, D), around which N(x0, noise_std^2 I) is drawn; or, with noise_std None,
@@ -304,7 +307,7 @@ class Flow:
             noise_std: Standard deviation of the ball, data units.
             n: Number of samples; of given samples the first n.
             seed: Seed of the ball.
-            levels: Levels of the credible intervals.
+            levels: Levels of the equal-tailed intervals.
 
         Raises:
             DataError: if shapes do not fit, numbers are not finite, noise_std is not positive, or n is below 2.

@@ -1,4 +1,4 @@
-"""The latent distribution of an uncertain point in data space."""
+"""The distribution of an uncertain point in data space, carried to the latents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inflationary_flows.errors import DataError
 
 
 @dataclass(frozen=True)
-class LatentPosterior:
+class PropagatedPoint:
     """Samples of an uncertain point and of its latent.
 
     Attributes:
@@ -19,8 +19,8 @@ class LatentPosterior:
         z: Their latents, shape (n, D).
         mean: Mean of the latents, shape (D,).
         covariance: Covariance of the latents, shape (D, D).
-        levels: Levels of the credible intervals, shape (L,).
-        intervals: Equal-tailed credible intervals, shape (L, D, 2).
+        levels: Levels of the intervals, shape (L,).
+        intervals: Equal-tailed intervals, shape (L, D, 2).
         kept_dims: Number d of kept directions: the first d coordinates of z.
     """
 
@@ -43,8 +43,8 @@ class LatentPosterior:
         return self.z[:, self.kept_dims :]
 
 
-def summarise(x: np.ndarray, z: np.ndarray, kept_dims: int, levels: Sequence[float]) -> LatentPosterior:
-    """Moments and credible intervals of latent samples.
+def summarise(x: np.ndarray, z: np.ndarray, kept_dims: int, levels: Sequence[float]) -> PropagatedPoint:
+    """Moments and equal-tailed intervals of latent samples.
 
     Arguments:
         x, z: Samples and their latents, shape (n, D).
@@ -60,7 +60,7 @@ def summarise(x: np.ndarray, z: np.ndarray, kept_dims: int, levels: Sequence[flo
         if not 0 < level < 1:
             raise DataError("levels", "numbers between 0 and 1", f"{level:g}", "0.9 is the 90 % interval")
     bounds = [np.quantile(z, [(1 - level) / 2, (1 + level) / 2], axis=0).T for level in levels]
-    return LatentPosterior(
+    return PropagatedPoint(
         x=x,
         z=z,
         mean=z.mean(0),

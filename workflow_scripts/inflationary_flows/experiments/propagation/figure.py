@@ -1,4 +1,4 @@
-"""Uncertainty of examples: balls in data space, their images along the flow, and the latent posteriors."""
+"""Uncertainty of examples: balls in data space, their images along the flow, and their latents."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _KERNELS = 1_000
 
 
 def draw_propagation(material: Material) -> Figure:
-    """Draws each example in a row: its ball in data space, images along the flow, the latent posterior.
+    """Draws each example in a row: its ball in data space, images along the flow, the distribution of its latent.
 
     Points of two coordinates are shown as they are in data space; all else by the first two coordinates of the
-    eigenbasis, so that panels can be followed from left to right.  Contours hold the credible levels of the shown pair,
-    crosses are the credible intervals of its coordinates.
+    eigenbasis, so that panels can be followed from left to right.  Contours hold the levels of the shown pair,
+    crosses are the intervals of its coordinates.
 
     Arguments:
         material: File `posteriors`, with a group {schedule}_seed{seed} for each of the param `flows`.
@@ -60,13 +60,13 @@ def _draw_band(band: FigureBase, posterior: xr.Dataset, title: str) -> None:
             _draw_ball(row[0], paths[0][:, :2], ball[0][:, :2], colour)
         for axis, frame in zip(row[1:], [*middle, frames - 1], strict=False):
             _draw_ball(axis, paths[frame][:, :2], ball[frame][:, :2], colour)
-        _draw_posterior(row[-1], posterior, example, colour)
+        _draw_latent(row[-1], posterior, example, colour)
         row[0].set_ylabel(f"example {example + 1}")
-    for column, name in ((0, f"{title}: data"), (1, "along the flow"), (-2, "latents"), (-1, "latent posterior")):
+    for column, name in ((0, f"{title}: data"), (1, "along the flow"), (-2, "latents"), (-1, "its latent")):
         if len(middle) or column != 1:
             axes[0][column].set_title(name)
     levels = ", ".join(f"{level:.0%}".replace("%", " %") for level in sorted(posterior["level"].values))
-    axes[-1][-1].set_xlabel(f"latent 1 / its deviation\n({levels} credible)", fontsize=6.5)
+    axes[-1][-1].set_xlabel(f"latent 1 / its deviation\n({levels} of the mass)", fontsize=6.5)
     axes[-1][-1].set_ylabel("latent 2", fontsize=6.5)
     despine(list(axes.flat))
 
@@ -79,8 +79,8 @@ def _draw_ball(axis: Axes, context: np.ndarray, ball: np.ndarray, colour: str) -
     axis.set_aspect("equal", adjustable="datalim")
 
 
-def _draw_posterior(axis: Axes, posterior: xr.Dataset, example: int, colour: str) -> None:
-    """Two latents of an example in units of their deviations, with credible contours and intervals."""
+def _draw_latent(axis: Axes, posterior: xr.Dataset, example: int, colour: str) -> None:
+    """Two latents of an example in units of their deviations, with contours and intervals."""
     scale = posterior["latent_std"].values[:2]
     z = posterior["z"].values[0, :, example, :2] / scale
     levels = posterior["level"].values

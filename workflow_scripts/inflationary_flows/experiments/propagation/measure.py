@@ -1,4 +1,4 @@
-"""Uncertainty of examples carried to the latents: Gaussian balls, their images along the flow, credible intervals."""
+"""Uncertainty of examples carried to the latents: balls, their images along the flow, intervals."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def propagate(
         context: Held-out points to show the data by, shape (n, D).
         noise_std: Standard deviation of the balls, data units.
         samples: Points of a ball.
-        levels: Credible levels.
+        levels: Levels of the intervals.
         frames: Times at which images of a ball are kept, the ends included.
         seed: Seed of the balls.
 
@@ -66,7 +66,7 @@ def propagate(
     """
     times = np.linspace(flow.schedule.t_min, flow.schedule.t_max, frames)
     balls = [
-        flow.posterior(example, noise_std, samples, derive_seed("example", seed, number), levels=levels)
+        flow.propagate(example, noise_std, samples, derive_seed("example", seed, number), levels=levels)
         for number, example in enumerate(examples)
     ]
     paths = [flow.inflate(ball.x[:_DRAWN], times=times.tolist()) for ball in balls]
@@ -91,7 +91,7 @@ def propagate(
 
 
 def interval_rows(posterior: xr.Dataset) -> list[dict[str, Any]]:
-    """Credible intervals as rows of example, coordinate (from 1), kept, mean, sd, level, lower, upper."""
+    """Intervals as rows of example, coordinate (from 1), kept, mean, sd, level, lower, upper."""
     rows = []
     for example in range(posterior.sizes["example"]):
         for i in range(posterior.sizes["coordinate"]):

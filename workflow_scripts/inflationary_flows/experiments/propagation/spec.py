@@ -50,7 +50,7 @@ class Propagation(Section):
     noise_std: PositiveNumber = Field(0.1, description="Standard deviation of the ball, data units.")
     samples: Annotated[Count, Field(ge=10)] = Field(4_000, description="Points of a ball.")
     frames: Annotated[Count, Field(ge=2)] = Field(4, description="Times shown.")
-    levels: Levels = Field(default_factory=lambda: [0.5, 0.9], description="Credible levels.")
+    levels: Levels = Field(default_factory=lambda: [0.5, 0.9], description="Levels of the intervals.")
     seed: Seed = Field(0, description="Seed of the balls.")
 
 
@@ -99,18 +99,18 @@ EXPERIMENT = Experiment(
             """
             Examples of ``{{ snakemake.wildcards.dataset }}`` with a Gaussian uncertainty, one row for each schedule and
             example: samples around the example in data space (colour) among the data (grey), their images along the
-            flow, and the posterior of the first two latents with contours and intervals of the stated credible levels.
-            The map is deterministic, so integrating the samples gives the posterior. No form of the posterior is
-            assumed or fitted.
+            flow, and the distribution of the first two latents with contours and intervals of the stated levels. The
+            map is deterministic, so that carrying the samples gives this distribution, of whatever form. It is the
+            given uncertainty in other coordinates, and no posterior: how common points are in the data is not used.
             """,
         ),
         Table(
             "propagation",
             "B3",
-            "Credible intervals of latents of an example",
+            "Intervals of latents of an uncertain example",
             "Inference",
             """
-            Means, standard deviations and equal-tailed credible intervals of the latents of each example, given a
+            Means, standard deviations and equal-tailed intervals of the latents of each example, given a
             Gaussian uncertainty of the example in data space. ``kept`` tells kept coordinates from compressed ones.
             """,
             columns={
@@ -118,9 +118,9 @@ EXPERIMENT = Experiment(
                 "example": "number of the configured example, from 0",
                 "coordinate": "number of the latent coordinate",
                 "kept": "whether the schedule keeps this coordinate",
-                "mean": "posterior mean",
-                "sd": "posterior standard deviation",
-                "level": "credible level of the interval",
+                "mean": "mean of the latent",
+                "sd": "standard deviation of the latent",
+                "level": "share of the samples within the interval",
                 "lower": "lower end of the equal-tailed interval",
                 "upper": "upper end",
             },
