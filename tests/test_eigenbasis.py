@@ -9,7 +9,7 @@ import torch
 from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.errors import DataError
 from inflationary_flows.mathematics import eigenbasis
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, cut_angle
 from pictures import noise
 
 
@@ -74,6 +74,22 @@ def test_a_single_odd_number_is_found_in_any_chunk(few_rows, value):
     x[93, 2] = value
     with pytest.raises(DataError, match="a finite matrix"):
         Eigenbasis.fit(x)
+
+
+@pytest.mark.parametrize(("kept", "towards"), [(1, 2), (2, 3)])
+def test_the_angle_at_the_cut_is_that_between_samples(kept, towards):
+    rows, variances = 400, np.array([4.0, 2.0, 0.7])
+    turns = []
+    for seed in range(400):
+        x = np.random.default_rng(seed).standard_normal((rows, 3)) * np.sqrt(variances)
+        vectors = Eigenbasis.fit(x).vectors
+        turns.append(float(vectors[towards - 1, kept - 1]))
+    assert np.std(turns) == pytest.approx(cut_angle(variances, kept, rows), rel=0.12)
+
+
+def test_equal_variances_leave_the_directions_open_and_a_whole_space_none():
+    assert cut_angle(np.array([1.0, 1.0]), 1, 10_000) == pytest.approx(np.pi / 2)
+    assert cut_angle(np.array([1.0, 1.0]), 2, 10_000) == 0
 
 
 @pytest.mark.long

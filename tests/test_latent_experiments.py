@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.experiments.identifiability.measure import compare_latents
+from inflationary_flows.experiments.identifiability.measure import compare_latents, of_other_sample
 from inflationary_flows.experiments.propagation.measure import choose_examples, interval_rows, propagate
 from inflationary_flows.experiments.residuals import measure as residuals
 from inflationary_flows.experiments.residuals.measure import residual_correlation
@@ -24,6 +26,15 @@ class Shifted(Flow):
         z = super().inflate(x, **options)
         z[:, 0] += 0.5 * float(self.schedule.latent_std[0])
         return z
+
+
+class Turned(Flow):
+    """A flow whose whitened latents are turned by 30 degrees."""
+
+    def inflate(self, x, **options):
+        std, turn = self.schedule.latent_std.numpy(), np.radians(30)
+        rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        return np.asarray(super().inflate(x, **options)) / std @ rotation * std
 
 
 class TestIdentifiability:
@@ -49,6 +60,34 @@ class TestIdentifiability:
         assert kinds["seed0", "seed1"] == "seed"
         assert kinds["seed0", "seed0-narrow"] == kinds["seed1", "seed0-narrow"] == "architecture"
         assert {kind for pair, kind in kinds.items() if "exact" in pair} == {"exact"}
+
+    def test_a_turned_flow_differs_until_it_is_turned_back(self) -> None:
+        flow, x = mixture_flow(PRR)
+        turn = np.radians(30)
+        turned = Turned(flow.denoiser, flow.basis)
+        (row,) = compare_latents({"exact": flow, "sample0": turned}, x[:200], seed=0)
+        assert row["kind"] == "sample"
+        assert row["rms_latent_difference"] > 0.3
+        assert row["rms_after_rotation"] < 1e-10
+        rotation = torch.tensor([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        other = Flow(flow.denoiser, replace(flow.basis, vectors=flow.basis.vectors @ rotation))
+        (row,) = compare_latents({"exact": flow, "sample0": other}, x[:5], seed=0)
+        assert row["kept_angle"] == pytest.approx(30)
+
+    @pytest.mark.parametrize(("variances", "turns"), [([1.0, 1.0], True), ([1.0, 0.3], False)])
+    def test_what_a_reducing_flow_keeps_depends_on_the_sample_where_variances_are_equal(
+        self, variances: list[float], turns: bool
+    ) -> None:
+        """Gaussian data: angles of 10,000 points are tens of degrees, or below two."""
+        mixture = (np.zeros((1, 2)), np.ones(1), np.diag(variances))
+        flow = mixture_flow(PRR)[0]
+        angles = []
+        for seed in range(9):
+            flows = {name: of_other_sample(flow, mixture, 10_000, seed + k) for k, name in enumerate("ab")}
+            (row,) = compare_latents(flows, np.eye(2), 0)
+            angles.append(row["kept_angle"])
+        assert (np.median(angles) > 10) == turns
+        assert turns or np.median(angles) < 2
 
 
 class LinearDenoiser(Denoiser):

@@ -167,6 +167,18 @@ assert "torch._dynamo" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
 
 
+@pytest.mark.parametrize(("second", "warns"), [(0.99, True), (0.5, False)])
+def test_a_cut_between_equal_variances_is_warned_of(second, warns, caplog):
+    x = np.random.default_rng(0).standard_normal((1000, 2)) * np.sqrt([1.0, second])
+    basis = Eigenbasis.fit(x)
+    for kept_dims, expected in ((1, warns), (None, False)):
+        caplog.clear()
+        schedule = make_schedule(basis.eigenvalues, signal_left=1e-3, kept_dims=kept_dims)
+        settings = dataclasses.replace(TINY, steps=1, warmup_steps=0)
+        fit(x, x[:50], basis, schedule, MLP, settings, seed=0, checkpoint=kept())
+        assert ("which directions are kept depends on the sample" in caplog.text) == expected
+
+
 def test_directions_without_noise_have_nothing_to_learn():
     w = torch.randn(8, 2)
     angle = torch.tensor([[0.7, 0.0]]).expand(8, -1)

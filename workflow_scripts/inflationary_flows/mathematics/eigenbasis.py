@@ -8,6 +8,7 @@ table's per-coordinate units, so that all callers use data units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -46,6 +47,25 @@ def participation_ratio(variances: np.ndarray | Tensor) -> float:
     # Normalised first: the square of a kernel variance near exp(60) is harmless, its fourth power is not.
     share = spectrum / spectrum.sum()
     return float(1.0 / share.square().sum())
+
+
+def cut_angle(eigenvalues: np.ndarray | Tensor, kept_dims: int, rows: int) -> float:
+    r"""Standard error of the turn between the last kept and the first compressed direction, radians, at most pi / 2.
+
+    Of Gaussian data the angle between an eigenvector and that of another sample has the variance
+    xi_d xi_{d+1} / (n (xi_d - xi_{d+1})^2) towards the other direction (Anderson, Ann. Math. Stat. 34, 1963).
+
+    Arguments:
+        eigenvalues: Variances, shape (D,), descending.
+        kept_dims: Number d of kept directions; the angle is 0 if all are kept.
+        rows: Number n of rows that the eigenbasis was fitted to.
+    """
+    if kept_dims >= len(eigenvalues):
+        return 0.0
+    last, first = float(eigenvalues[kept_dims - 1]), float(eigenvalues[kept_dims])
+    if last <= first:
+        return math.pi / 2
+    return min(math.pi / 2, math.sqrt(last * first / rows) / (last - first))
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows, cut_angle
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.networks.build import build_network
 from inflationary_flows.seeding import derive_seed
@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 # The target has variance 1, so that an untrained network has a loss of about 1; far above it training has diverged.
 DIVERGED = 1e3
+# Radians. Two eigenvalues that differ by two standard errors of their difference turn by this much between samples.
+TIED = 0.25
 
 
 def learning_rate_factor(step: int, settings: TrainingSettings) -> float:
@@ -206,6 +208,16 @@ def fit(
             "sample, for a schedule that leaves directions without noise",
             "posterior_mean",
             "set targets: sample, or an inflation_gap below 1",
+        )
+    angle = cut_angle(basis.eigenvalues, schedule.kept_dims, len(train))
+    if angle > TIED:
+        logger.warning(
+            "kept_dims %d cuts between variances %.4g and %.4g, which %d rows hardly tell apart: which directions are "
+            "kept depends on the sample, and they turn by about %.0f degrees in another one. Hint: keep more or fewer.",
+            schedule.kept_dims,
+            *basis.eigenvalues[schedule.kept_dims - 1 : schedule.kept_dims + 1].tolist(),
+            len(train),
+            math.degrees(angle),
         )
     network = build_network(network_settings, basis.dimension, derive_seed("weights", seed)).to(device)
     average = copy.deepcopy(network)

@@ -28,6 +28,7 @@ def draw_identifiability(material: Material) -> Figure:
     table = material.labelled("identifiability")
     pairs = list(dict.fromkeys(zip(table["dataset"], table["schedule"], strict=True)))
     names = {"seed": "between seeds", "architecture": "between architectures", "exact": "to the exact score"}
+    names |= {"sample": "exact, between samples of the data"}
     kinds = [kind for kind in names if kind in set(table["kind"])]
     with figure_style():
         figure = new_figure(DOUBLE_COLUMN, 2.1)

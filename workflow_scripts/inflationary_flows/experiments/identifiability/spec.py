@@ -8,7 +8,7 @@ from pydantic import Field
 
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table, settings_of
-from inflationary_flows.fields import Count, DatasetName, Section, Seed, Seeds, Unique, VariantName
+from inflationary_flows.fields import Count, DatasetName, Section, Seed, Seeds, Unique, VariantName, Whole
 from inflationary_flows.requirements import require_known
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ class Identifiability(Section):
         default_factory=list, description="Variants compared with them, of the first seed."
     )
     samples: Annotated[Count, Field(ge=10)] = Field(2_000, description="Held-out points.")
-    seed: Seed = Field(0, description="Seed of the first kernel's noise.")
+    data_samples: Whole = Field(
+        3, description="Other samples of the data, whose eigenbases exact flows are compared in where they are known."
+    )
+    seed: Seed = Field(0, description="Seed of the first kernel's noise, and of these samples.")
 
     def check(self, where: str, study: Study) -> None:
         """Schedules are those of their data sets, and there are flows to compare."""
@@ -59,7 +62,7 @@ EXPERIMENT = Experiment(
         flows=members,
         each_flow=False,
         needs=("splits", "mixture"),
-        params=settings_of("identifiability", "samples", "seed"),
+        params=settings_of("identifiability", "samples", "data_samples", "seed"),
     ),
     stage="calibration",
     shown=(
@@ -72,7 +75,9 @@ EXPERIMENT = Experiment(
             Differences between latents of the same points under networks of other seeds, under other architectures, and
             under the exact score where the density is known, in units of the latents' standard deviation. Given
             schedule and score the map is unique, so small differences mean that the score has been learned. The dotted
-            line is a twentieth of a standard deviation.
+            line is a twentieth of a standard deviation. Crosses compare exact flows whose schedules are given in the
+            eigenbases of two samples of the data: the map is unique given this basis. Where two variances are nearly
+            equal, as of circles, the directions are those of the sample, and so is what a reducing flow keeps.
             """,
         ),
         Table(
@@ -83,17 +88,20 @@ EXPERIMENT = Experiment(
             """
             Differences between latents of the same held-out points under two flows, in units of the latents' standard
             deviation: networks of two seeds, of two architectures, or a network and the exact score. Given schedule and
-            score the map is unique, so small differences mean that the score has been learned.
+            score the map is unique, so small differences mean that the score has been learned. Rows of kind ``sample``
+            compare exact flows in the eigenbases of two samples of the data: what they differ by depends on the sample.
             """,
             columns={
                 "dataset": "data set",
                 "schedule": "schedule",
                 "member_a": "one flow: seed and architecture, or `exact`",
                 "member_b": "the other flow",
-                "kind": "what differs: `seed`, `architecture`, or `exact` for a network against the exact score",
+                "kind": "what differs: `seed`, `architecture`, `exact` for a network against the exact score, or `sample` for exact flows in the eigenbases of two samples",
                 "rms_latent_difference": "root mean square over points and coordinates, latent standard deviations",
+                "rms_after_rotation": "the same after the rotation of one flow's whitened latents that makes it least",
                 "median_difference": "median distance of a point's two latents",
                 "q99_difference": "99 % quantile of this distance",
+                "kept_angle": "largest angle between the kept directions of both, degrees; 0 where all are kept",
                 "n": "held-out points",
             },
         ),
