@@ -13,9 +13,11 @@ from inflationary_flows.errors import DataError
 from inflationary_flows.experiments.identifiability.measure import compare_latents, of_other_sample
 from inflationary_flows.experiments.propagation.measure import choose_examples, interval_rows, propagate
 from inflationary_flows.experiments.residuals import measure as residuals
-from inflationary_flows.experiments.residuals.measure import residual_correlation
-from inflationary_flows.mathematics.denoisers import Denoiser
-from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.experiments.residuals.measure import error_growth, residual_correlation
+from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
+from inflationary_flows.mathematics.flow import Flow, SolverSettings
+from inflationary_flows.mathematics.grids import TimeGrid
+from inflationary_flows.mathematics.pfode import whitened_speed
 from oracles import PRP, PRR, GaussianCase, mixture_flow
 
 
@@ -102,6 +104,38 @@ class LinearDenoiser(Denoiser):
         u = y / schedule.c_in(t).to(y)
         mean = self.variances / (self.variances + schedule.gamma(t)) * u
         return (mean - schedule.c_skip(t) * u) / schedule.c_out(t)
+
+
+class Wavering(GaussianDenoiser):
+    """Exact for Gaussian data but for an error that changes its sign so many times along the solver's grid."""
+
+    turns = 0
+
+    def raw(self, y: torch.Tensor, t: float | torch.Tensor) -> torch.Tensor:
+        grid = TimeGrid(self.schedule, SolverSettings().grid)
+        wave = np.cos(np.pi * self.turns * grid.position(float(t)))
+        # The flow's speed is divided out: its velocity is 0.1 times the wave.
+        return (
+            super().raw(y, t) + 0.1 * wave / whitened_speed(self.schedule, SolverSettings().grid, grid.position(t))[1]
+        )
+
+
+class TestErrorGrowth:
+    @pytest.mark.parametrize(("turns", "sum_of_lengths", "end"), [(0, 0.1, 0.1), (8, 0.2 / np.pi, 0.0)])
+    def test_errors_of_one_sign_add_up_and_others_cancel(self, turns: int, sum_of_lengths: float, end: float) -> None:
+        case = GaussianCase(PRP)
+        denoiser = Wavering(case.schedule)
+        denoiser.turns = turns
+        flow = Flow(denoiser, case.flow.basis)
+        for row in error_growth(flow, GaussianDenoiser(case.schedule), np.eye(3), times=257):
+            assert row["path_error"] == pytest.approx(np.sqrt(3) * sum_of_lengths, rel=1e-3)
+            assert row["net_error"] == pytest.approx(np.sqrt(3) * end, abs=1e-6)
+            assert row["endpoint_error"] == pytest.approx(np.sqrt(3) * end, abs=1e-3)
+
+    def test_an_exact_flow_has_no_errors(self) -> None:
+        flow, x = mixture_flow(PRR)
+        for row in error_growth(flow, flow.denoiser, x[:20], times=9):
+            assert {row["endpoint_error"], row["path_error"], row["net_error"]} == {0.0}
 
 
 class TestResiduals:

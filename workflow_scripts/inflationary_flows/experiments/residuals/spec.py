@@ -39,7 +39,7 @@ EXPERIMENT = Experiment(
             way (pale), against time. Noise is independent at each time, so two times share only the point. Paper: the
             correlation with the start decays fast, hence errors behave like noise and do not accumulate along the flow.
             Here: the exact denoiser is shown too where the density is known, because its correlation is a property of
-            the data and no error of the network.
+            the data and no error of the network. Whether errors accumulate is asked of ``error_growth.csv`` instead.
             """,
         ),
         Table(
@@ -59,6 +59,27 @@ EXPERIMENT = Experiment(
                 "t_a": "first time",
                 "t_b": "second time",
                 "correlation": "of the residuals D(x + noise, t) - x at both times",
+                "n": "points",
+            },
+        ),
+        Table(
+            "error_growth",
+            "A6",
+            "Errors of end points, and of the velocity on the way",
+            "Calibration",
+            """
+            Distance between the end points of the learned and the exact flow, beside what the network's errors along the
+            exact path sum up to: of their lengths, and as vectors, among which errors of changing sign cancel. An end
+            point that is further off than the sum of lengths tells that the flow stretches errors; one that is nearer,
+            that they cancel. Root mean squares over points, in units of the whitened coordinates. Data sets of known
+            density only.
+            """,
+            columns={
+                **FLOW_COLUMNS,
+                "direction": "`inflate` or `generate`",
+                "endpoint_error": "distance of the end points",
+                "path_error": "integral of the length of the velocity's error along the exact path",
+                "net_error": "length of the integral of the velocity's error",
                 "n": "points",
             },
         ),
