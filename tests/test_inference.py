@@ -26,6 +26,8 @@ from inflationary_flows.inference.collapsed import (
     ComponentEvidence,
     estimate_evidence,
     evidence_quality,
+    monte_carlo_error,
+    share_error,
 )
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.denoising import sample_clean_posterior
@@ -612,11 +614,40 @@ class TestEvidence:
             torch.testing.assert_close(part.log_evidence[:3], whole.log_evidence[:3], rtol=1e-8, atol=1e-8)
         assert not torch.allclose(evidence_of(decoder, PAIR, x_obs, seed=1).log_evidence, whole.log_evidence)
 
+    def test_its_errors_are_those_between_seeds(self):
+        decoder = bent_decoder()
+        x_obs = observe(decoder, PAIR, 12, NOISE, seed=1).x
+        found = [evidence_of(decoder, PAIR, x_obs, particles=64, rounds=1, seed=seed) for seed in range(60)]
+        spread = torch.stack([each.log_evidence for each in found])
+        predicted = torch.stack([each.covariance for each in found]).diagonal(dim1=2, dim2=3).mean()
+        assert float(spread.var(0).mean() / predicted) == pytest.approx(1, abs=0.2)
+        errors = torch.stack([share_error(each.log_evidence, each.covariance) for each in found])
+        between = torch.softmax(spread, -1).var(0).sum(1).mean()
+        assert float(between / errors.square().mean()) == pytest.approx(1, abs=0.3)
+
+    def test_they_move_the_posterior_mean_as_far_as_is_said(self):
+        """Noise on known evidence, and posterior means by quadrature."""
+        log_evidence, noise = 2 * normal(30, 2), 0.3 * normal(200, 30, 2, seed=1)
+        known = ComponentEvidence(log_evidence, 0.09 * torch.eye(2).double().expand(30, 2, 2), *np.ones((3, 30)))
+        first = torch.linspace(0, 1, 1002, dtype=torch.float64)[1:-1]
+        w = torch.stack([first, 1 - first], 1)
+
+        def posterior(values: Tensor) -> Tensor:
+            return torch.softmax((values.exp() @ w.T).log().sum(0), 0)
+
+        means = [float(posterior(log_evidence + error) @ first) for error in noise]
+        drawn = torch.multinomial(posterior(log_evidence), 20_000, True, generator=torch.Generator().manual_seed(0))
+        np.testing.assert_allclose(monte_carlo_error(known, w[drawn].numpy()), np.std(means), rtol=0.15)
+
     def test_its_quality_counts_observations_that_are_not_known(self):
         found = ComponentEvidence(
-            torch.zeros(4, 2), np.array([0.5, 0.6, 0.7, 0.1]), np.array([0.1, 0.2, np.inf, 0.8]), np.full(4, 64)
+            normal(4, 2),
+            torch.eye(2).double().expand(4, 2, 2),
+            ess_fraction=np.array([0.5, 0.6, 0.7, 0.1]),
+            pareto_k=np.array([0.1, 0.2, np.inf, 0.8]),
+            particles=np.full(4, 64),
         )
-        (row,) = evidence_quality(found)
+        (row,) = evidence_quality(found, np.random.default_rng(0).dirichlet([1, 1], 500))
         assert (row["n"], row["particles"], row["unreliable"], row["pareto_k_max"]) == (4, 64.0, 2, np.inf)
         assert row["pareto_k_q99"] == np.inf
         assert row["ess_fraction_median"] == pytest.approx(0.55)

@@ -336,7 +336,7 @@ def other_flow_file(tmp_path: Path) -> Path:
 class TestFiles:
     decoder = Decoder(mixture_flow(PRP)[0], steps=6)
     observed = ObservedMixture(observe(decoder, PAIR, 5, 0.4, 0), PAIR, 0.4, decoder.flow.schedule.latent_std)
-    evidence = ComponentEvidence(normal(5, 2), np.linspace(0, 1, 5), np.full(5, np.inf), np.arange(5))
+    evidence = ComponentEvidence(normal(5, 2), normal(5, 2, 2), np.linspace(0, 1, 5), np.full(5, np.inf), np.arange(5))
 
     def test_observations_return_as_they_were(self, tmp_path, flow_file):
         path = tmp_path / "observations.safetensors"

@@ -1,5 +1,7 @@
 """Integrates out the latents by importance sampling with the flow, and runs NUTS over the mixture's weights alone."""
 
+import numpy as np
+
 from inflationary_flows import Flow
 from inflationary_flows.artifacts.evidence import save_evidence
 from inflationary_flows.artifacts.laplace import load_laplace
@@ -28,7 +30,6 @@ with job(snakemake):
         seed=params.seed,
     )
     save_evidence(output.evidence, evidence)
-    write_rows(output.table, evidence_quality(evidence), **dict(snakemake.wildcards))
 
     for n, path in zip(params.observations, output.posteriors, strict=True):
         posterior = CollapsedPosterior(evidence.log_evidence[:n])
@@ -44,3 +45,6 @@ with job(snakemake):
         )
         weights = [posterior.split_draws(chain.draws)[:, 0] for chain in chains]
         save_dataset(path, posterior_dataset(chains, weights=weights))
+        if n == largest:
+            rows = evidence_quality(evidence, np.concatenate(weights))
+            write_rows(output.table, rows, **dict(snakemake.wildcards))

@@ -17,6 +17,7 @@ def save_evidence(path: str | os.PathLike[str], evidence: ComponentEvidence) -> 
     """Writes the log likelihoods of all observations under all components, and how well they are known."""
     tensors = {
         "log_evidence": evidence.log_evidence,
+        "covariance": evidence.covariance,
         "ess_fraction": evidence.ess_fraction,
         "pareto_k": evidence.pareto_k,
         "particles": evidence.particles,
@@ -39,6 +40,7 @@ def load_evidence(path: str | os.PathLike[str], observations: int | None = None)
         )
     return ComponentEvidence(
         torch.from_numpy(arrays["log_evidence"][:n]),
+        torch.from_numpy(arrays["covariance"][:n]),
         arrays["ess_fraction"][:n],
         arrays["pareto_k"][:n],
         arrays["particles"][:n],

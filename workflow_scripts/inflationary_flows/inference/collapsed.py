@@ -7,8 +7,8 @@ Given the weights the latents are independent, and enter only through n x K numb
 
 Each L_ik is estimated once by importance sampling with the flow: particles come from a multivariate t around the
 Laplace approximation of the observation, wider than a Gaussian where the flow bends.  Observations with a large
-Pareto-k get more particles, from a proposal fitted to the particles so far. The sampler of the weights evaluates no
-flow.
+Pareto-k get more particles, and so do those whose components compete with shares that are not well known yet, from a
+proposal fitted to the particles so far.  The sampler of the weights evaluates no flow.
 
 Cost: n times `particles` integrations without gradients, once; each draw of the weights a sum over n x K numbers.
 """
@@ -35,6 +35,8 @@ from inflationary_flows.seeding import derive_seed
 _FREEDOM = 5.0
 # Share of the Laplace covariance that is added to a proposal's covariance.
 _FLOOR = 0.25
+# Standard error of the shares of an observation's components, under equal weights, above which it needs more particles.
+_SHARE_ERROR = 0.05
 # Above this the variance of importance weights cannot be trusted (Vehtari et al., 2024).
 PARETO_K_LIMIT = 0.7
 
@@ -45,23 +47,30 @@ class ComponentEvidence:
 
     Attributes:
         log_evidence: log L_ik, shape (n, K).
+        covariance: Of the Monte Carlo errors of log L_ik, shape (n, K, K); observations are independent.
         ess_fraction: Effective share of the particles for the whole mixture, shape (n,).
         pareto_k: Shape of the weights' tail, shape (n,); above .7 the evidence is unreliable.
         particles: Particles spent on each observation, shape (n,).
     """
 
     log_evidence: Tensor
+    covariance: Tensor
     ess_fraction: np.ndarray
     pareto_k: np.ndarray
     particles: np.ndarray
 
 
-def evidence_quality(evidence: ComponentEvidence) -> list[dict[str, Any]]:
+def evidence_quality(evidence: ComponentEvidence, weights: np.ndarray) -> list[dict[str, Any]]:
     """Summarises the quality of an evidence estimate in one row of quantiles over observations.
+
+    Arguments:
+        evidence: The estimate.
+        weights: Draws of the posterior that it leads to, shape (draws, K).
 
     Returns:
         Rows of n, particles (mean), ess_fraction_median, ess_fraction_q01, pareto_k_median, pareto_k_q99, pareto_k_max,
-        unreliable (observations whose Pareto-k is above .7 after all rounds).
+        unreliable (observations whose Pareto-k is above .7 after all rounds), weight_error (largest over components:
+        `monte_carlo_error` as a share of the posterior's standard deviation).
     """
     return [
         {
@@ -73,6 +82,7 @@ def evidence_quality(evidence: ComponentEvidence) -> list[dict[str, Any]]:
             "pareto_k_q99": float(np.quantile(evidence.pareto_k, 0.99, method="higher")),
             "pareto_k_max": float(evidence.pareto_k.max()),
             "unreliable": int((evidence.pareto_k > PARETO_K_LIMIT).sum()),
+            "weight_error": float((monte_carlo_error(evidence, weights) / weights.std(0)).max()),
         }
     ]
 
@@ -112,6 +122,7 @@ def estimate_evidence(
         raise InferenceError("particles", "an integer >= 16", str(particles), "128 are enough for most observations")
     n = len(x_obs)
     log_evidence = torch.empty(n, mixture.components, dtype=torch.float64)
+    covariance = torch.zeros(n, mixture.components, mixture.components, dtype=torch.float64)
     ess, pareto_k, spent = np.zeros(n), np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     centre, factor = laplace.mode.clone(), laplace.factor.clone()
     todo = np.arange(n)
@@ -127,14 +138,52 @@ def estimate_evidence(
             log_evidence[chunk] = torch.logsumexp(log_weights, 1) - math.log(m)
             whole = torch.logsumexp(log_weights, -1)
             share = torch.softmax(whole, 1)
+            covariance[chunk] = _covariance(torch.softmax(log_weights, 1))
             ess[chunk] = (1 / share.square().sum(1) / m).numpy()
             pareto_k[chunk] = np.nan_to_num(psislw(whole.numpy())[1], nan=np.inf)
             spent[chunk] += m
             centre[chunk], factor[chunk] = _refit(y, share, laplace.factor[chunk])
-        todo = todo[(pareto_k[todo] > PARETO_K_LIMIT) | (ess[todo] * m < particles / 4)]
+        unknown = share_error(log_evidence[todo], covariance[todo]).numpy() > _SHARE_ERROR
+        todo = todo[(pareto_k[todo] > PARETO_K_LIMIT) | (ess[todo] * m < particles / 4) | unknown]
         if not len(todo):
             break
-    return ComponentEvidence(log_evidence, ess, pareto_k, spent)
+    return ComponentEvidence(log_evidence, covariance, ess, pareto_k, spent)
+
+
+def share_error(log_evidence: Tensor, covariance: Tensor) -> Tensor:
+    """Standard errors of the shares of components under equal weights, root of the sum over components, shape (n,).
+
+    Arguments:
+        log_evidence: log L_ik, shape (n, K).
+        covariance: Of their errors, shape (n, K, K).
+    """
+    share = torch.softmax(log_evidence, 1)
+    slope = torch.diag_embed(share) - share[:, :, None] * share[:, None]
+    return (slope @ covariance @ slope.mT).diagonal(dim1=1, dim2=2).sum(1).clamp(min=0).sqrt()
+
+
+def monte_carlo_error(evidence: ComponentEvidence, weights: np.ndarray) -> np.ndarray:
+    r"""Standard errors of the posterior means of the weights that the errors of the evidence cause, shape (K,).
+
+    To first order the mean of w_j moves by sum_ik cov(w_j, r_ik) d log L_ik, with the responsibilities
+    r_ik = w_k L_ik / sum_l w_l L_il and covariances over the posterior.
+
+    Arguments:
+        evidence: Of the observations that the posterior was given.
+        weights: Draws of the posterior, shape (draws, K).
+    """
+    w = torch.from_numpy(weights)
+    joined = evidence.log_evidence + w.log()[:, None]
+    responsibility = torch.softmax(joined, -1)
+    slope = torch.einsum("mj,mik->jik", w - w.mean(0), responsibility) / len(w)
+    return torch.einsum("jik,ikl,jil->j", slope, evidence.covariance, slope).clamp(min=0).sqrt().numpy()
+
+
+def _covariance(share: Tensor) -> Tensor:
+    """Of the errors of log means of m weights, from their normalised values, shape (n, m, K) to (n, K, K)."""
+    # Relative to its mean a weight is m times its share.
+    away = share - 1 / share.shape[1]
+    return torch.einsum("nmk,nml->nkl", away, away)
 
 
 def _draw(

@@ -365,7 +365,8 @@ EXPERIMENT = Experiment(
             """
             Quality of importance sampling over the latent of each observation: number of particles, the share of them
             that is effective, and Pareto-k, whose values above 0.7 are counted as unreliable. The more of these there
-            are, the less the posterior of the weights can be relied on.
+            are, the less the posterior of the weights can be relied on. What the errors of all integrals do to the
+            posterior of the weights is the last column.
             """,
             columns={
                 **FLOW_COLUMNS,
@@ -377,6 +378,8 @@ EXPERIMENT = Experiment(
                 "pareto_k_q99": "99 % quantile of Pareto-k",
                 "pareto_k_max": "largest Pareto-k",
                 "unreliable": "observations with Pareto-k above 0.7 after all rounds",
+                "weight_error": "largest standard error of a weight's posterior mean that these integrals cause, as a "
+                "share of the posterior's standard deviation",
             },
         ),
         Table(
