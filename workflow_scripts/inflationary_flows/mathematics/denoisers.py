@@ -199,7 +199,7 @@ class NetworkDenoiser(Denoiser):
         """
         parameter = next(self.network.parameters())
         further = () if labels is None else (labels,)
-        clock = self._clock(t, len(y))
+        clock = self._clock(t, len(y), parameter)
         shown = self._only_spanned(y).to(parameter)
         if self.space == "eigen":
             return self._only_spanned(self.network(shown, clock, *further)).to(y)
@@ -223,13 +223,14 @@ class NetworkDenoiser(Denoiser):
         with_jacobian = getattr(self.network, "with_jacobian", None)
         if self.space != "eigen" or with_jacobian is None:
             return super().raw_with_jacobian(y, t)
-        shown = self._only_spanned(y).to(next(self.network.parameters()))
-        values, jacobian = with_jacobian(shown, self._clock(t, len(y)))
+        parameter = next(self.network.parameters())
+        shown = self._only_spanned(y).to(parameter)
+        values, jacobian = with_jacobian(shown, self._clock(t, len(y), parameter))
         # Zero rows and columns for null directions: F is zero there and does not depend on them.
         jacobian = self._only_spanned(self._only_spanned(jacobian).mT).mT
         return self._only_spanned(values).to(y), jacobian.to(y)
 
-    def _clock(self, t: float | Tensor, n: int) -> Tensor:
-        """The clock as the network sees it, shape (n,)."""
+    def _clock(self, t: float | Tensor, n: int, parameter: Tensor) -> Tensor:
+        """The clock as the network with this parameter sees it, shape (n,)."""
         clock = _clock(self.schedule, t) if isinstance(t, float) else self.schedule.clock(t)
-        return clock.to(next(self.network.parameters())).expand(n)
+        return clock.to(parameter).expand(n)

@@ -41,7 +41,7 @@ class TimeGrid:
     def __init__(self, schedule: Schedule, settings: GridSettings) -> None:
         self.schedule = schedule
         self.settings = settings
-        self._start, self._end = schedule.clock_range()
+        self._start, self._end = schedule.clock_range
         if settings.kind == "sinh":
             self._alpha = math.asinh((self._start - settings.centre) / settings.width)
             self._beta = math.asinh((self._end - settings.centre) / settings.width)

@@ -52,6 +52,22 @@ def whitened_speed(schedule: Schedule, settings: GridSettings, s: float) -> tupl
     return t, -grid.rate(s) * schedule.angle_rate(t)
 
 
+@lru_cache(maxsize=8192)
+def velocity_factors(
+    schedule: Schedule, settings: GridSettings, coordinates: Coordinates, s: float
+) -> tuple[float, Tensor, Tensor, Tensor]:
+    """Time t at s, and a, b, c, shapes (D,), of the velocity dx/ds = a x + b F(c x, t) in these coordinates."""
+    grid = TimeGrid(schedule, settings)
+    t, rate = grid.time(s), grid.rate(s)
+    half = schedule.log_gamma_rate(t) / 2
+    # u - D with 1 - c_skip in closed form: no difference of nearly equal numbers.
+    linear = half * torch.sigmoid(schedule.log_noise_ratio(t))
+    gain = -half * schedule.c_out(t)
+    if coordinates == "scaled":
+        linear, gain = linear + schedule.log_scale_rate(t), schedule.scale(t) * gain
+    return t, rate * linear, rate * gain, 1 / coordinate_factor(schedule, coordinates, t)
+
+
 class VelocityField:
     """The right-hand side ds of the pfODE along a time grid, which counts its network evaluations.
 
@@ -70,20 +86,11 @@ class VelocityField:
     def __call__(self, points: Tensor, s: float) -> Tensor:
         """d(points)/ds for points of shape (n, D)."""
         self.evaluations += 1
-        schedule = self.denoiser.schedule
         if self.coordinates == "whitened":
             t, speed = whitened_speed(self.grid.schedule, self.grid.settings, s)
             return self.denoiser.raw(points, t) * speed.to(points)
-        t, rate = self.grid.time(s), self.grid.rate(s)
-        u = convert(points, schedule, t, self.coordinates, "unscaled")
-        y = convert(points, schedule, t, self.coordinates, "whitened")
-        # u - D with 1 - c_skip in closed form: no difference of nearly equal numbers.
-        away = torch.sigmoid(schedule.log_noise_ratio(t)).to(u) * u
-        away = away - schedule.c_out(t).to(u) * self.denoiser.raw(y, t)
-        velocity = (schedule.log_gamma_rate(t) / 2).to(u) * away
-        if self.coordinates == "scaled":
-            velocity = schedule.scale(t).to(u) * velocity + schedule.log_scale_rate(t).to(u) * points
-        return velocity * rate
+        t, linear, gain, whiten = velocity_factors(self.grid.schedule, self.grid.settings, self.coordinates, s)
+        return linear.to(points) * points + gain.to(points) * self.denoiser.raw(points * whiten.to(points), t)
 
     def with_jacobian(self, points: Tensor, s: float) -> tuple[Tensor, Tensor]:
         """d(y)/ds and its derivatives by y, shapes (n, D) and (n, D, D), in whitened coordinates."""

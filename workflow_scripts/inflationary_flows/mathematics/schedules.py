@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -126,6 +127,7 @@ class Schedule:
         """Preconditioning sqrt(xi gamma / (xi + gamma)), shape (..., D), without cancellation."""
         return torch.exp((self.eigenvalues.log() + logsigmoid(self.log_noise_ratio(t))) / 2)
 
+    @cached_property
     def _fastest(self) -> int:
         """Index of the fastest direction, the one of largest variance among equals."""
         return int(self.exponents.argmax())
@@ -133,16 +135,16 @@ class Schedule:
     def scale(self, t: float | Tensor) -> Tensor:
         """A(t), one factor for all directions, shape (..., 1)."""
         if self.kernel == "proportional":
-            return torch.exp(-self._growth(t)[..., self._fastest(), None] / 2)
-        log_kernel = self.log_gamma(t)[..., self._fastest(), None]
+            return torch.exp(-self._growth(t)[..., self._fastest, None] / 2)
+        log_kernel = self.log_gamma(t)[..., self._fastest, None]
         return torch.exp(-torch.logaddexp(self.eigenvalues.max().log(), log_kernel) / 2)
 
     def log_scale_rate(self, t: float | Tensor) -> Tensor:
         """d log A / dt, shape (..., 1)."""
-        fastest = self.log_gamma_rate(t)[..., self._fastest(), None]
+        fastest = self.log_gamma_rate(t)[..., self._fastest, None]
         if self.kernel == "proportional":
             return torch.full_like(fastest, -self.rho * float(self.exponents.max()) / 2)
-        log_kernel = self.log_gamma(t)[..., self._fastest(), None]
+        log_kernel = self.log_gamma(t)[..., self._fastest, None]
         return -fastest * torch.sigmoid(log_kernel - self.eigenvalues.max().log()) / 2
 
     def scaled_covariance(self, t: float | Tensor) -> Tensor:
@@ -166,26 +168,27 @@ class Schedule:
     @property
     def signal_left(self) -> float:
         """xi_max / gamma_*(T): the signal left in the fastest direction at the end."""
-        end = self.log_gamma(self.t_max)[self._fastest()]
+        end = self.log_gamma(self.t_max)[self._fastest]
         return float(torch.exp(self.eigenvalues.max().log() - end))
 
+    @cached_property
     def clock_range(self) -> tuple[float, float]:
         """log(gamma_* / xi_max) at t_min and t_max; the clock runs uniformly between them."""
         top = self.eigenvalues.max().log()
-        start, end = (self.log_gamma(t)[self._fastest()] - top for t in (self.t_min, self.t_max))
+        start, end = (self.log_gamma(t)[self._fastest] - top for t in (self.t_min, self.t_max))
         return float(start), float(end)
 
     def clock(self, t: float | Tensor) -> Tensor:
         """Position of t on the clock, 0 at t_min and 1 at t_max, shape (...)."""
-        start, end = self.clock_range()
-        kernel = self.log_gamma(t)[..., self._fastest()] - self.eigenvalues.max().log()
+        start, end = self.clock_range
+        kernel = self.log_gamma(t)[..., self._fastest] - self.eigenvalues.max().log()
         return (kernel - start) / (end - start)
 
     def time_at(self, clock: float | Tensor) -> Tensor:
         """Time at positions in [0, 1] on the clock, shape (...); the inverse of `clock`."""
-        start, end = self.clock_range()
+        start, end = self.clock_range
         kernel = start + torch.as_tensor(clock, dtype=torch.float64) * (end - start)
-        fastest = self._fastest()
+        fastest = self._fastest
         rate = self.rho * float(self.exponents[fastest])
         top = float(self.eigenvalues.max().log())
         if self.kernel == "floor":

@@ -24,7 +24,7 @@ def spread_times(schedule: Schedule, frames: int) -> tuple[np.ndarray, np.ndarra
         Times (k,), ascending, and the share of noise gamma_* / (xi_max + gamma_*) in the variance
         at each, (k,).
     """
-    start, end = schedule.clock_range()
+    start, end = schedule.clock_range
     first, last = (float(np.arctan(np.exp(ratio / 2))) for ratio in (start, end))
     angles = first + (last - first) * np.linspace(0, 1, frames) ** 2
     clock = (2 * np.log(np.tan(angles)) - start) / (end - start)
