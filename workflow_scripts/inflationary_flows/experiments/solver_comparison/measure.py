@@ -1,7 +1,7 @@
 """Error against cost of every solver, on one trained network in float64.
 
-Generation is compared with a fine fifth-order solution on the same grid, the round trip with the
-points themselves. Network, schedule and latents are the same for all solvers.
+Generation is compared with a fine solution on the same grid, the round trip with the points themselves. Network,
+schedule and latents are the same for all solvers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from inflationary_flows.metrics.integration import (
 SOLVER_COLUMNS = ("solver", "steps", "evaluations", "generation_rmse", "roundtrip_rmse")
 
 REFERENCE = "reference"
-REFERENCE_METHOD = "rk5"
+# After 365 evaluations its error is at most 8e-8 on every flow of the default configuration. That of Runge-Kutta's of
+# order 5 is then 2e-5 on digits, more than multistep methods err with 140.
+REFERENCE_METHOD = "adams_bashforth6"
 
 
 def compare_solvers(
@@ -33,6 +35,7 @@ def compare_solvers(
     *,
     steps: Mapping[str, Sequence[int]],
     samples: int = 1_000,
+    numbers: int = 64_000,
     seed: int = 0,
     tolerances: Sequence[float] = (),
     reference_steps: int = 400,
@@ -45,6 +48,7 @@ def compare_solvers(
             that are generated from.
         steps: Numbers of steps for each solver.
         samples: Points used, the first ones.
+        numbers: Coordinates of all points at most; the mean over many coordinates of a point needs fewer points.
         seed: Seed of the kernel noise.
         tolerances: Tolerances of `dopri5`.
         reference_steps: Steps of the reference; half as many are taken too, and their difference is
@@ -56,15 +60,17 @@ def compare_solvers(
         are the evaluations that it took.
     """
     flow = flow.double()
-    x = np.asarray(points[:samples], dtype=np.float64)
+    x = np.asarray(points[: min(samples, max(1, numbers // flow.dimension))], dtype=np.float64)
     z = flow.noised_latents(x, seed)
-    fine, fine_evaluations = carry_latents(flow, z, flow.settings(REFERENCE_METHOD, reference_steps))
-    coarse, _ = carry_latents(flow, z, flow.settings(REFERENCE_METHOD, max(1, reference_steps // 2)))
+
+    def carry(settings: SolverSettings) -> tuple[np.ndarray, np.ndarray, int]:
+        """What becomes of z and of points that go there and back, in one batch, and evaluations of one way."""
+        latents, _ = carry_data(flow, x, settings)
+        both, evaluations = carry_latents(flow, np.concatenate([z, latents]), settings)
+        return both[: len(z)], both[len(z) :], evaluations
 
     def measure(settings: SolverSettings) -> dict[str, Any]:
-        generated, evaluations = carry_latents(flow, z, settings)
-        latents, _ = carry_data(flow, x, settings)
-        back, _ = carry_latents(flow, latents, settings)
+        generated, back, evaluations = carry(settings)
         return {
             "solver": settings.method,
             "steps": evaluations if settings.method == ADAPTIVE else settings.steps,
@@ -73,12 +79,16 @@ def compare_solvers(
             "roundtrip_rmse": root_mean_square(back - x),
         }
 
-    rows = [
+    finest = flow.settings(REFERENCE_METHOD, reference_steps)
+    fine, fine_back, fine_evaluations = carry(finest)
+    coarse, _ = carry_latents(flow, z, flow.settings(REFERENCE_METHOD, max(1, reference_steps // 2)))
+    rows: list[dict[str, Any]] = [
         {
-            **measure(flow.settings(REFERENCE_METHOD, reference_steps)),
             "solver": REFERENCE,
+            "steps": finest.steps,
             "evaluations": fine_evaluations,
             "generation_rmse": root_mean_square(coarse - fine),
+            "roundtrip_rmse": root_mean_square(fine_back - x),
         }
     ]
     rows += [measure(flow.settings(solver, count)) for solver, counts in steps.items() for count in counts]

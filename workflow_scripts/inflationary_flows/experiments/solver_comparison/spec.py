@@ -29,6 +29,7 @@ class SolverComparison(Section):
     """Error against network evaluations, for all solvers."""
 
     samples: Count = Field(1_000, description="Points (or as many as the test split has).")
+    numbers: Count = Field(64_000, description="Coordinates of all points: of many coordinates fewer points are taken.")
     seed: Seed = Field(0, description="Seed of the latents.")
     reference_steps: Count = Field(400, description="Steps of the fine reference.")
     steps: dict[SolverName, Annotated[list[Count], Field(min_length=1)]] = Field(
@@ -69,9 +70,9 @@ EXPERIMENT = Experiment(
             "Training and solvers",
             """
             Error of generated points against network evaluations, by all solvers on the same trained network, in data
-            units; one panel for each flow. The reference is a fine solution of fifth order. The dotted line is its own
-            error, below which nothing is resolved. Solvers called scaled run in scaled coordinates, as the paper's do.
-            All others run in whitened ones.
+            units; one panel for each flow. The reference is a fine solution. The dotted line is its own error, below
+            which nothing is resolved. Solvers called scaled run in scaled coordinates, as the paper's do. All others
+            run in whitened ones.
             """,
         ),
         Table(
