@@ -35,7 +35,7 @@ from inflationary_flows.plotting.toys import draw_rows
 
 
 def snapshots(dimension: int, n: int = 60, frames: int = 3) -> dict[str, np.ndarray]:
-    """What `record_trajectory` returns, of random points."""
+    """What `record_trajectory` and `reproduce` return, of random points."""
     generator = np.random.default_rng(dimension)
     points = {
         name: generator.uniform(-1, 1, (n, dimension))
@@ -48,7 +48,6 @@ def snapshots(dimension: int, n: int = 60, frames: int = 3) -> dict[str, np.ndar
         "generation": generator.standard_normal((frames, n, dimension)),
         "inflation_labels": generator.random(n),
         "generation_labels": generator.random(n),
-        "kept_dims": np.array(dimension),
     }
 
 

@@ -64,7 +64,7 @@ def draw_samples(snapshots: Mapping[str, Mapping[str, np.ndarray]], *, rows: int
     """Draws generated digits of each flow, beside held-out ones.
 
     Arguments:
-        snapshots: For each title what `record_trajectory` returns for square images.
+        snapshots: For each title what `reproduce` returns of square images.
         rows, columns: Digits in each mosaic.
 
     Returns:
@@ -102,7 +102,7 @@ def draw_roundtrips(snapshots: Mapping[str, Mapping[str, np.ndarray]], *, digits
     """Draws digits, what comes back from a round trip, and the difference, its scale stated.
 
     Arguments:
-        snapshots: For each title what `record_trajectory` returns for square images.
+        snapshots: For each title what `reproduce` returns of square images.
         digits: Digits of each flow.
 
     Returns:

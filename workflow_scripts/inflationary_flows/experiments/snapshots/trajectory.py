@@ -95,30 +95,43 @@ def record_trajectory(
     frames: int = 5,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Traces held-out points and prior latents, and keeps what the flow makes of both.
+    """Traces held-out points and prior latents.
 
     Arguments:
         flow, points, labels, samples, frames: As of `record_points`.
+        seed: Seed of the prior.
+
+    Returns:
+        What `record_points` returns. Where dimensions are compressed and the flow holds inflated training data, also
+        `generated_empirical` (n, D), in scaled coordinates of the eigenbasis as the frames, and `empirical_labels`
+        (n,): what the flow makes of latents whose compressed directions are drawn from these data.
+    """
+    traced = record_points(flow, points, labels, samples=samples, frames=frames, seed=seed)
+    if flow.compressed_latents is not None and flow.schedule.kept_dims < flow.dimension:
+        latents = traced["inflation"][-1]
+        empirical = flow.sample_latents(len(latents), seed, "empirical").numpy()
+        std, times = flow.schedule.latent_std.numpy(), traced["times"][[-1, 0]].tolist()
+        traced["generated_empirical"] = flow.generate(empirical, times=times)[-1]
+        traced["empirical_labels"] = nearest_labels(empirical / std, latents / std, labels[:samples])
+    return traced
+
+
+def reproduce(flow: Flow, points: Rows, *, samples: int, seed: int) -> dict[str, np.ndarray]:
+    """What a flow makes of held-out points and of as many latents.
+
+    Arguments:
+        flow: Trained flow.
+        points: Held-out points, shape (n, D), data units.
+        samples: Points taken, the first ones.
         seed: Seed of the prior and of the kernel noise.
 
     Returns:
-        What `record_points` returns; `original`, `roundtrip`, `generated_prior`, `generated_true_pt`
-        (n, D) in data units; `kept_dims` (). Where dimensions are compressed and the flow holds inflated training data,
-        also `generated_empirical` (n, D), in scaled coordinates of the eigenbasis as the frames, and `empirical_labels`
-        (n,): what the flow makes of latents whose compressed directions are drawn from these data.
+        `original`, `roundtrip`, `generated_prior`, `generated_true_pt` (n, D), data units.
     """
     x = np.asarray(points[:samples], dtype=np.float64)
-    traced = record_points(flow, x, labels, samples=samples, frames=frames, seed=seed)
-    if flow.compressed_latents is not None and flow.schedule.kept_dims < flow.dimension:
-        empirical = flow.sample_latents(len(x), seed, "empirical").numpy()
-        std, times = flow.schedule.latent_std.numpy(), traced["times"][[-1, 0]].tolist()
-        traced["generated_empirical"] = flow.generate(empirical, times=times)[-1]
-        traced["empirical_labels"] = nearest_labels(empirical / std, traced["inflation"][-1] / std, labels[:samples])
     return {
-        **traced,
         "original": x,
         "roundtrip": flow.round_trip(x),
-        "generated_prior": flow.generate(flow.sample_latents(len(x), seed).numpy()),
+        "generated_prior": flow.sample(len(x), seed),
         "generated_true_pt": flow.generate(flow.noised_latents(x, seed)),
-        "kept_dims": np.array(flow.schedule.kept_dims),
     }
