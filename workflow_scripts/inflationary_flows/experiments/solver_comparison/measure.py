@@ -24,8 +24,8 @@ from inflationary_flows.metrics.integration import (
 SOLVER_COLUMNS = ("solver", "steps", "evaluations", "generation_rmse", "roundtrip_rmse")
 
 REFERENCE = "reference"
-# After 365 evaluations its error is at most 8e-8 on every flow of the default configuration. That of Runge-Kutta's of
-# order 5 is then 2e-5 on digits, more than multistep methods err with 140.
+# After 365 evaluations its error was at most 8e-8 on the 13 flows of the default configuration that were tried, against
+# its own 4,000 steps. That of Runge-Kutta of order 5 is then 2e-5 on digits, more than multistep methods err with 140.
 REFERENCE_METHOD = "adams_bashforth6"
 
 
