@@ -18,7 +18,7 @@ from torch.distributions import Dirichlet, MultivariateNormal, Normal
 from inflationary_flows.errors import DataError, InferenceError
 from inflationary_flows.experiments.hmc.convergence import measure_convergence
 from inflationary_flows.experiments.sbc.replicates import WeightRanks, rank_weights
-from inflationary_flows.inference import joint, nuts, weighting
+from inflationary_flows.inference import joint, nuts
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import (
     PARETO_K_LIMIT,
@@ -424,12 +424,6 @@ class TestWeighedPool:
         assert (np.abs(draws.mean(1) - pool.mean()) < 5 * error).all()
         assert np.array_equal(draws, pool.resample(4000, seed=1))
         assert not np.array_equal(draws, pool.resample(4000, seed=2))
-
-    def test_chunks_change_nothing(self, monkeypatch):
-        x_obs = np.tile(self.x_obs.numpy(), (3, 1))
-        whole = weigh_pool(self.points[:20_000], x_obs, NOISE).weights
-        monkeypatch.setattr(weighting, "_CHUNK_ELEMENTS", 40_000)
-        assert np.array_equal(weigh_pool(self.points[:20_000], x_obs, NOISE).weights, whole)
 
     def test_weights_on_too_few_samples_are_refused(self):
         with pytest.raises(InferenceError, match="posterior of observation 1: expected an effective sample size"):

@@ -10,13 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.seeding import derive_seed
 
-# Numbers held at once by a chunk of weights: 2**23 float64 are 64 MB.
-_CHUNK_ELEMENTS = 2**23
 _MOST_DIMENSIONS = 3
 
 
@@ -76,14 +73,15 @@ def weigh_pool(points: np.ndarray, x_obs: np.ndarray, noise_std: float, *, minim
         )
     if not noise_std > 0:
         raise InferenceError("noise_std", "a number > 0", f"{noise_std:g}", "give the standard deviation of the noise")
-    weights = np.empty((len(x_obs), len(points)))
-    rows = max(1, _CHUNK_ELEMENTS // len(points))
-    for first in range(0, len(x_obs), rows):
-        part = x_obs[first : first + rows]
-        square = sum((part[:, None, i] - points[None, :, i]) ** 2 for i in range(points.shape[1]))
-        log_weights = -square / (2 * noise_std**2)
-        weights[first : first + rows] = np.exp(log_weights - logsumexp(log_weights, axis=1, keepdims=True))
-    ess = 1 / np.square(weights).sum(1)
+    # Up to what is the same for all samples of a row, -|x_obs - x|^2 / 2 is (x_obs - c) . (x - c) - |x - c|^2 / 2: one
+    # product of matrices, and around the samples' own centre c it keeps its digits.
+    centre = points.mean(0)
+    away, seen = (points - centre) / noise_std, (x_obs - centre) / noise_std
+    weights: np.ndarray = seen @ away.T - np.square(away).sum(1) / 2
+    weights -= weights.max(1, keepdims=True)
+    np.exp(weights, out=weights)
+    weights /= weights.sum(1, keepdims=True)
+    ess = 1 / np.einsum("nm,nm->n", weights, weights)
     if len(ess) and ess.min() < minimum_ess:
         raise InferenceError(
             f"posterior of observation {int(ess.argmin())}",

@@ -9,6 +9,7 @@ widened until that share of simulated multinomial histograms stays inside everyw
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,7 @@ def rank_rows(fractions: np.ndarray, quantity: str, *, bins: int, seed: int) -> 
     ]
 
 
+@cache
 def simultaneous_band(replicates: int, bins: int, seed: int) -> tuple[int, int]:
     """Counts between which all bins of a uniform histogram lie together with probability 95 %."""
     random = np.random.default_rng(derive_seed("rank band", seed, replicates, bins))

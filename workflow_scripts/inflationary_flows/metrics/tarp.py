@@ -111,22 +111,28 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
         InferenceError: if more posteriors collapse.
     """
     n, count, dimension = replicates.references.shape
-    closer, below, ess = np.empty((n, count + 1)), np.empty((n, dimension)), np.empty(n)
+    below, ess = np.empty((n, count + 1 + dimension)), np.empty(n)
+    # A sample x' is closer to r than the truth x is if |x'|^2 - 2 r . x' is less than the same of x, and below it in a
+    # coordinate if that is less. All of these are linear in (|x'|^2, x'): one product of matrices in single precision,
+    # whose rounding matters to samples within 1e-6 of a border, around the centre.
+    centred, truth = pool - replicates.centre, replicates.truth - replicates.centre
+    lifted, lifted_truth = (
+        np.concatenate([np.square(x).sum(1, keepdims=True), x], 1).astype(np.float32) for x in (centred, truth)
+    )
+    sides = np.zeros((count + 1 + dimension, 1 + dimension), dtype=np.float32)
+    sides[: count + 1, 0] = 1
+    sides[count + 1 :, 1:] = np.eye(dimension)
     for first in range(0, n, _ROWS):
         rows = slice(first, first + _ROWS)
         posterior = weigh_pool(pool, replicates.observed[rows], replicates.noise_std, minimum_ess=0)
         ess[rows] = posterior.ess
-        for row, weights in enumerate(posterior.weights, first):
+        for row, weights in enumerate(posterior.weights.astype(np.float32), first):
             # Samples without weight are skipped: most of the pool, for a small noise.
-            near = weights > _NEGLIGIBLE / len(pool)
-            points, mass = pool[near], weights[near] / weights[near].sum()
-            reference = np.concatenate([replicates.references[row], replicates.centre[None]])
-            # Comparing |x' - r|^2 with |x - r|^2 leaves |x'|^2 - |x|^2 - 2 r . (x' - x).
-            away = points - replicates.truth[row]
-            excess = np.square(away).sum(1) + 2 * away @ replicates.truth[row] - 2 * reference @ away.T
+            near = np.flatnonzero(weights > _NEGLIGIBLE / len(pool))
+            sides[:count, 1:] = -2 * (replicates.references[row] - replicates.centre)
+            inside = sides @ lifted.take(near, 0).T < (sides @ lifted_truth[row])[:, None]
             # As numbers, because products of booleans miss the fast path.
-            closer[row] = (excess < 0).astype(float) @ mass
-            below[row] = mass @ (away < 0).astype(float)
+            below[row] = inside.astype(np.float32) @ weights[near]
     low = float(np.quantile(ess, _OUTLIERS))
     if low < minimum_ess:
         raise InferenceError(
@@ -135,7 +141,7 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
             f"{low:.1f} of {len(pool)} samples at the {_OUTLIERS:.0%} quantile",
             "draw a larger pool, or raise the noise",
         )
-    return Masses(closer[:, :-1], closer[:, -1], below, ess)
+    return Masses(below[:, :count], below[:, count], below[:, count + 1 :], ess)
 
 
 def judge_prior(

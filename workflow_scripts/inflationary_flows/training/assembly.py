@@ -9,8 +9,9 @@ from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.prior import CompressedPrior
 
-# Enough to resample from, and a file that is not mostly these: 20,000 points of a toy, 700 colour images.
-COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 20_000, 2**21
+# Enough to resample from, and a file that is not mostly these: 10,000 points of a toy, 700 colour images. The energy
+# distance of 10,000 generated toys to fresh ones is the same, within its noise, with 2,500 of them and with 20,000.
+COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 10_000, 2**21
 
 
 def assemble(
