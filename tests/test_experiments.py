@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.manifold
 import torch
 
 from inflationary_flows.experiments.complexity.measure import measure_complexity
@@ -39,6 +40,7 @@ from inflationary_flows.metrics.latents import (
     measure_latents,
     measure_neighbourhoods,
     standardise_fully,
+    trustworthiness,
 )
 from inflationary_flows.metrics.two_sample import measure_floor
 
@@ -164,6 +166,8 @@ def test_neighbourhoods_survive_a_rotation_and_not_a_shuffle() -> None:
     turned = x @ np.array([[0.6, -0.8], [0.8, 0.6]])
     assert [row["value"] for row in measure_neighbourhoods(x, turned, 10)] == pytest.approx([1, 1])
     shuffled = generator.permutation(x)
+    noisy = x + 0.3 * generator.standard_normal(x.shape)
+    assert trustworthiness(x, noisy, 7) == pytest.approx(sklearn.manifold.trustworthiness(x, noisy, n_neighbors=7))
     assert all(row["value"] < 0.6 for row in measure_neighbourhoods(x, shuffled, 10))
     assert measure_neighbourhoods(x[:5], x[:5], 10)[0]["value"] == 1
 
