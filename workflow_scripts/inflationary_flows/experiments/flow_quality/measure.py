@@ -41,7 +41,7 @@ KERNEL_ABOVE = 0.01
 EXCESS_POINTS = 1_000
 
 
-def generate_all(flow: Flow, validation: Rows, n: int, seed: int) -> dict[str, np.ndarray]:
+def generate_all(flow: Flow, validation: Rows, n: int, seed: int, steps: int | None = None) -> dict[str, np.ndarray]:
     """Generates n points from each source of latents.
 
     Arguments:
@@ -50,18 +50,19 @@ def generate_all(flow: Flow, validation: Rows, n: int, seed: int) -> dict[str, n
             units.
         n: Number of points.
         seed: Seed of kernel noise and of the prior.
+        steps: Solver steps other than the flow's own.
 
     Returns:
         Points, shape (n, D), data units, under `true_pt`, `prior` (Gaussian) and, where directions
         are compressed and the flow holds inflated training data, `prior_empirical`.
     """
-    generated = {
-        "true_pt": flow.generate(flow.noised_latents(validation[:n], seed)),
-        "prior": flow.sample(n, seed, "gaussian"),
+    latents = {
+        "true_pt": torch.as_tensor(flow.noised_latents(validation[:n], seed)),
+        "prior": flow.sample_latents(n, seed, "gaussian"),
     }
     if flow.schedule.kept_dims < flow.dimension and flow.compressed_latents is not None:
-        generated["prior_empirical"] = flow.sample(n, seed, "empirical")
-    return generated
+        latents["prior_empirical"] = flow.sample_latents(n, seed, "empirical")
+    return {source: flow.generate(z, steps=steps).numpy() for source, z in latents.items()}
 
 
 def noised_along_null(flow: Flow, points: np.ndarray, seed: int) -> np.ndarray:
@@ -147,6 +148,7 @@ def measure_quality(
     projections: int = 200,
     neighbours: int = 10,
     neighbour_samples: int = 2_000,
+    steps: int | None = None,
 ) -> list[dict[str, Any]]:
     """Measures everything that `flow_quality.csv` holds about one flow.
 
@@ -161,6 +163,7 @@ def measure_quality(
         seed: Seed of noise, priors, directions and classifier.
         projections: Directions of the sliced Wasserstein distance.
         neighbours, neighbour_samples: Neighbours and points of the trustworthiness.
+        steps: Solver steps other than the flow's own.
 
     Returns:
         Rows of metric, value, reference (floor or ideal value), n.
@@ -168,17 +171,19 @@ def measure_quality(
     n = min(samples, len(validation), len(test))
     fresh = test[:n]
     generated = {
-        source: standardise(points, flow.basis) for source, points in generate_all(flow, validation, n, seed).items()
+        source: standardise(points, flow.basis)
+        for source, points in generate_all(flow, validation, n, seed, steps).items()
     }
     compared = standardise(noised_along_null(flow, fresh, seed), flow.basis)
     rows = measure_generation(generated, compared, floor, projections=projections, seed=seed)
     if exact is not None:
         rows += measure_excess(flow, exact, test, seed)
     # The exact law of latents begins with the kernel at t_min, which is all there is along null directions of the data.
-    latents = flow.inflate(flow.noised_data(fresh, seed))
+    noised = flow.noised_data(fresh, seed)
+    latents = flow.inflate(noised, steps=steps)
     rows += measure_latents(latents / flow.schedule.latent_std.cpu().numpy(), flow.schedule.kept_dims)
-    near = fresh[:neighbour_samples]
-    rows += measure_neighbourhoods(standardise(near, flow.basis), flow.inflate(near), neighbours)
+    near = slice(neighbour_samples)
+    rows += measure_neighbourhoods(standardise(noised[near], flow.basis), latents[near], neighbours)
     return rows
 
 

@@ -22,6 +22,7 @@ class FlowQuality(Section):
     wasserstein_splits: Count = Field(20, description="Random splits behind the sliced Wasserstein distance's floor.")
     neighbours: Count = Field(10, description="Neighbours looked at by trustworthiness.")
     neighbour_samples: Annotated[Count, Field(ge=10)] = Field(2_000, description="Points looked at by trustworthiness.")
+    steps: Count | None = Field(None, description="Solver steps; by default the flow's own.")
 
 
 EXPERIMENT = Experiment(
@@ -32,7 +33,9 @@ EXPERIMENT = Experiment(
         flows=lambda study: study.point_flows,
         needs=("splits", "mixture"),
         reads=lambda study, dataset: {"floor": f"results/metrics/{dataset}/two_sample_floor.csv"},
-        params=settings_of("flow_quality", "samples", "seed", "projections", "neighbours", "neighbour_samples"),
+        params=settings_of(
+            "flow_quality", "samples", "seed", "projections", "neighbours", "neighbour_samples", "steps"
+        ),
     ),
     stage="metrics",
     shown=(
