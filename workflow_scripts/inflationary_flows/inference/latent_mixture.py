@@ -136,8 +136,13 @@ def observe(
         raise InferenceError("noise_std", "a number > 0", f"{noise_std:g}", "give the observations some noise")
     y, component = mixture.sample(n, seed, weights)
     clean = decoder(y)
-    noise = np.random.default_rng(derive_seed("observation noise", seed)).standard_normal((n, decoder.dimension))
-    return Observations(y, component, clean, clean + noise_std * torch.from_numpy(noise))
+    return Observations(y, component, clean, add_noise(clean, noise_std, seed))
+
+
+def add_noise(clean: Tensor, noise_std: float, seed: int) -> Tensor:
+    """Observations of clean points, shape (n, D), with the noise of a seed."""
+    noise = np.random.default_rng(derive_seed("observation noise", seed)).standard_normal(clean.shape)
+    return clean + noise_std * torch.from_numpy(noise)
 
 
 class Simplex:

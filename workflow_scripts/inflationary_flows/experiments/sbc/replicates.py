@@ -19,7 +19,7 @@ import torch
 from inflationary_flows.inference.collapsed import CollapsedPosterior, estimate_evidence
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.laplace import fit_laplace
-from inflationary_flows.inference.latent_mixture import LatentMixture, observe
+from inflationary_flows.inference.latent_mixture import LatentMixture, add_noise
 from inflationary_flows.inference.nuts import run_nuts
 from inflationary_flows.seeding import derive_seed
 
@@ -71,16 +71,19 @@ def rank_weights(
         ranks: Number of draws that ranks are taken among, evenly spaced.
         seed: Seed of the experiment.
     """
-    truth, x = [], []
-    for replicate in replicates:
+    truth, latents = [], []
+    seeds = [derive_seed("replicate", seed, replicate) for replicate in replicates]
+    for replicate, drawn in zip(replicates, seeds, strict=True):
         exponentials = np.random.default_rng(derive_seed("true weights", seed, replicate)).exponential(
             size=mixture.components
         )
         weights = exponentials / exponentials.sum()
-        made = observe(data, mixture, observations, noise_std, derive_seed("replicate", seed, replicate), weights)
         truth.append(weights)
-        x.append(made.x)
-    x_obs = torch.cat(x)
+        latents.append(mixture.sample(observations, drawn, weights)[0])
+    # A flow carries the points of all replicates for the price of a few of them.
+    with torch.no_grad():
+        clean = data(torch.cat(latents)).split(observations)
+    x_obs = torch.cat([add_noise(points, noise_std, drawn) for points, drawn in zip(clean, seeds, strict=True)])
     mean, variances = mixture.moments()
     evidence = estimate_evidence(
         sampler,
