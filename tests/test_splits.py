@@ -17,7 +17,7 @@ from inflationary_flows.data.splits import load_splits
 from inflationary_flows.data.tables import read_points, read_table
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.files import atomic_write, sha256_of, write_json
-from inflationary_flows.files.tables import write_csv
+from inflationary_flows.files.tables import merge_tables, write_csv, write_rows
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 
 OWN_TABLE = Path(__file__).parent / "data" / "own_table.csv"
@@ -255,3 +255,14 @@ def test_points_that_do_not_fit_are_refused(tmp_path, name, text, says):
     path.write_text(text)
     with pytest.raises(DataError, match=says):
         read_points(path, 3)
+
+
+def test_a_table_without_rows_adds_none_to_the_merged_one(tmp_path):
+    for name, rows in (("empty", []), ("one", [{"a": 1, "b": 0.5}])):
+        write_rows(tmp_path / f"{name}.csv", rows)
+    for order in (["empty", "one"], ["one", "empty"]):
+        merge_tables([tmp_path / f"{name}.csv" for name in order], tmp_path / "merged.csv")
+        assert (tmp_path / "merged.csv").read_text() == "a,b\n1,0.5\n"
+    write_rows(tmp_path / "other.csv", [{"a": 1, "c": 2}])
+    with pytest.raises(ArtifactError, match="expected the columns a,b, got a,c"):
+        merge_tables([tmp_path / "one.csv", tmp_path / "other.csv"], tmp_path / "merged.csv")

@@ -69,12 +69,14 @@ def _cell(value: Any) -> str:
 
 
 def merge_tables(paths: Iterable[str | os.PathLike[str]], merged: str | os.PathLike[str]) -> None:
-    """Puts tables of the same columns below each other, as text, so that no number changes.
+    """Puts tables of the same columns below each other, as text, so that no number changes; some may have no rows.
 
     Raises:
         ArtifactError: if their columns differ.
     """
     texts = {path: Path(path).read_text(encoding="utf-8") for path in paths}
+    # A table that was written without rows knows no columns.
+    texts = {path: text for path, text in texts.items() if text.strip()} or texts
     header = next(iter(texts.values())).partition("\n")[0]
     for path, text in texts.items():
         found = text.partition("\n")[0]
