@@ -158,6 +158,29 @@ class TestLogProbability:
         assert many < few
         assert many < 0.3
 
+    def test_the_standard_error_is_that_of_the_estimate(self):
+        flow, x = mixture_flow({"signal_left": 1e-3}, dimension=4, solver=SolverSettings("rk4", 4))
+        exact, none = flow.log_prob(x[:50], return_error=True)
+        assert not none.any()
+        estimate, error = flow.log_prob(x[:50], exact=False, probes=16, return_error=True)
+        np.testing.assert_array_equal(estimate, flow.log_prob(x[:50], exact=False, probes=16))
+        assert 0.7 < np.sqrt(np.mean(((estimate - exact) / error) ** 2)) < 1.4
+        # Errors of points are independent, so that those of a mean fall with their number.
+        again, _ = flow.log_prob(np.tile(x[:1], (50, 1)), exact=False, probes=2, return_error=True)
+        assert len(np.unique(again)) > 25
+        with pytest.raises(DataError, match="probes: expected a whole number from 2"):
+            flow.log_prob(x[:3], exact=False, probes=1, return_error=True)
+
+    def test_estimates_do_not_depend_on_batches(self):
+        flow, x = mixture_flow({"signal_left": 1e-3}, dimension=4, solver=SolverSettings("rk4", 5))
+        whole = flow.log_prob(x[:9], exact=False, probes=3)
+        flow.batch_size = 4
+        np.testing.assert_allclose(flow.log_prob(x[:9], exact=False, probes=3), whole, rtol=1e-12)
+
+    def test_digits_have_an_exact_trace(self):
+        flow, x = mixture_flow({"signal_left": 1e-3}, dimension=64, solver=SolverSettings("rk4", 2))
+        np.testing.assert_array_equal(flow.log_prob(x[:2]), flow.log_prob(x[:2], exact=True))
+
 
 @pytest.mark.parametrize(
     ("points", "message"),

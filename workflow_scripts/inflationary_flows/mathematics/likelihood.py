@@ -20,37 +20,45 @@ from inflationary_flows.seeding import derive_seed
 
 
 def divergence_field(velocity: Field, probes: Tensor | None) -> Field:
-    """Augments a field of shape (n, D) by its divergence, shape (n, D + 1).
+    """Augments a field of shape (n, D) by its divergence, shape (n, D + 1), or an estimate a probe, shape (n, D + k).
 
     Arguments:
         velocity: dy/ds, acting on each row alone.
-        probes: Rademacher vectors, shape (k, D); none for the exact trace.
+        probes: Rademacher vectors of each point, shape (k, n, D); none for the exact trace.
     """
 
     def augmented(state: Tensor, s: float) -> Tensor:
+        columns = 1 if probes is None else len(probes)
         with torch.enable_grad():
-            y = state[:, :-1].detach().requires_grad_()
+            y = state[:, :-columns].detach().requires_grad_()
             v = velocity(y, s)
             if not v.requires_grad:  # a field that is constant in y, such as that of Gaussian data
-                return torch.cat([v, torch.zeros_like(v[:, :1])], 1)
-            divergence = torch.zeros_like(v[:, 0])
+                return torch.cat([v, v.new_zeros(len(v), columns)], 1)
             if probes is None:
+                divergence = v.new_zeros(len(v), 1)
                 for i in range(y.shape[1]):
                     (gradient,) = torch.autograd.grad(v[:, i].sum(), y, retain_graph=True)
-                    divergence = divergence + gradient[:, i]
+                    divergence = divergence + gradient[:, i : i + 1]
             else:
+                estimates = []
                 for probe in probes:
                     (gradient,) = torch.autograd.grad((v * probe).sum(), y, retain_graph=True)
-                    divergence = divergence + gradient @ probe / len(probes)
-        return torch.cat([v.detach(), divergence.detach()[:, None]], 1)
+                    estimates.append((gradient * probe).sum(1))
+                divergence = torch.stack(estimates, 1)
+        return torch.cat([v.detach(), divergence.detach()], 1)
 
     return augmented
 
 
-def rademacher(probes: int, dimension: int, seed: int) -> Tensor:
-    """Probes of random signs, shape (k, D); the same for every point, so that no estimate depends on the batch size."""
-    generator = torch.Generator().manual_seed(derive_seed("probes", seed))
-    return torch.randint(0, 2, (probes, dimension), generator=generator) * 2 - 1
+def rademacher(points: int, probes: int, dimension: int, generator: torch.Generator) -> Tensor:
+    """Random signs, shape (k, n, D): each point has its own, the same however points are batched."""
+    drawn = [torch.randint(0, 2, (probes, dimension), generator=generator) for _ in range(points)]
+    return torch.stack(drawn, 1) * 2 - 1
+
+
+def probe_generator(seed: int) -> torch.Generator:
+    """The stream that probes of a seed are drawn from, point by point."""
+    return torch.Generator().manual_seed(derive_seed("probes", seed))
 
 
 def carry_volume(
@@ -61,16 +69,18 @@ def carry_volume(
     Arguments:
         velocity: dy/ds, acting on each row alone.
         y: Points at s = 0, shape (n, D).
-        probes: Rademacher vectors, shape (k, D); none for the exact trace.
+        probes: Rademacher vectors of each point, shape (k, n, D); none for the exact trace.
         solver, steps: Integration.
 
     Returns:
-        Points at s = 1, shape (n, D), and log |det dy(1)/dy(0)|, shape (n,), float64 on the CPU.
+        Points at s = 1, shape (n, D), and log |det dy(1)/dy(0)|, exact, shape (n, 1), or as each probe estimates it,
+        shape (n, k); float64 on the CPU.
     """
     signs = None if probes is None else probes.to(y)
-    state = torch.cat([y, y.new_zeros(len(y), 1)], 1)
+    columns = 1 if signs is None else len(signs)
+    state = torch.cat([y, y.new_zeros(len(y), columns)], 1)
     state, _ = solve(divergence_field(velocity, signs), state, 0.0, 1.0, solver=solver, steps=steps)
-    return state[:, :-1].double().cpu(), state[:, -1].double().cpu()
+    return state[:, :-columns].double().cpu(), state[:, -columns:].double().cpu()
 
 
 def jacobian_field(velocity: VelocityField) -> Field:
