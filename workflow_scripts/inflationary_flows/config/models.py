@@ -238,6 +238,11 @@ class Training(Section):
         description="Weight of a direction's error at a time: uniform, or flow: by how far the flow moves along it "
         "then, which teaches images of a wide spectrum faster.",
     )
+    shrink: bool = Field(
+        True,
+        description="Where each row is seen over 100 times: keep the weights that are best on validation points, "
+        "shrunk towards the Gaussian of the data as far as these ask, and stop when nothing better comes.",
+    )
     flip: bool = Field(False, description="Images: mirror every second example at random.")
     augment: Annotated[NonNegativeNumber, Field(le=1)] = Field(
         0.0,

@@ -78,6 +78,12 @@ class ResidualMLP(nn.Module):
             h = block(h, time)
         return self.last(silu(h))
 
+    @torch.no_grad()
+    def scale_output(self, factor: float) -> None:
+        """Multiplies all outputs by a factor."""
+        for weights in self.last.parameters():
+            weights.mul_(factor)
+
     def with_jacobian(self, y: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs, shape (n, D), and their derivatives J_ij = dF_i / dy_j, shape (n, D, D).
 

@@ -77,6 +77,13 @@ class ImageUNet(nn.Module):
         self.unet: nn.Module = unet.to(memory_format=self.layout)
         self.condition = nn.Linear(labels, embedding, bias=False) if labels else None
 
+    @torch.no_grad()
+    def scale_output(self, factor: float) -> None:
+        """Multiplies all outputs by a factor."""
+        last = self.unet.get_submodule("conv_out")
+        for weights in last.parameters():
+            weights.mul_(factor)
+
     def forward(self, y: Tensor, clock: Tensor, labels: Tensor | None = None) -> Tensor:
         """Whitened pixels (n, D), clock positions (n,) and labels (n, L), zeros if absent, to outputs (n, D)."""
         images = pixel_unshuffle(y.view(len(y), *self.image), self.patch).contiguous(memory_format=self.layout)

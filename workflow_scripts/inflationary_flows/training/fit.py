@@ -31,6 +31,7 @@ from inflationary_flows.training.compute import Compute, Processes
 from inflationary_flows.training.examples import Examples, make_examples, whitened_data
 from inflationary_flows.training.optimiser import FlatAdamW, flat_weights
 from inflationary_flows.training.settings import TrainingSettings
+from inflationary_flows.training.shrinkage import BestWeights, is_looked_at, overlearns
 from inflationary_flows.training.state import TrainingState
 from inflationary_flows.training.targets import (
     antithetic_twins,
@@ -40,7 +41,7 @@ from inflationary_flows.training.targets import (
     stratified_clock,
     time_angles,
 )
-from inflationary_flows.training.validation import Monitor
+from inflationary_flows.training.validation import Monitor, measure_parabola
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +195,7 @@ def fit(
         processes: Processes that share the batches; all get the same network, the first one saves the state.
 
     Returns:
-        The denoiser with averaged weights, and the rows of the training curve.
+        The denoiser with averaged weights, shrunk where `settings.shrink` says so, and the rows of the training curve.
 
     Raises:
         TrainingError: if the loss is not finite or diverges; the last good state is kept.
@@ -230,15 +231,22 @@ def fit(
         processes=processes,
     )
     state = TrainingState(network, average, optimiser, compute.scaler, [optimiser.weights], [flat_weights(average)])
+    if settings.shrink and overlearns(settings.steps, settings.batch_size, len(train)):
+        state.best = BestWeights()
     # The first process repairs the state, the others read it afterwards, and none writes before all have read.
     with compute.processes.first_before_others():
         resumed = state.resume(checkpoint)
     if resumed:
         logger.info("resumed at step %d of %d", state.step, settings.steps)
+    best = state.best
+
+    def finished() -> bool:
+        return state.step >= settings.steps or (best is not None and best.over(state.step, settings.steps))
+
     examples = make_examples(train, basis, schedule, settings, network_settings.get("image"), device)
     space = network_settings["space"]
     denoiser = NetworkDenoiser(schedule, compute.module, basis, space)
-    averaged = NetworkDenoiser(schedule, state.average, basis, space)
+    averaged = NetworkDenoiser(schedule, state.average.eval(), basis, space)
     held_out = whitened_data(validation[: settings.validation_points], basis, schedule)
     monitor = Monitor(held_out, exact, seed, settings.validation_points)
     writes = compute.processes.first
@@ -246,7 +254,7 @@ def fit(
     bar = tqdm(total=settings.steps, initial=state.step, disable=silent, unit="step", leave=False)
     batches = Batches(lambda step: draw_batch(examples, schedule, settings, seed, step), device)
     with bar, batches:
-        while state.step < settings.steps:
+        while not finished():
             network.train()
             batch = batches.take(state.step, settings.steps)
             try:
@@ -255,8 +263,10 @@ def fit(
                 problem.hint += f"; the last good state is kept in {checkpoint.store.name}"
                 raise
             bar.update()
-            if state.step % settings.validate_every == 0 or state.step == settings.steps:
-                state.average.eval()
+            if best is not None and (is_looked_at(state.step) or state.step == settings.steps):
+                parabola = measure_parabola(averaged, held_out, seed, settings.validation_points)
+                best.look(state.step, state.averages, parabola)
+            if state.step % settings.validate_every == 0 or finished():
                 row = {
                     "event": "validation",
                     "step": state.step,
@@ -273,7 +283,7 @@ def fit(
                     row["validation_loss"],
                     f"  excess {row['excess_denoising_error']:.5f}" if exact is not None else "",
                 )
-            reason = checkpoint.stop() if state.step < settings.steps else None
+            reason = None if finished() else checkpoint.stop()
             stopping = compute.any(reason is not None)
             if writes and (stopping or checkpoint.due()):
                 state.save(checkpoint)
@@ -281,8 +291,19 @@ def fit(
                 raise checkpoint.interrupted("training", state.step, settings.steps, reason)
     if writes:
         state.save(checkpoint)
-    state.average.eval()
+    if best is not None:
+        _keep_best(state, best)
     return averaged, state.history
+
+
+def _keep_best(state: TrainingState, best: BestWeights) -> None:
+    """Makes the averaged network the best one, shrunk, and writes a last row of the curve about it."""
+    state.restore_best()
+    cast(Any, state.average).scale_output(best.factor)
+    state.history.append({"event": "kept", **best.described()})
+    logger.info("kept the weights of step %d, F times %.2f", best.step, best.factor)
+    if best.factor == 0.0:
+        logger.warning("held-out points support nothing beyond the Gaussian of the data: the flow is that Gaussian")
 
 
 class Batches:

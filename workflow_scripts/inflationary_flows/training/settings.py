@@ -28,6 +28,9 @@ class TrainingSettings:
         validation_points: Noisy held-out examples a validation.
         weighting: Weight of a direction's squared error at a time: `uniform`, or `flow`, in proportion to how far the
             flow moves along the direction then.
+        shrink: Whether a network that sees each row over a hundred times is held against held-out points: the weights
+            that did best on them are kept, and their F times the factor from 0 (the Gaussian of the data) to 1 that
+            these points support. Training ends when nothing better comes.
         flip: Whether every second example, drawn at random, is mirrored left to right (images).
         augment: Probability of each geometric augmentation, on which the network is conditioned (images); 0 for none.
         accumulate: Parts in which each process takes its share of a batch, one after the other, to save memory.
@@ -49,6 +52,7 @@ class TrainingSettings:
     validate_every: int = 500
     validation_points: int = 4096
     weighting: Literal["uniform", "flow"] = "uniform"
+    shrink: bool = True
     flip: bool = False
     augment: float = 0.0
     accumulate: int = 1

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.training.optimiser import FlatAdamW
+from inflationary_flows.training.shrinkage import BestWeights
 
 
 @dataclass
@@ -27,6 +28,7 @@ class TrainingState:
         weights, averages: All weights of network and average: one vector each, or their tensors one by one.
         step: Steps done.
         history: Rows of the training curve so far.
+        best: The averages that were best on held-out points; kept where few rows are seen often.
     """
 
     network: nn.Module
@@ -37,23 +39,34 @@ class TrainingState:
     averages: list[nn.Parameter]
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    best: BestWeights | None = None
 
     def average_weights(self, decay: float) -> None:
         """Moves the averages towards the weights: they keep this share of themselves."""
         get_ema_multi_avg_fn(decay)(self.averages, self.weights, None)
+
+    @torch.no_grad()
+    def restore_best(self) -> None:
+        """Makes the averages those that were best."""
+        if self.best is not None:
+            for own, kept in zip(self.averages, self.best.weights, strict=False):
+                own.copy_(kept)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": v for k, v in moments.items()}
+        if self.best is not None:
+            tensors |= {f"best.{index}": v for index, v in enumerate(self.best.weights)}
         return tensors
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keeps the state."""
         # As text: metadata would sort the entries of a row, so that a resumed run would write another curve.
         history = json.dumps(self.history)
-        checkpoint.save(self._tensors(), step=self.step, history=history, scaler=self.scaler.state_dict())
+        best = {} if self.best is None else {"best": self.best.described()}
+        checkpoint.save(self._tensors(), step=self.step, history=history, scaler=self.scaler.state_dict(), **best)
 
     def resume(self, checkpoint: Checkpoint) -> bool:
         """Continues from the kept state, if there is one.
@@ -81,6 +94,9 @@ class TrainingState:
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         if metadata["scaler"]:
             self.scaler.load_state_dict(metadata["scaler"])
+        if "best" in metadata:
+            weights = [tensors[f"best.{index}"] for index in range(sum(key.startswith("best.") for key in tensors))]
+            self.best = BestWeights(**metadata["best"], weights=[v.to(self.averages[0].device) for v in weights])
         self.step = int(metadata["step"])
         self.history = json.loads(metadata["history"])
         return True

@@ -6,6 +6,7 @@ have, in the units of the target (variance 1).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.seeding import derive_seed
+from inflationary_flows.training.shrinkage import Parabola
 from inflationary_flows.training.targets import noisy_pair, stratified_clock, time_angles
 
 # Numbers of a batch of validation: all points of a toy, 85 colour images.
@@ -24,10 +26,10 @@ EXCESS_TIMES = 16
 
 
 @torch.no_grad()
-def validation_loss(denoiser: NetworkDenoiser, w: Tensor, seed: int, size: int = 4096) -> float:
-    """Mean squared error of the network against plain targets on held-out data.
+def _predictions(denoiser: NetworkDenoiser, w: Tensor, seed: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Outputs of the network and plain targets at noisy held-out points, shape (n, D) each, some points at a time.
 
-    Points and noise are the same every time, so that only the network changes the loss.
+    Points and noise are the same every time, so that only the network changes them. Point i is of row i modulo rows.
 
     Arguments:
         denoiser: Network and schedule.
@@ -41,14 +43,30 @@ def validation_loss(denoiser: NetworkDenoiser, w: Tensor, seed: int, size: int =
     clock = stratified_clock(len(points), generator)
     # Points of a table may be ordered; times must not be tied to rows.
     clock = clock[torch.randperm(len(clock), generator=generator)]
-    total = torch.zeros((), dtype=torch.float64)
     rows = max(64, _BATCH_NUMBERS // points.shape[1])
     for part, times in zip(points.split(rows), clock.split(rows), strict=True):
         angle = time_angles(denoiser.schedule, times).to(part)
         y, target = noisy_pair(part, angle, torch.randn(part.shape, generator=generator))
         predicted = denoiser.raw(y.to(denoiser.device), denoiser.schedule.time_at(times))
-        total += (predicted.double().cpu() - target.double()).square().sum()
-    return float(total / points.numel())
+        yield predicted.double().cpu(), target.double()
+
+
+def validation_loss(denoiser: NetworkDenoiser, w: Tensor, seed: int, size: int = 4096) -> float:
+    """Mean squared error of the network against plain targets on held-out data; arguments as of `_predictions`."""
+    total = torch.zeros((), dtype=torch.float64)
+    for predicted, target in _predictions(denoiser, w, seed, size):
+        total += (predicted - target).square().sum()
+    return float(total / (size * w.shape[1]))
+
+
+def measure_parabola(denoiser: NetworkDenoiser, w: Tensor, seed: int, size: int = 4096) -> Parabola:
+    """The squared error on held-out data for all factors of F; arguments as of `_predictions`."""
+    pairs = list(_predictions(denoiser, w, seed, size))
+    product = torch.cat([(predicted * target).sum(1) for predicted, target in pairs])
+    square = torch.cat([predicted.square().sum(1) for predicted, _ in pairs])
+    rows = torch.arange(size) % len(w)
+    least = min(len(w), size)
+    return Parabola(torch.bincount(rows, product, least), torch.bincount(rows, square, least), size * w.shape[1])
 
 
 def excess_times(schedule: Schedule, points: int = EXCESS_TIMES) -> np.ndarray:
