@@ -383,15 +383,30 @@ class Flow:
         probes: int = 8,
         seed: int = 0,
         return_error: Literal[False] = False,
+        steps: int | None = None,
     ) -> Points: ...
 
     @overload
     def log_prob(
-        self, x: Points, *, exact: bool | None = None, probes: int = 8, seed: int = 0, return_error: Literal[True]
+        self,
+        x: Points,
+        *,
+        exact: bool | None = None,
+        probes: int = 8,
+        seed: int = 0,
+        return_error: Literal[True],
+        steps: int | None = None,
     ) -> tuple[Points, Points]: ...
 
     def log_prob(
-        self, x: Points, *, exact: bool | None = None, probes: int = 8, seed: int = 0, return_error: bool = False
+        self,
+        x: Points,
+        *,
+        exact: bool | None = None,
+        probes: int = 8,
+        seed: int = 0,
+        return_error: bool = False,
+        steps: int | None = None,
     ) -> Points | tuple[Points, Points]:
         """Log density of the flow's model at x, in nats, by the instantaneous change of variables.
 
@@ -404,6 +419,7 @@ class Flow:
             probes: Rademacher probes of the estimate, for each point its own: errors of points are independent.
             seed: Seed of the probes.
             return_error: Whether to return the standard error of the estimate as well, which falls as 1 / sqrt(probes).
+            steps: Solver steps other than the flow's own.
 
         Returns:
             Log densities, shape (n,), float64: of the data smoothed by the kernel at t_min. With `return_error` their
@@ -419,7 +435,7 @@ class Flow:
         # The spread of one probe is unknown.
         whole(probes, "probes", 2 if return_error and not exactly else 1)
         signs = probe_generator(whole(seed, "seed"))
-        chosen = self.settings()
+        chosen = self.settings(steps=steps)
         if chosen.method in (*SCALED, ADAPTIVE):
             chosen = replace(chosen, method="rk4")
         start_factor = self.basis.scale.log().sum() + schedule.total_std(schedule.t_min).log().sum()

@@ -20,6 +20,7 @@ from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.oracles import exact_denoiser
+from inflationary_flows.metrics.density import measure_density
 from inflationary_flows.metrics.latents import measure_latents, measure_neighbourhoods
 from inflationary_flows.metrics.two_sample import (
     c2st_accuracy,
@@ -187,14 +188,24 @@ def measure_quality(
     return rows
 
 
-def measure(flow: Flow, *, splits: Splits, mixture: Mixture | None, floor: pd.DataFrame, **settings: Any) -> Measured:
-    """Rows of `measure_quality`, of generated, validation and held-out points."""
+def measure(
+    flow: Flow,
+    *,
+    splits: Splits,
+    mixture: Mixture | None,
+    floor: pd.DataFrame,
+    density_samples: int = 2_000,
+    **settings: Any,
+) -> Measured:
+    """Rows of `measure_quality` and of `measure_density`, of generated, validation and held-out points."""
+    exact = exact_denoiser(flow.schedule, flow.basis, *mixture) if mixture else None
     rows = measure_quality(
         flow,
         validation=splits.validation,
         test=splits.test,
         floor=[{str(key): value for key, value in row.items()} for row in floor.to_dict("records")],
-        exact=exact_denoiser(flow.schedule, flow.basis, *mixture) if mixture else None,
+        exact=exact,
         **settings,
     )
+    rows += measure_density(flow, exact, splits.test, density_samples, settings.get("seed", 0))
     return Measured({"flow_quality": rows})

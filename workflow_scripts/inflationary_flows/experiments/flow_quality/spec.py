@@ -22,7 +22,10 @@ class FlowQuality(Section):
     wasserstein_splits: Count = Field(20, description="Random splits behind the sliced Wasserstein distance's floor.")
     neighbours: Count = Field(10, description="Neighbours looked at by trustworthiness.")
     neighbour_samples: Annotated[Count, Field(ge=10)] = Field(2_000, description="Points looked at by trustworthiness.")
-    steps: Count | None = Field(None, description="Solver steps; by default the flow's own.")
+    steps: Count | None = Field(None, description="Solver steps, but for log-densities; by default the flow's own.")
+    density_samples: Annotated[Count, Field(ge=2)] = Field(
+        2_000, description="Held-out points of the log-likelihood; fewer where there are over two coordinates."
+    )
 
 
 EXPERIMENT = Experiment(
@@ -34,7 +37,14 @@ EXPERIMENT = Experiment(
         needs=("splits", "mixture"),
         reads=lambda study, dataset: {"floor": f"results/metrics/{dataset}/two_sample_floor.csv"},
         params=settings_of(
-            "flow_quality", "samples", "seed", "projections", "neighbours", "neighbour_samples", "steps"
+            "flow_quality",
+            "samples",
+            "seed",
+            "projections",
+            "neighbours",
+            "neighbour_samples",
+            "steps",
+            "density_samples",
         ),
     ),
     stage="metrics",
@@ -79,12 +89,18 @@ EXPERIMENT = Experiment(
             | `excess_denoising_error` | mean squared difference to the exact denoiser, target of unit variance; toys only | 0 |
             | `latent_mean_error`, `latent_cov_error` | mean and covariance of inflated held-out points, with the first kernel's noise, against the exact ones | the error expected from sampling |
             | `latent_skewness`, `latent_kurtosis` | Gaussianity of the kept directions | value of a Gaussian sample |
+            | `log_likelihood`, `log_likelihood_error` | mean log-density of held-out points, nats; standard error of the difference to the reference | that of the Gaussian of the data; 0 |
+            | `kl_to_flow`, `kl_to_flow_error` | Kullback-Leibler divergence of the exact density to that of the flow, nats, and its standard error; toys only | 0 |
             | `trustworthiness_forward`, `trustworthiness_backward` | neighbours that stay neighbours, data to latents and back | 1 |
 
             The first three exist for several sources of latents. `true_pt`: held-out data with kernel noise, the exact
             law of the latents; this is the error of the flow itself. `prior`: the Gaussian that one samples from; the
             difference to `true_pt` is the prior gap. `prior_empirical`: as `prior`, with compressed directions
             resampled from inflated training data.
+
+            Log-densities are those of points with the first kernel's noise, which a flow is a model of, and of the Gaussian
+            prior, whatever the flow samples from. The log of the job has a warning where a flow is worse than the Gaussian
+            by more than two standard errors.
 
             Embedded toys lie exactly in a plane of their space. Flows start from data with the first kernel's noise, so
             generated points leave the plane by about `sqrt(gamma0)` in each direction across it, whatever the source of
