@@ -131,31 +131,41 @@ rule measure_method:
         "../workflow_scripts/measure_method.py"
 
 
-rule measure_method_coverage:
-    """Measures the coverage of posteriors of clean points under a model of a toy, as the experiment tarp does under flows."""
+rule measure_comparison:
+    """Measures posteriors of clean points under all models of a toy; references that know all, or little, beside them."""
     input:
-        model=f"{MODEL_DIR}model.safetensors",
+        splits="results/data/{dataset}/splits.safetensors",
+        eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
+        models=lambda wildcards: COMPARISON.per_model(
+            f"{MODEL_DIR}model.safetensors", COMPARISON.judged(*wildcards)
+        ),
     output:
-        table=f"{MODEL_DIR}coverage.csv",
-        summary=f"{MODEL_DIR}tarp.csv",
+        table=f"{COMPARISON_DIR}comparison.csv",
+        coverage=f"{COMPARISON_DIR}coverage.csv",
     log:
-        f"results/logs/measure_method_coverage/{OF_MODEL}.log",
+        "results/logs/measure_comparison/{dataset}/{schedule}.log",
     benchmark:
-        f"results/benchmarks/measure_method_coverage/{OF_MODEL}.tsv"
-    group:
-        method_group("measure", hours_of_pool)
+        "results/benchmarks/measure_comparison/{dataset}/{schedule}.tsv"
     conda:
         "../envs/baselines.yaml"
     threads: threads_of_method
     resources:
-        **measuring_method(method_group("measure", hours_of_pool), hours_of_pool),
+        **measuring_method(lambda wildcards: None, hours_of_pool),
     params:
         **only(SETTINGS["tarp"], "noise_stds", "levels", "replicates", "references"),
-        **only(SETTINGS["tarp"], "pool", "seed"),
+        **only(SETTINGS["tarp"], "pool"),
+        tarp_seed=SETTINGS["tarp"]["seed"],
+        samples=COMPARISON.config.samples,
+        seed=COMPARISON.config.seed,
         dataset=dataset_of,
-        source=digest_of("measure_method_coverage", also=methods_of_job),
+        kept_dims=lambda wildcards: schedule_of(wildcards)["kept_dims"],
+        models=lambda wildcards: [
+            (m, n) for m, _, _, n in COMPARISON.judged(*wildcards)
+        ],
+        first_seed=COMPARISON.seeds[0],
+        source=digest_of("measure_comparison", also=methods_of_job),
     script:
-        "../workflow_scripts/measure_method_coverage.py"
+        "../workflow_scripts/measure_comparison.py"
 
 
 rule generate_method_images:

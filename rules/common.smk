@@ -37,7 +37,12 @@ from inflationary_flows.runtime.digest import source_digest
 from inflationary_flows.files.files import fingerprint_of, sha256_of
 from inflationary_flows.runtime.configuration import write_configuration
 from inflationary_flows.baselines.discovery import method_file
-from inflationary_flows.config.comparison_study import COSTS, MODEL_DIR, SEARCH_DIR
+from inflationary_flows.config.comparison_study import (
+    COMPARISON_DIR,
+    COSTS,
+    MODEL_DIR,
+    SEARCH_DIR,
+)
 from inflationary_flows.config.image_study import (
     FRECHET,
     PICTURES,

@@ -389,7 +389,9 @@ def compared_images_of(wildcards):
 
 # Samples, reconstructions and round trips; samples that posteriors are made from; images of a sample seed.
 hours_of_quality = hours_of_ways(lambda wildcards: 5 * COMPARISON.config.samples)
-hours_of_pool = hours_of_ways(lambda wildcards: SETTINGS["tarp"]["pool"])
+hours_of_pool = hours_of_ways(
+    lambda wildcards: len(COMPARISON.judged(*wildcards)) * SETTINGS["tarp"]["pool"]
+)
 hours_of_samples = hours_of_ways(lambda job: compared_images_of(job).samples)
 
 

@@ -288,7 +288,7 @@ def test_shipped_comparisons_are_valid(path):
     resolved = resolve(config)
     assert resolve(load_config(resolved)) == resolved
     kinds = {method.kind for method in config.baselines.methods.values()}
-    assert kinds == {"inflationary_flow", "m_flow", "rectangular_flow", "canonical_manifold_flow"}
+    assert {"inflationary_flow", "m_flow", "rectangular_flow", "canonical_manifold_flow"} <= kinds
     assert {len(method.candidates) for method in config.baselines.methods.values()} == {3}
     assert len(config.baselines.seeds) == 3
 

@@ -24,6 +24,7 @@ from inflationary_flows.experiments.baselines.figure import (
     draw_baseline_points,
     draw_baseline_reconstruction,
     draw_baseline_samples,
+    draw_baseline_scores,
     frechet_metrics,
 )
 from inflationary_flows.experiments.baselines.panels import method_looks
@@ -63,6 +64,7 @@ def table(pairs: Sequence[Pair] = PAIRS, seeds: int = 3, methods: Sequence[str] 
     """The values of our flow, those of all others a factor away; a tenth is added from seed to seed."""
     rows = [
         {"method": method, "dataset": dataset, "schedule": schedule, "seed": seed, "metric": metric, "n": COMPARED}
+        | {"random": "D" if metric in ("energy_distance", "c2st_accuracy") else None}
         | {"value": value * (factor if place else 1) * (1 + 0.1 * seed)}
         for dataset, schedule in pairs
         for place, method in enumerate(methods)
@@ -85,12 +87,29 @@ def floor(n: int = COMPARED) -> pd.DataFrame:
 def coverage(pairs: Sequence[Pair] = TOYS, seeds: int = 3, noises: Sequence[float] = (0.3, 1.0)) -> pd.DataFrame:
     return pd.DataFrame(
         {"method": method, "dataset": dataset, "schedule": schedule, "seed": seed, "noise_std": noise}
-        | {"level": level, "coverage": level + 0.01 * (seed - 1) - 0.05 * place, "se": 0.02}
+        | {"random": "D", "reference": reference, "level": level, "se": 0.02}
+        | {"coverage": level + 0.01 * (seed - 1) - 0.05 * place * (reference == "grid0")}
         for dataset, schedule in pairs
         for place, method in enumerate(METHODS)
         for seed in range(seeds)
         for noise in noises
+        for reference in ("random", "grid0")
         for level in (0.1, 0.3, 0.5, 0.7, 0.9)
+    )
+
+
+def scores(pairs: Sequence[Pair] = TOYS, seeds: int = 3) -> pd.DataFrame:
+    """Scores of methods and references, from D random numbers and from d; the later a method, the worse."""
+    return pd.DataFrame(
+        {"method": method, "dataset": dataset, "schedule": schedule, "seed": seed, "metric": f"{metric}_{noise}"}
+        | {"random": random, "value": value * (1 + place + (random == "d")), "n": 100}
+        for dataset, schedule in pairs
+        for place, method in enumerate(["exact", *METHODS, "gaussian", "box"])
+        for seed in range(seeds if method in METHODS else 1)
+        for noise in ("0.3", "1")
+        for metric, value in (("tarp_error", 0.02), ("log_score", -0.5), ("energy_score", 0.3))
+        for random in ("D", "d")
+        if random == "D" or method not in ("exact", "box")
     )
 
 
@@ -132,6 +151,8 @@ FIGURES: dict[str, tuple[Any, int]] = {
     "coverage": (lambda: draw_baseline_coverage(compared(coverage())), 6),
     "coverage of one": (lambda: draw_baseline_coverage(compared(coverage(TOYS[:1], 1, (1.0,)))), 1),
     "coverage of many": (lambda: draw_baseline_coverage(compared(coverage(MORE, 1))), 12),
+    "scores": (lambda: draw_baseline_scores(compared(scores())), 9),
+    "scores of one": (lambda: draw_baseline_scores(compared(scores(TOYS[:1], 1))), 3),
     "costs": (lambda: draw_baseline_costs(compared(table(TOYS))), 9),
     "costs of one": (lambda: draw_baseline_costs(compared(table(ONE, 1))), 3),
     "points": (lambda: draw_points([row(2), row(3), row(10), images((1, 8, 8), 16)], METHODS), 20),
@@ -273,6 +294,20 @@ def test_coverage_is_drawn_as_its_mean_difference_to_the_nominal_level() -> None
     assert len(axis.lines) == 1 + 4 * len(METHODS)
     band = axis.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((-0.04, 0.04))
+
+
+def test_scores_are_what_the_exact_density_has_more() -> None:
+    figure = draw_baseline_scores(compared(scores(TOYS[:1])))
+    error, log_score, energy = figure.axes
+    means = [bar.lines[0].get_xdata()[0] for bar in bars_of(error)]
+    # Methods first, references below them.
+    np.testing.assert_allclose(means, 0.02 * np.array([2, 3, 4, 5, 1, 6, 7]))
+    assert [text.get_text() for text in error.get_yticklabels()][4:] == ["Exact density", "Gaussian (PCA)", "Flat box"]
+    for axis, unit in ((log_score, 0.5), (energy, 0.3)):
+        means = [bar.lines[0].get_xdata()[0] for bar in bars_of(axis)]
+        np.testing.assert_allclose(means, unit * np.array([1, 2, 3, 4, 5, 6]))
+        hollow = [line.get_xdata()[0] for line in axis.lines if line.get_markerfacecolor() == "white"]
+        np.testing.assert_allclose(hollow, unit * np.array([2, 3, 4, 5, 6]))
 
 
 def test_toys_are_drawn_over_held_out_points_within_their_frame() -> None:

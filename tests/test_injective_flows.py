@@ -17,7 +17,7 @@ from inflationary_flows.baselines.chart import InjectiveNetwork, build_network, 
 from inflationary_flows.baselines.discovery import load_method
 from inflationary_flows.baselines.injective import InjectiveFlow
 from inflationary_flows.baselines.layers import count_parameters, half_mask, unshuffled
-from inflationary_flows.baselines.method import TrainingTask
+from inflationary_flows.baselines.method import RANDOM_NUMBERS, TrainingTask
 from inflationary_flows.baselines.methods.rectangular_flow import joint_loss
 from inflationary_flows.baselines.volume import (
     LocalMap,
@@ -30,11 +30,13 @@ from inflationary_flows.baselines.volume import (
 )
 from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.errors import ArtifactError, ConfigError, Interrupted, TrainingError
+from inflationary_flows.experiments.baselines.encoder import measure_encoder
 from inflationary_flows.experiments.baselines.search import chosen_settings, search
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.runtime.states import keep_checkpoint
 
 INJECTIVE = ["m_flow", "rectangular_flow", "canonical_manifold_flow"]
+OTHERS = ["inflationary_flow", "variational_autoencoder", "neural_spline_flow"]
 CHART = {
     **{"layers": 4, "univariate": "affine", "bins": 8, "hidden_layers": 1},
     **{"conditioner": "mlp", "squeeze": 2, "latent_layers": 2},
@@ -306,7 +308,7 @@ def small() -> TrainingTask:
     return task_of(x, 2)
 
 
-@pytest.mark.parametrize("kind", [*INJECTIVE, "inflationary_flow"])
+@pytest.mark.parametrize("kind", [*INJECTIVE, *OTHERS])
 def test_model_survives_its_file(kind: str, small: TrainingTask, tmp_path: Path) -> None:
     method = load_method(kind)
     model, curve = method.fit(small, method.Settings(), steps=30, seed=0, checkpoint=Checkpoint.unkept())
@@ -317,18 +319,59 @@ def test_model_survives_its_file(kind: str, small: TrainingTask, tmp_path: Path)
     x = np.asarray(small.validation[:50])
     for name in ("reconstruct", "round_trip"):
         assert np.array_equal(getattr(again, name)(x), getattr(model, name)(x))
-    assert np.array_equal(again.sample(20, 3), model.sample(20, 3))
+    for random in (None, *RANDOM_NUMBERS):
+        assert np.array_equal(again.sample(20, 3, random), model.sample(20, 3, random))
+    assert not np.array_equal(model.sample(20, 3, "D"), model.sample(20, 3, "d"))
     assert again.parameters == model.parameters
     assert (again.dimension, again.kept_dims) == (3, 2)
     if kind == "inflationary_flow":
         assert np.array_equal(Flow.load(path).sample(5, 0), model.sample(5, 0))
+    if kind in OTHERS:
         with pytest.raises(ArtifactError, match="an injective flow"):
             StoredFlow.load(path)
     else:
         assert isinstance(StoredFlow.load(tmp_path), InjectiveFlow)
 
 
-@pytest.mark.parametrize("kind", [*INJECTIVE, "inflationary_flow"])
+def test_residual_noise_fills_what_the_manifold_leaves_out(small: TrainingTask) -> None:
+    model = trained("m_flow", small, 30)
+    x = np.asarray(small.validation)
+    left = small.basis.to_eigen(torch.from_numpy(x)) - small.basis.to_eigen(torch.from_numpy(model.reconstruct(x)))
+    added = small.basis.to_eigen(torch.from_numpy(model.sample(4000, 1, "D")))
+    added -= small.basis.to_eigen(torch.from_numpy(model.sample(4000, 1, "d")))
+    assert added.std(0).numpy() == pytest.approx(left[:500].square().mean(0).sqrt().numpy(), rel=0.06)
+
+
+def test_spline_flows_have_a_density() -> None:
+    random = np.random.default_rng(2)
+    x = np.concatenate([random.standard_normal((1000, 2)) * 0.3 + side for side in ([-1, 0], [1, 0.5])])
+    task = task_of(random.permutation(x), 1)
+    method = load_method("neural_spline_flow")
+    model, _ = method.fit(task, method.Settings(), steps=150, seed=0, checkpoint=Checkpoint.unkept())
+    y = np.stack(np.meshgrid(*2 * [np.linspace(-6, 6, 241)]), -1).reshape(-1, 2)
+    grid = model.whitening.restore(torch.from_numpy(y))
+    assert np.exp(model.log_prob(grid)).sum() * 0.05**2 == pytest.approx(1.0, abs=0.01)
+    # Better than the Gaussian of the data, whose mean log density of whitened points is known.
+    assert model.log_prob(np.asarray(task.validation)).mean() > -np.log(2 * np.pi) - 1 + 0.1
+    assert np.allclose(model.round_trip(x), x, atol=1e-4)
+
+
+def test_autoencoders_of_gaussian_data_find_their_plane_and_their_posterior() -> None:
+    random = np.random.default_rng(3)
+    # Whitened, a latent and its noise: the principal direction has the larger share of both coordinates' variance.
+    x = random.standard_normal((4000, 1)) * [1.0, 1.0] + 0.5 * random.standard_normal((4000, 2))
+    task = task_of(x, 1, unrotated(2))
+    method = load_method("variational_autoencoder")
+    model, _ = method.fit(task, method.Settings(1e-2), steps=400, seed=0, checkpoint=Checkpoint.unkept())
+    samples = model.sample(4000, 0)
+    assert np.cov(samples.T) == pytest.approx(np.cov(x.T), abs=0.15)
+    found = {row["metric"]: row["value"] for row in measure_encoder(model, 2000, [0.25, 0.5, 0.75], seed=0)}
+    # The posterior of a linear model is Gaussian: q can be it.
+    assert found["q_width"] == pytest.approx(1.0, abs=0.1)
+    assert 0 <= found["q_kl"] + 0.01 < 0.1
+
+
+@pytest.mark.parametrize("kind", [*INJECTIVE, *OTHERS])
 def test_points_by_number_are_the_same_in_any_parts(kind: str, small: TrainingTask) -> None:
     method = load_method(kind)
     model, _ = method.fit(small, method.Settings(), steps=10, seed=0, checkpoint=Checkpoint.unkept())
@@ -338,7 +381,7 @@ def test_points_by_number_are_the_same_in_any_parts(kind: str, small: TrainingTa
     assert np.allclose(model.sample(5, 1), model.sample(9, 1)[:5], atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [*INJECTIVE, "inflationary_flow"])
+@pytest.mark.parametrize("kind", [*INJECTIVE, *OTHERS])
 def test_interrupted_training_ends_with_the_same_bits(kind: str, small: TrainingTask, tmp_path: Path) -> None:
     method = load_method(kind)
     settings = method.Settings()

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import norm
 
 from inflationary_flows.artifacts.bases import save_basis
 from inflationary_flows.artifacts.classifiers import save_classifier
 from inflationary_flows.artifacts.features import save_reference
 from inflationary_flows.artifacts.images import load_images
 from inflationary_flows.baselines import methods
-from inflationary_flows.baselines.method import Model
+from inflationary_flows.baselines.method import Model, RandomNumbers
 from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.data.oracles import draw_fresh
 from inflationary_flows.data.pixels import ImageFormat, Pixels
@@ -34,9 +35,15 @@ from inflationary_flows.experiments.baselines.costs import (
     measure_method_costs,
     step_seconds,
 )
-from inflationary_flows.experiments.baselines.coverage import CoverageSettings, measure_method_coverage
+from inflationary_flows.experiments.baselines.coverage import CoverageSettings, fixed_references, measure_posteriors
+from inflationary_flows.experiments.baselines.encoder import measure_encoder
 from inflationary_flows.experiments.baselines.images import frechet_rows, generate_method_images
-from inflationary_flows.experiments.baselines.quality import measure_method_quality, standardise_varying
+from inflationary_flows.experiments.baselines.quality import (
+    measure_generated,
+    measure_method_quality,
+    standardise_varying,
+)
+from inflationary_flows.experiments.baselines.references import make_references
 from inflationary_flows.experiments.paper_comparison.measure import COMPARED, NOT_RUN, compare_with_paper
 from inflationary_flows.experiments.table4.measure import (
     NOT_PUBLISHED,
@@ -50,7 +57,8 @@ from inflationary_flows.files.tables import write_csv
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.metrics.features import make_digits_classifier
 from inflationary_flows.metrics.frechet import fit_statistics
-from inflationary_flows.metrics.tarp import coverage_rows
+from inflationary_flows.metrics.scores import score_posteriors
+from inflationary_flows.metrics.tarp import coverage_rows, make_replicates
 from inflationary_flows.metrics.two_sample import measure_floor, standardise
 from inflationary_flows.networks.digits_classifier import DigitsClassifier
 from inflationary_flows.seeding import derive_seed
@@ -73,8 +81,9 @@ class Drawing:
         self.draw, self.basis = draw, basis
         self.dimension = basis.dimension
 
-    def sample(self, n: int, seed: int) -> np.ndarray:
-        return self.draw(n, seed)
+    def sample(self, n: int, seed: int, random: RandomNumbers | None = None) -> np.ndarray:
+        points = self.draw(n, seed)
+        return self.reconstruct(points) if random == "d" else points
 
     def sample_numbered(self, first: int, count: int, seed: int) -> np.ndarray:
         return self.draw(first + count, seed)[first:]
@@ -111,7 +120,8 @@ def circles() -> tuple[Eigenbasis, np.ndarray]:
 
 
 def values_of(rows: list[dict[str, Any]]) -> dict[str, float]:
-    return {row["metric"]: row["value"] for row in rows}
+    """Values by metric; of generated points those from D random numbers."""
+    return {row["metric"]: row["value"] for row in rows if row.get("random") != "d"}
 
 
 # ---------------------------------------------------------------------------------------------
@@ -124,8 +134,7 @@ def test_a_perfect_model_is_within_the_floor_and_a_shifted_one_is_not(circles: t
     pool = standardise(test, basis)
     floor = {row["metric"]: row for row in measure_floor(pool[:2000], pool[2000:], samples=n, wasserstein_splits=2)}
     perfect, beside = (
-        values_of(measure_method_quality(Drawing(draw, basis), test=test, basis=basis, samples=n)[0])
-        for draw in (fresh, shifted)
+        values_of(measure_generated(draw(n, 1), test[:n], basis, "D", seed=0)) for draw in (fresh, shifted)
     )
     for metric in ("energy_distance", "c2st_accuracy"):
         above = {
@@ -134,7 +143,6 @@ def test_a_perfect_model_is_within_the_floor_and_a_shifted_one_is_not(circles: t
         }
         assert abs(above["perfect"]) < 3, metric
         assert above["beside"] > 6, metric
-    assert perfect["roundtrip_mse"] == 0
 
 
 @pytest.fixture
@@ -167,10 +175,15 @@ def test_a_projection_loses_the_variances_that_it_drops() -> None:
 def test_shown_points_belong_to_each_other(circles: tuple[Eigenbasis, np.ndarray]) -> None:
     basis, test = circles
     model = Drawing(fresh, basis)
-    _, points = measure_method_quality(model, test=test, basis=basis, samples=300, shown=50)
+    rows, points = measure_method_quality(model, test=test, basis=basis, samples=300, shown=50)
     assert set(points) == {"generated", "held_out", "reconstructed"}
     for array in points.values():
         assert (array.shape, array.dtype) == ((50, 2), np.float64)
+    assert {row["random"] for row in rows if row["metric"] == "energy_distance"} == {"D", "d"}
+    energies = [row["value"] for row in rows if row["metric"] == "energy_distance"]
+    # A line is farther from two circles than these are from themselves.
+    assert energies[1] > energies[0] + 0.05
+    assert values_of(rows)["roundtrip_mse"] == 0
     np.testing.assert_array_equal(points["held_out"], test[:50])
     np.testing.assert_allclose(points["reconstructed"], model.reconstruct(test[:50]))
     rows, points = measure_method_quality(model, test=test[:200], basis=basis, samples=300, shown=500)
@@ -218,17 +231,21 @@ def covered(
     assert truth is not None
     assert exact is not None
     settings = CoverageSettings(noise_stds=noise_stds, levels=LEVELS, references=10, pool=4000)
-    coverage, summary = measure_method_coverage(Drawing(draw, Eigenbasis.fit(exact)), truth, exact, settings)
+    coverage, summary = measure_posteriors(draw(4000, 13), truth, exact, settings)
     assert {row["n"] for row in summary} == {replicates}
     return pd.DataFrame(coverage), values_of(summary)
 
 
 def test_a_perfect_prior_covers_and_a_shifted_one_does_not() -> None:
     rows, summary = covered(fresh)
-    assert (np.abs(rows["coverage"] - rows["level"]) < 4 * rows["se"]).all()
+    assert (np.abs(rows["coverage"] - rows["level"]) < 5 * rows["se"]).all()
     assert (rows["p_value"] > 1e-3).all()
-    assert list(rows["level"]) == 2 * LEVELS
-    assert set(summary) == {f"tarp_{what}_{noise}" for what in ("error", "ess") for noise in ("0.5", "1")}
+    references = ["random", *fixed_references(np.zeros((2, 2)))]
+    assert len(references) == 1 + 3**2
+    assert list(rows["level"]) == 2 * len(references) * LEVELS
+    assert list(rows["reference"].unique()) == references
+    metrics = ("tarp_error", "tarp_p", "tarp_ess", "log_score", "energy_score")
+    assert set(summary) == {f"{metric}_{noise}" for metric in metrics for noise in ("0.5", "1")}
     largest = np.abs(rows["coverage"] - rows["level"])[rows["noise_std"] == 1.0].max()
     assert summary["tarp_error_1"] == pytest.approx(largest, abs=0)
     assert summary["tarp_ess_0.5"] > 20
@@ -243,13 +260,7 @@ def test_noise_is_in_standard_deviations_of_the_data() -> None:
     assert exact is not None
     settings = CoverageSettings(noise_stds=(0.5,), levels=LEVELS, references=5, pool=1000)
     once, times = (
-        measure_method_coverage(
-            Drawing(lambda n, seed, u=units: u * fresh(n, seed), Eigenbasis.fit(exact)),
-            units * truth,
-            units * exact,
-            settings,
-        )
-        for units in (1.0, 7.0)
+        measure_posteriors(units * fresh(1000, 3), units * truth, units * exact, settings) for units in (1.0, 7.0)
     )
     assert values_of(times[1]) == pytest.approx(values_of(once[1]))
 
@@ -281,6 +292,97 @@ def test_masses_of_zero_and_one_are_rejected_although_levels_never_differ() -> N
     closer = rng.random((60, 1))
     closer[(closer > 0.49) & (closer < 0.51)] = 0.3
     assert coverage_rows(closer, rng.random(60), levels)[0]["p_value"] > 0.01
+
+
+def test_priors_that_know_less_than_the_truth_come_out_worse() -> None:
+    points = draw_fresh(CIRCLES, 4000, 7)
+    assert points is not None
+    references = make_references(CIRCLES, points, Eigenbasis.fit(points), kept_dims=1)
+    assert set(references) == {"exact", "gaussian", "box"}
+    noises, found = ("0.5", "1"), {}
+    for name, reference in references.items():
+        rows, summary = covered(lambda n, seed, r=reference: r.draw(n, seed, "D"))
+        found[name] = summary
+        if name == "box":
+            # Around observations alone, coverage of a flat prior misses no level by more than of the right one.
+            around = rows[(rows["reference"] == "random") & (rows["noise_std"] == 0.5)]
+            assert np.abs(around["coverage"] - around["level"]).max() < 0.05
+    for noise in noises:
+        exact = {metric.rpartition("_")[0]: value for metric, value in found["exact"].items() if metric.endswith(noise)}
+        assert exact["tarp_p"] > 1e-2
+        assert exact["tarp_error"] < 0.08
+        for name in ("gaussian", "box"):
+            assert found[name][f"tarp_p_{noise}"] < 1e-3
+            assert found[name][f"tarp_error_{noise}"] > 1.5 * exact["tarp_error"]
+            assert found[name][f"log_score_{noise}"] < exact["log_score"] - 0.1
+            assert found[name][f"energy_score_{noise}"] > exact["energy_score"]
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.8, 2.0])
+def test_scores_are_those_of_the_conjugate_posterior(spread: float) -> None:
+    rng = np.random.default_rng(0)
+    truth, noise, width = rng.standard_normal((2000, 1)), 0.8, 0.3
+    replicates = make_replicates(truth, noise, 1, 0, centre=np.zeros(1))
+    scores = score_posteriors(spread * rng.standard_normal((5000, 1)), replicates, width, seed=1)
+    shrink = spread**2 / (spread**2 + noise**2)
+    std = np.sqrt(shrink) * noise
+    # Expectations: the truth is off the mean by a normal number of this variance.
+    off = (1 - shrink) ** 2 + shrink**2 * noise**2
+    blurred = std**2 + width**2
+    expected = -0.5 * np.log(2 * np.pi * blurred) - (off + width**2) / (2 * blurred)
+    assert scores.log_density.mean() == pytest.approx(expected, abs=0.04)
+    # E|X - x| - E|X - X'| / 2 of normal numbers.
+    energy = np.sqrt(2 / np.pi * (off + std**2)) - std / np.sqrt(np.pi)
+    assert scores.energy.mean() == pytest.approx(energy, rel=0.03)
+
+
+def test_the_right_prior_has_the_best_scores() -> None:
+    rng = np.random.default_rng(0)
+    replicates = make_replicates(rng.standard_normal((2000, 2)), 1.0, 1, 0, centre=np.zeros(2))
+    pool = rng.standard_normal((2000, 2))
+    found = {spread: score_posteriors(spread * pool, replicates, 0.1, seed=1) for spread in (0.7, 1.0, 1.4)}
+    assert max(found, key=lambda spread: found[spread].log_density.mean()) == 1.0
+    assert min(found, key=lambda spread: found[spread].energy.mean()) == 1.0
+
+
+class LinearEncoder:
+    """x = z + noise, of which the posterior is known: its standard deviation is taken a factor of what it is."""
+
+    noise = 0.7
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def sample_joint(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        z, noise = np.random.default_rng(seed).standard_normal((2, n, 2))
+        return z, z + self.noise * noise
+
+    def encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shrink = 1 / (1 + self.noise**2)
+        return shrink * x, np.full_like(x, self.factor * np.sqrt(shrink) * self.noise)
+
+    def log_likelihood(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+        squared = np.square(x[:, None] - z).sum(2) / self.noise**2
+        return -squared / 2 - np.log(2 * np.pi * self.noise**2)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.8, 1.25])
+def test_a_trained_posterior_is_compared_with_that_of_its_model(factor: float) -> None:
+    found = {row["metric"]: row["value"] for row in measure_encoder(LinearEncoder(factor), 2000, LEVELS, seed=0)}
+    assert found["q_width"] == pytest.approx(1 / factor, rel=0.04)
+    assert found["q_coverage_50"] == pytest.approx(2 * norm.cdf(0.6745 * factor) - 1, abs=0.03)
+    # Of two independent latents.
+    divergence = 2 * (np.log(factor) + 1 / (2 * factor**2) - 1 / 2)
+    assert found["q_kl"] == pytest.approx(divergence, abs=0.06)
+    variance = LinearEncoder.noise**2 / (1 + LinearEncoder.noise**2)
+    entropy = np.log(2 * np.pi * np.e * variance)
+    assert found["q_log_score"] == pytest.approx(-entropy - divergence, abs=0.06)
+    if factor == 1.0:
+        assert min(found["q_sbc_p"], found["q_tarp_p"]) > 1e-2
+        assert found["q_tarp_error"] < 0.04
+    else:
+        assert max(found["q_sbc_p"], found["q_tarp_p"]) < 1e-3
+        assert found["q_tarp_error"] > 0.04
 
 
 # ---------------------------------------------------------------------------------------------
@@ -323,7 +425,7 @@ def test_only_steps_are_timed_and_methods_take_turns() -> None:
         "quick": clock.method("quick", once=3.0, step=0.25, sample=0.125, steps=480),
     }
     table = pd.DataFrame(measure_method_costs(compared, timing_steps=8, rounds=2, samples=16, clock=clock))
-    assert list(table.columns) == ["method", "metric", "value", "n"]
+    assert list(table.columns) == ["method", "metric", "random", "value", "n"]
     assert list(table["metric"]) == 2 * list(COST_METRICS)
     costs = table.pivot(index="method", columns="metric", values="value")
     assert costs.loc["slow"].to_dict() == {
@@ -456,8 +558,8 @@ def test_an_image_that_is_not_finite_does_not_become_grey(noise: Noise, monkeypa
 
 def test_draws_are_summed_up_by_mean_and_best() -> None:
     assert frechet_rows("fid", [30.0, 24.0, 27.0], 10_000) == [
-        {"metric": "fid", "value": 27.0, "n": 10_000},
-        {"metric": "fid_best", "value": 24.0, "n": 10_000},
+        {"metric": "fid", "random": None, "value": 27.0, "n": 10_000},
+        {"metric": "fid_best", "random": None, "value": 24.0, "n": 10_000},
     ]
 
 
@@ -609,7 +711,7 @@ class Plane:
     def _points(self, rows):
         return self.mean + rows @ self.map.T
 
-    def sample(self, n, seed):
+    def sample(self, n, seed, random=None):
         return self._points(np.random.default_rng(seed).standard_normal((n, self.kept_dims)))
 
     def sample_numbered(self, first, count, seed):
@@ -716,22 +818,32 @@ def test_scripts_search_train_and_measure_points(plane: str) -> None:
     inputs = Named(**dict(DATA.items()), **dict(model.items()))
     run_script("measure_method", inputs, measured, Named(samples=400, shown=50, seed=0, source="s"), where)
     quality = pd.read_csv(measured.table)
-    assert tuple(quality.columns) == ("method", "dataset", "schedule", "seed", "metric", "value", "n")
+    assert tuple(quality.columns) == ("method", "dataset", "schedule", "seed", "metric", "random", "value", "n")
     assert set(quality["metric"]) == {"energy_distance", "c2st_accuracy", "reconstruction_mse", "roundtrip_mse"}
     with np.load(measured.points) as arrays:
         assert {name: array.shape for name, array in arrays.items()} == dict.fromkeys(
             ("generated", "held_out", "reconstructed"), (50, 2)
         )
 
-    covering = Named(table=f"{FOLDER}/coverage.csv", summary=f"{FOLDER}/tarp.csv")
-    options = {"noise_stds": [1.0], "levels": LEVELS, "replicates": 100, "references": 5, "pool": 500, "seed": 0}
-    run_script("measure_method_coverage", model, covering, Named(dataset=CIRCLES, **options), where)
-    coverage = pd.read_csv(covering.table)
-    columns = ("method", "dataset", "schedule", "seed", "noise_std", "level", "coverage", "se", "p_value", "replicates")
-    assert tuple(coverage.columns) == columns
+    inputs = Named(**dict(DATA.items()), models=[model.model])
+    compared = Named(table="results/comparison.csv", coverage="results/coverage.csv")
+    options = {"noise_stds": [1.0], "levels": LEVELS, "replicates": 100, "references": 5, "pool": 500, "tarp_seed": 0}
+    of_models = {"models": [("plane", "3")], "first_seed": "3", "samples": 400, "seed": 0, "kept_dims": 1}
+    params = Named(dataset=CIRCLES, **options, **of_models)
+    run_script("measure_comparison", inputs, compared, params, Named(dataset="circles", schedule="prr1"))
+    coverage = pd.read_csv(compared.coverage)
+    columns = ("method", "dataset", "schedule", "seed", "random", "noise_std", "reference", "level", "coverage", "se")
+    assert tuple(coverage.columns) == (*columns, "p_value", "replicates")
     # A line is no prior of two circles.
-    assert (coverage["p_value"] < 1e-3).all()
-    assert tuple(pd.read_csv(covering.summary).columns) == tuple(quality.columns)
+    assert (coverage[coverage["method"] == "plane"]["p_value"] < 1e-3).all()
+    assert (coverage[coverage["method"] == "exact"]["p_value"] > 1e-3).all()
+    table = pd.read_csv(compared.table)
+    assert tuple(table.columns) == tuple(quality.columns)
+    assert set(table["method"]) == {"plane", "exact", "gaussian", "box"}
+    assert set(table["seed"]) == {3}
+    (pca,) = table[(table["method"] == "gaussian") & (table["metric"] == "reconstruction_mse")]["value"]
+    (own,) = quality[quality["metric"] == "reconstruction_mse"]["value"]
+    assert pca == pytest.approx(own)
 
     inputs = Named(**dict(DATA.items()), settings=["results/settings.json"], models=[model.model])
     timing = {"steps": 1, "rounds": 1, "samples": 10, "seed": 3}
@@ -772,7 +884,7 @@ def test_scripts_generate_images_and_measure_their_distance(plane: str) -> None:
     params = Named(extractors=["digits_classifier"], feature_samples=40, sha256=None, layer=None)
     run_script("measure_method_frechet", inputs, outputs, params, Named(**run, seed="3"))
     table = pd.read_csv(outputs.table)
-    assert tuple(table.columns) == ("method", "dataset", "schedule", "seed", "metric", "value", "n")
+    assert tuple(table.columns) == ("method", "dataset", "schedule", "seed", "metric", "random", "value", "n")
     assert list(table["metric"]) == ["fd_digits", "fd_digits_best"]
     protocols = json.loads(Path(outputs.protocol).read_text(encoding="utf-8"))
     distances = [protocol["frechet"]["value"] for protocol in protocols]

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from inflationary_flows.baselines.chart import InjectiveNetwork
 from inflationary_flows.baselines.layers import count_parameters
+from inflationary_flows.baselines.method import RandomNumbers
 from inflationary_flows.baselines.volume import LocalMap, log_volume, metric_tensor
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis, basis_from, basis_tensors
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows, basis_from, basis_tensors
 from inflationary_flows.mathematics.points import Points, checked, like, numbered_normal, standard_normal
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.content import weights_from
@@ -37,6 +38,7 @@ class InjectiveFlow:
         basis: Eigenbasis of the data.
         chart: Settings that the network was built with.
         image: Channels, height and width, if the network has convolutions.
+        residual_std: Standard deviations of what the projection leaves out, shape (D,), eigenbasis; none if left out.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class InjectiveFlow:
         basis: Eigenbasis,
         chart: Mapping[str, Any],
         image: tuple[int, int, int] | None = None,
+        residual_std: Tensor | None = None,
     ) -> None:
         self.network = network.eval()
+        self.residual_std = torch.zeros_like(basis.eigenvalues) if residual_std is None else residual_std
         self.basis = basis
         self.chart = dict(chart)
         self.image = image
@@ -73,11 +77,15 @@ class InjectiveFlow:
 
     def to(self, device: str | torch.device) -> InjectiveFlow:
         """The same flow with its network on another device; points stay where the caller has them."""
-        return InjectiveFlow(copy.deepcopy(self.network).to(device), self.basis, self.chart, self.image)
+        return InjectiveFlow(
+            copy.deepcopy(self.network).to(device), self.basis, self.chart, self.image, self.residual_std
+        )
 
     def double(self) -> InjectiveFlow:
         """The same flow with its network in float64, for checks below float32 rounding."""
-        return InjectiveFlow(copy.deepcopy(self.network).double(), self.basis, self.chart, self.image)
+        return InjectiveFlow(
+            copy.deepcopy(self.network).double(), self.basis, self.chart, self.image, self.residual_std
+        )
 
     def _in_batches(self, function: Callable[[Tensor], Tensor], rows: Tensor, numbers: int) -> Tensor:
         size = max(1, _BATCH_NUMBERS // numbers)
@@ -119,6 +127,13 @@ class InjectiveFlow:
         """Projects points onto the manifold, shape (n, D), data units."""
         return self.generate(self.inflate(x))
 
+    def with_residuals(self, x: Rows) -> InjectiveFlow:
+        """The same flow, with the spread of what it leaves out of points, shape (n, D), along each direction."""
+        points = torch.as_tensor(np.asarray(x), dtype=torch.float64)
+        left = self.basis.to_eigen(points) - self.basis.to_eigen(self.generate(self.inflate(points)))
+        residual_std = left.square().mean(0).sqrt()
+        return InjectiveFlow(self.network, self.basis, self.chart, self.image, residual_std)
+
     def round_trip(self, x: np.ndarray) -> np.ndarray:
         """The same: there are no other latents."""
         return self.reconstruct(x)
@@ -132,9 +147,14 @@ class InjectiveFlow:
         """Draws latents, shape (n, d), float64; the same seed gives the same first latents for any n."""
         return self._latents(standard_normal(n, self.kept_dims, derive_seed("latents", seed)))
 
-    def sample(self, n: int, seed: int) -> np.ndarray:
-        """Generates n new points, shape (n, D), data units."""
-        return self.generate(self.sample_latents(n, seed)).numpy()
+    def sample(self, n: int, seed: int, random: RandomNumbers | None = None) -> np.ndarray:
+        """Generates n new points, shape (n, D), data units: of the manifold, or (`D`) with residual noise around it."""
+        points = self.generate(self.sample_latents(n, seed))
+        if random == "D":
+            points = self.basis.to_eigen(points)
+            points += self.residual_std * standard_normal(n, self.dimension, derive_seed("residuals", seed))
+            points = self.basis.from_eigen(points)
+        return points.numpy()
 
     def sample_numbered(self, first: int, count: int, seed: int) -> np.ndarray:
         """Generates the points number first ... first + count - 1 of a seed, shape (count, D), data units."""
@@ -176,6 +196,7 @@ def pack(model: InjectiveFlow) -> tuple[dict[str, Any], dict[str, Any]]:
     """An injective flow as tensors and plain values."""
     tensors: dict[str, Any] = {f"network.{name}": value for name, value in model.network.state_dict().items()}
     tensors |= {f"eigenbasis.{name}": value for name, value in basis_tensors(model.basis).items()}
+    tensors["residual_std"] = model.residual_std
     image = None if model.image is None else list(model.image)
     return tensors, {"kind": "injective flow", "kept_dims": model.kept_dims, "chart": model.chart, "image": image}
 
@@ -187,4 +208,5 @@ def unpack(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> In
     network = InjectiveNetwork(basis, int(metadata["kept_dims"]), metadata["chart"], image)
     network.load_state_dict(weights_from(tensors))
     network.requires_grad_(False)
-    return InjectiveFlow(network, basis, metadata["chart"], image)
+    residual_std = torch.from_numpy(np.asarray(tensors["residual_std"], dtype=np.float64))
+    return InjectiveFlow(network, basis, metadata["chart"], image, residual_std)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.mathematics.prior import CompressedPrior
+
+# Random numbers of a generated point: as many as coordinates (or more), or as many as dimensions are kept.
+RandomNumbers = Literal["D", "d"]
+RANDOM_NUMBERS: tuple[RandomNumbers, ...] = ("D", "d")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +74,8 @@ class Model(Protocol):
     def evaluations(self) -> int:
         """Evaluations of the network for each point generated."""
 
-    def sample(self, n: int, seed: int) -> np.ndarray:
-        """New points, shape (n, D)."""
+    def sample(self, n: int, seed: int, random: RandomNumbers | None = None) -> np.ndarray:
+        """New points, shape (n, D), from D or d random numbers each; by default as the method was published."""
 
     def sample_numbered(self, first: int, count: int, seed: int) -> np.ndarray:
         """The points number first ... first + count - 1 of a seed: independent of how they are batched."""

@@ -12,7 +12,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,9 @@ from inflationary_flows.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 
-Loss = Callable[[InjectiveNetwork, Tensor, torch.Generator], Tensor]
+# A network of any method, a batch of points in its coordinates, a source of random numbers.
+Loss = Callable[[Any, Tensor, torch.Generator], Tensor]
+Network = TypeVar("Network", bound=nn.Module)
 
 _ROWS = 4096
 
@@ -133,17 +135,64 @@ def fit_injective(
         Interrupted: if it was asked to stop; the state is kept.
         CheckpointError: if the kept state is of another run, or another job writes it.
     """
-    budget, total = task.budget, sum(phase.steps for phase in phases)
     network, chart = make_network(task, seed)
     network.to(device)
+
+    def points(x: Rows) -> Tensor:
+        return chart_points(network, task.basis, x)
+
+    average, history = train_phases(
+        network,
+        phases,
+        train=points(task.train),
+        held_out=points(task.validation[: task.budget["validation_points"]]),
+        measure=_measure,
+        budget=task.budget,
+        learning_rate=learning_rate,
+        seed=seed,
+        checkpoint=checkpoint,
+    )
+    flow = InjectiveFlow(average, task.basis, chart, task.image)
+    return flow.with_residuals(task.validation[: task.budget["validation_points"]]), history
+
+
+def train_phases(
+    network: Network,
+    phases: Sequence[Phase],
+    *,
+    train: Tensor,
+    held_out: Tensor,
+    measure: Callable[[Network, Tensor], dict[str, float]],
+    budget: Mapping[str, Any],
+    learning_rate: float,
+    seed: int,
+    checkpoint: Checkpoint,
+) -> tuple[Network, list[dict[str, Any]]]:
+    """Trains a network of any method, or resumes an interrupted run of the same digest.
+
+    Arguments:
+        network: The untrained network, on its device.
+        phases: Losses, one after the other.
+        train, held_out: Points in coordinates of the network, shape (n, k).
+        measure: Validation metrics of a network at held-out points.
+        budget: As of `TrainingTask`.
+        learning_rate: Peak rate.
+        seed: Seed of batches and probes.
+        checkpoint: Where the state is kept, and when to stop early.
+
+    Returns:
+        The network with averaged weights, and the rows of the training curve.
+
+    Raises:
+        TrainingError, Interrupted, CheckpointError: as of `fit_injective`.
+    """
+    total = sum(phase.steps for phase in phases)
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
     scaler = torch.amp.GradScaler(enabled=False)
     average = copy.deepcopy(network)
     state = TrainingState(network, average, optimiser, scaler, list(network.parameters()), list(average.parameters()))
     if state.resume(checkpoint):
         logger.info("resumed at step %d of %d", state.step, total)
-    train = chart_points(network, task.basis, task.train)
-    held_out = chart_points(network, task.basis, task.validation[: budget["validation_points"]])
     while state.step < total:
         phase, step = _phase_at(phases, state.step)
         if step == 0 and state.step > 0:
@@ -162,7 +211,7 @@ def fit_injective(
                 "step": state.step,
                 "images_seen": state.step * budget["batch_size"],
                 "loss": value,
-                **_measure(average, held_out),
+                **measure(average, held_out),
             }
             state.history.append(row)
             logger.info("step %d of %d (%s)  %s", state.step, total, phase.name, row)
@@ -172,7 +221,7 @@ def fit_injective(
         if reason:
             raise checkpoint.interrupted("training", state.step, total, reason)
     state.save(checkpoint)
-    return InjectiveFlow(average.requires_grad_(False), task.basis, chart, task.image), state.history
+    return average.requires_grad_(False), state.history
 
 
 def _advance(
@@ -183,12 +232,10 @@ def _advance(
     Raises:
         TrainingError: if the loss is not finite; nothing has changed then.
     """
-    network = state.network
-    assert isinstance(network, InjectiveNetwork)
     generator = torch.Generator().manual_seed(derive_seed("injective step", seed, state.step))
     numbers = torch.randint(len(train), (settings.batch_size,), generator=generator)
     state.optimiser.zero_grad()
-    loss = loss_of(network, train[numbers.to(train.device)], generator)
+    loss = loss_of(state.network, train[numbers.to(train.device)], generator)
     value = float(loss.detach())
     if not math.isfinite(value):
         raise TrainingError(

@@ -33,8 +33,8 @@ from inflationary_flows.requirements import describe_value, key_of, listing, req
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
 
-# Folders beside those of methods in results/baselines.
-RESERVED = ("costs",)
+# Folders beside those of methods in results/baselines, and priors beside methods in tables.
+RESERVED = ("costs", "comparison", "exact", "gaussian", "box")
 # A hyper-parameter as a method's Settings have it; checks look up which type each one is of.
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 PlainValue = Annotated[bool | int | _Finite | str | None, BeforeValidator(read_exponent_form)]
@@ -165,7 +165,9 @@ class ComparedMethod(Section):
         """The kind exists and has the options, every budget in use has steps, and no candidate stands twice."""
         name, kinds = key_of(where), method_names()
         if name in RESERVED:
-            raise ConfigError(where, "another name", f'"{name}", a folder of results/baselines', "rename the method.")
+            raise ConfigError(
+                where, "another name", f'"{name}", which the comparison uses itself', "rename the method."
+            )
         if self.kind not in kinds:
             hint = suggest(self.kind, kinds, "a kind is a module of inflationary_flows/baselines/methods.")
             raise ConfigError(f"{where}.kind", f"one of the kinds {listing(kinds)}", f'"{self.kind}"', hint)

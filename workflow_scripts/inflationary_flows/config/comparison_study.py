@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SEARCH_DIR = "results/baselines/{method}/{dataset}/{schedule}/"
 MODEL_DIR = "results/baselines/{method}/{dataset}/{schedule}/seed{seed}/"
+COMPARISON_DIR = "results/baselines/comparison/{dataset}/{schedule}/"
 COSTS = "results/baselines/costs/{dataset}/{schedule}/seed{seed}.csv"
 
 # Method, data set, schedule; a model also has a seed of training.
@@ -41,10 +42,18 @@ class ComparisonStudy:
         self.searches: list[SearchName] = [(method, *pair) for method in self.methods for pair in self.pairs]
         self.models: list[ModelName] = [(*search, seed) for search in self.searches for seed in self.seeds]
 
-    @cached_property
-    def toys(self) -> list[ModelName]:
-        """Models of toys, whose density is known, and with it how posteriors of clean points should cover."""
-        return [model for model in self.models if find_toy(self.study.settings_of(model[1])) is not None]
+    def is_toy(self, dataset: str) -> bool:
+        """Whether the density is known, and with it how posteriors of clean points should cover."""
+        return find_toy(self.study.settings_of(dataset)) is not None
+
+    @property
+    def toys(self) -> list[str]:
+        """Compared data sets of known density."""
+        return [dataset for dataset, _ in self.pairs if self.is_toy(dataset)]
+
+    def judged(self, dataset: str, schedule: str) -> list[ModelName]:
+        """Models that posteriors of clean points are measured under."""
+        return [model for model in self.models if model[1:3] == (dataset, schedule) and self.is_toy(dataset)]
 
     @cached_property
     def of_images(self) -> list[ModelName]:
@@ -87,12 +96,14 @@ class ComparisonStudy:
         return {
             "baselines": [
                 *self.per_model(f"{MODEL_DIR}quality.csv"),
-                *self.per_model(f"{MODEL_DIR}tarp.csv", self.toys),
+                *self.per_pair(f"{COMPARISON_DIR}comparison.csv"),
                 *self.per_model(f"{MODEL_DIR}frechet.csv", self.of_images),
                 *self.per_pair(COSTS),
             ],
             "baseline_search": self.per_search(f"{SEARCH_DIR}search.csv"),
-            "baseline_coverage": self.per_model(f"{MODEL_DIR}coverage.csv", self.toys),
+            "baseline_coverage": [
+                f"{COMPARISON_DIR}coverage.csv".format(dataset=d, schedule=s) for d, s in self.pairs if self.is_toy(d)
+            ],
         }
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.baselines.layers import count_parameters
-from inflationary_flows.baselines.method import TrainingTask
+from inflationary_flows.baselines.method import RandomNumbers, TrainingTask
 from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.flow import Flow
@@ -72,9 +72,9 @@ class InflationaryModel:
         """Evaluations of the network for each point generated."""
         return self.flow.evaluations()
 
-    def sample(self, n: int, seed: int) -> np.ndarray:
-        """New points, shape (n, D), data units."""
-        return self.flow.sample(n, seed)
+    def sample(self, n: int, seed: int, random: RandomNumbers | None = None) -> np.ndarray:
+        """New points, shape (n, D), data units; of d random numbers with compressed latents at their mean."""
+        return self.flow.sample(n, seed, "zero" if random == "d" else None)
 
     def sample_numbered(self, first: int, count: int, seed: int) -> np.ndarray:
         """The points number first ... first + count - 1 of a seed, shape (count, D)."""

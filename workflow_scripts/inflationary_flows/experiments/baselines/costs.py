@@ -73,9 +73,9 @@ def measure_method_costs(
         clock: Seconds since some moment.
 
     Returns:
-        For each method rows of method, metric, value and n: parameters and steps, exact, n being 1; step_seconds and
-        training_seconds (those of all its steps), medians over n rounds; sample_seconds, of one point, when n of them
-        are generated together.
+        For each method rows of method, metric, random (none), value and n: parameters and steps, exact, n being 1;
+        step_seconds and training_seconds (those of all its steps), medians over n rounds; sample_seconds, of one point,
+        when n of them are generated together.
     """
     step: dict[str, list[float]] = {name: [] for name in methods}
     drawn: dict[str, list[float]] = {name: [] for name in methods}
@@ -94,7 +94,7 @@ def measure_method_costs(
         values = (method.parameters, method.steps, seconds, method.steps * seconds, median(drawn[name]))
         counts = (1, 1, rounds, rounds, samples)
         rows += [
-            {"method": name, "metric": metric, "value": value, "n": n}
+            {"method": name, "metric": metric, "random": None, "value": value, "n": n}
             for metric, value, n in zip(COST_METRICS, values, counts, strict=True)
         ]
     return rows

@@ -18,9 +18,11 @@ from matplotlib.patches import Patch
 from inflationary_flows.experiments.baselines.panels import (
     BAND,
     CHANCE,
+    FEW,
     FROM_ZERO,
     LOG,
     MOST_COLUMNS,
+    REFERENCES,
     SIGNED,
     TITLE,
     Measure,
@@ -53,10 +55,15 @@ _FAR = 8.0
 _FAIR = 0.2
 
 
+# Marker of what d random numbers give.
+_HOLLOW: dict[str, Any] = {"marker": "o", "color": GREY, "ls": "none", "mfc": "white"}
+
+
 def _compared(material: Material, name: str) -> tuple[pd.DataFrame, dict[str, str]]:
-    """A table, and labels of all methods by name, ours first."""
+    """A table, and labels of all methods by name, ours first, and of what stands beside them."""
     table = material.labelled(name)
-    return table, material.labels.methods(table["method"])
+    trained = material.labels.methods(method for method in table["method"] if method not in REFERENCES)
+    return table, trained | {name: label for name, (label, _) in REFERENCES.items() if name in set(table["method"])}
 
 
 def draw_baseline_samples(material: Material) -> Figure:
@@ -83,7 +90,43 @@ def draw_baseline_samples(material: Material) -> Figure:
                 axis.axvline(0.5, color=GREY, lw=0.9, zorder=1)
             if (pair, metric) in tops:
                 axis.axvspan(axis.get_xlim()[0], tops[pair, metric], color=BAND, lw=0, zorder=0)
-        seed_legend(figure, table, [Patch(color=BAND, lw=0, label="as far as fresh points")] if tops else [])
+        more = [Patch(color=BAND, lw=0, label="as far as fresh points")] if tops else []
+        seed_legend(figure, table, [*_few_legend(table), *more])
+    return figure
+
+
+def _few_legend(table: pd.DataFrame) -> list[Line2D]:
+    """What hollow markers are, if there are any."""
+    return [Line2D([], [], label="d random numbers", **_HOLLOW)] if FEW in set(table["random"]) else []
+
+
+def draw_baseline_scores(material: Material) -> Figure:
+    """Draws how good posteriors of clean points are, at the strongest noise, where the prior matters most.
+
+    Arguments:
+        material: Table `baselines`, of which toys are drawn.
+
+    Returns:
+        The figure: a column of three panels for each toy: error of coverage at the worst reference; what the log score
+        lacks, and what the energy score has more, than under the exact density.
+    """
+    table, methods = _compared(material, "baselines")
+    noise = max((name for name in table["metric"] if name.startswith("tarp_error_")), key=lambda n: float(n[11:]))[11:]
+    chosen = table[table["metric"].isin([f"{name}_{noise}" for name in ("tarp_error", "log_score", "energy_score")])]
+    exact = chosen[chosen["method"] == "exact"].set_index(["dataset", "schedule", "metric"])["value"]
+    known = chosen.join(exact.rename("exact"), on=["dataset", "schedule", "metric"])
+    sign = known["metric"].str.split("_").str[0].map({"log": -1.0, "energy": 1.0})
+    regret = chosen.assign(value=known["value"].where(sign.isna(), sign * (known["value"] - known["exact"])))
+    # Differences of the exact density from itself say nothing.
+    regret = regret[(regret["method"] != "exact") | sign.isna()]
+    measures = [
+        Measure(f"tarp_error_{noise}", "worst error\nof coverage", LOG, shared=True),
+        Measure(f"log_score_{noise}", "log score\nlacks, nats", SIGNED, shared=True),
+        Measure(f"energy_score_{noise}", "energy score,\nexcess", SIGNED, shared=True),
+    ]
+    with figure_style():
+        figure, _ = draw_measures(regret, measures, methods)
+        seed_legend(figure, chosen, _few_legend(chosen))
     return figure
 
 
@@ -194,8 +237,7 @@ def draw_baseline_frechet(material: Material) -> Figure:
             run_axes([axis], drawn, LOG if far else FROM_ZERO)
             axis.set_title(title_of(pair, len(panels)))
             axis.set_xlabel(DISTANCES.get(name, name))
-        look: dict[str, Any] = {"marker": "o", "color": GREY, "ls": "none", "mfc": "white"}
-        seed_legend(figure, chosen, [Line2D([], [], label="best draw", **look)] if hollow else [])
+        seed_legend(figure, chosen, [Line2D([], [], label="best draw", **_HOLLOW)] if hollow else [])
     return figure
 
 
@@ -203,13 +245,14 @@ def draw_baseline_coverage(material: Material) -> Figure:
     """Draws expected coverage minus nominal level, a row of panels for each noise.
 
     Arguments:
-        material: Table `baseline_coverage`.
+        material: Table `baseline_coverage`, of which posteriors from D random numbers are drawn.
 
     Returns:
-        The figure: means over seeds, faint lines single seeds.  The grey band around zero holds two standard errors of
-        a single network's coverage, which come from the number of replicates.
+        The figure: means over seeds at the reference where these are worst, faint lines single seeds.  The grey band
+        around zero holds two standard errors of a single network's coverage, which come from the number of replicates.
     """
     table, methods = _compared(material, "baseline_coverage")
+    table = table[table["random"] != FEW]
     pairs, present = pairs_of(table), present_methods(table, methods)
     noises = sorted(table["noise_std"].unique())
     columns = min(MOST_COLUMNS, len(pairs))
@@ -253,6 +296,9 @@ def _draw_coverage(axis: Axes, rows: pd.DataFrame, methods: Mapping[str, str]) -
         if not len(mine):
             continue
         curves = mine.assign(gap=mine["coverage"] - mine["level"])
+        gaps = curves.pivot_table(index="reference", columns="level", values="gap")
+        worst = gaps.abs().max(axis=1).idxmax()
+        curves = curves[curves["reference"] == worst]
         mean = curves.groupby("level")["gap"].mean()
         if mine["seed"].nunique() > 1:
             for _, curve in curves.groupby("seed"):

@@ -65,7 +65,7 @@ def frechet_rows(metric: str, distances: Sequence[float], n: int) -> list[dict[s
         n: Images in a set.
 
     Returns:
-        Rows of metric, value and n: the mean over sets, and the smallest as `<metric>_best`.
+        Rows of metric, random (none), value and n: the mean over sets, and the smallest as `<metric>_best`.
     """
     values = {metric: float(np.mean(distances)), f"{metric}{BEST}": float(np.min(distances))}
-    return [{"metric": name, "value": value, "n": n} for name, value in values.items()]
+    return [{"metric": name, "random": None, "value": value, "n": n} for name, value in values.items()]

@@ -69,13 +69,24 @@ class Measure:
     shared: bool = False
 
 
+# Priors that are not trained: label and marker; all of them are grey.
+REFERENCES = {"exact": ("Exact density", "*"), "gaussian": ("Gaussian (PCA)", "P"), "box": ("Flat box", "X")}
+# What of d random numbers is, where there is something of D as well.
+FEW = "d"
+
+
 def method_looks(methods: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each method, by its place.
+    """Colour and marker of each method, by its place; references are grey.
 
     Arguments:
         methods: Labels by name, ours first: all methods of the configuration, so that figures agree.
     """
-    return {name: (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]) for k, name in enumerate(methods)}
+    return {
+        name: (GREY, REFERENCES[name][1])
+        if name in REFERENCES
+        else (COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)])
+        for k, name in enumerate(methods)
+    }
 
 
 def pairs_of(table: pd.DataFrame) -> list[Pair]:
@@ -139,7 +150,7 @@ def draw_measures(
     """Draws measures below each other, a column for each data set and schedule.
 
     Arguments:
-        table: Columns method, dataset, schedule, seed, metric, value.
+        table: Columns method, dataset, schedule, seed, metric, random, value; hollow markers are of d random numbers.
         measures: From above.
         methods: Labels of methods by name, ours first.
         levels: Values of panels that have to be in sight as well.
@@ -154,7 +165,11 @@ def draw_measures(
     for place, (pair, axes) in enumerate(zip(pairs, columns, strict=True)):
         for row, (measure, axis) in enumerate(zip(measures, axes, strict=True)):
             first = place % min(MOST_COLUMNS, len(pairs)) == 0
-            draw_means(axis, rows_of(table, pair, measure.metric), methods, present, measure.label if first else "")
+            rows = rows_of(table, pair, measure.metric)
+            few = rows["random"] == FEW
+            measured = [name for name in present if name in set(table[table["metric"] == measure.metric]["method"])]
+            draw_means(axis, rows[~few], methods, present, measure.label if first else "", measured)
+            draw_hollow(axis, rows[few], methods, present)
             axis.set_title(title_of(pair, len(pairs)) if row == 0 else "")
             panels[pair, measure.metric] = axis
     for measure in measures:
@@ -166,7 +181,14 @@ def draw_measures(
     return figure, panels
 
 
-def draw_means(axis: Axes, rows: pd.DataFrame, methods: Mapping[str, str], present: Sequence[str], label: str) -> None:
+def draw_means(
+    axis: Axes,
+    rows: pd.DataFrame,
+    methods: Mapping[str, str],
+    present: Sequence[str],
+    label: str,
+    measured: Sequence[str] | None = None,
+) -> None:
     """Draws one panel, a line for each method; a note says so where seeds have no value.
 
     Arguments:
@@ -175,12 +197,15 @@ def draw_means(axis: Axes, rows: pd.DataFrame, methods: Mapping[str, str], prese
         methods: Labels of all methods by name.
         present: Those that have a line, from above.
         label: What the panel is called on its left.
+        measured: Those that should have a value; all if left out.
     """
     looks = method_looks(methods)
     for place, name in enumerate(present):
         colour, marker = looks[name]
         mine = rows[rows["method"] == name]["value"]
         values = mine.dropna().to_numpy(dtype=np.float64)
+        if not len(values) and measured is not None and name not in measured:
+            continue
         if not len(values):
             middle = axis.get_yaxis_transform()
             axis.text(0.5, place, "no value", transform=middle, color=GREY, fontsize=5.5, ha="center", va="center")
@@ -202,7 +227,7 @@ def draw_means(axis: Axes, rows: pd.DataFrame, methods: Mapping[str, str], prese
 
 
 def draw_hollow(axis: Axes, rows: pd.DataFrame, methods: Mapping[str, str], present: Sequence[str]) -> None:
-    """The means of best draws, hollow, on the lines of the means."""
+    """The means of best draws, or of d random numbers, hollow, on the lines of the means."""
     for place, name in enumerate(present):
         colour, marker = method_looks(methods)[name]
         values = rows[rows["method"] == name]["value"].dropna()

@@ -1,10 +1,14 @@
-"""What is shown of the flow and of injective flows."""
+"""What is shown of the flow and of the methods beside it."""
 
 from __future__ import annotations
 
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Table
 
 _METHOD = {"method": "name of the method in the configuration"}
+_FEW = (
+    "Hollow markers: points of d random numbers, with our flow's compressed latents at zero, injective flows without "
+    "residual noise, the autoencoder without that of its decoder."
+)
 _MARKERS = "Markers are means over training seeds with bars of two standard errors. Faint dots are single seeds."
 
 EXPERIMENT = Experiment(
@@ -25,8 +29,9 @@ EXPERIMENT = Experiment(
             f"""
             Distance of generated points to held-out ones, by method: energy distance in standardised coordinates
             (above), and the accuracy of a classifier that tells both apart, with a line at one half (below). {_MARKERS}
-            Values in the grey range, up to the 95 % point between as many fresh points, cannot be told from those of a
-            perfect model. Estimates of an energy distance may be negative. Paper: claims better samples than those of
+            {_FEW} Values in the grey range, up to the 95 % point between as many fresh points, cannot be told from those
+            of a perfect model. Grey markers: the exact density, the Gaussian of the data (hollow: in the plane of its
+            first principal components), a flat box. Paper: claims better samples than those of
             injective flows, by the images of its table 4. Here: toys and other sets are compared as well.
             """,
         ),
@@ -38,8 +43,8 @@ EXPERIMENT = Experiment(
             f"""
             Errors of held-out points after a map to latents and back, by method, as means over points and coordinates
             in squared units of the data. Above: from as many latents as the schedule keeps; our flow sets its
-            compressed latents to zero. Below: from all latents of a method, which for an injective flow are the same.
-            {_MARKERS}
+            compressed latents to zero. PCA, in grey, is the reconstruction to beat. Below: from all latents of a method,
+            which for injective flows and the autoencoder are the same. {_MARKERS}
             """,
         ),
         Figure(
@@ -64,10 +69,25 @@ EXPERIMENT = Experiment(
             "Injective flows",
             """
             Expected coverage minus nominal level of posteriors of clean points given noisy ones, under the priors that
-            each method has learned: means over training seeds, with faint lines for single seeds. Rows are levels of
-            noise, in standard deviations of the data. Calibrated posteriors stay near zero, most of them within the
-            grey band of two standard errors of a single network. Paper: claims that inflationary flows are better
-            calibrated than injective ones. Here: the same test for all methods.
+            each method has learned: means over training seeds, with faint lines for single seeds. Each is shown at the
+            reference where it is worst: points around the observation, the centre of the data, or points of a grid.
+            Rows are levels of noise, in standard deviations of the data. The grey band holds two standard errors of a
+            single network; the worst of many references leaves it by chance, as the exact density shows. Paper: claims
+            that inflationary flows are better calibrated than injective ones. Here: the same test for all methods, and
+            for a Gaussian and a flat box, which it has to reject.
+            """,
+            exists=lambda study: bool(study.comparison.toys),
+        ),
+        Figure(
+            "baseline_scores",
+            "B22",
+            "Scores of posteriors under our flow and under other methods",
+            "Injective flows",
+            f"""
+            Posteriors of clean points given noisy ones, at the strongest noise, by method. Above: largest difference of
+            coverage and level over levels and references. Middle: what the mean log score of the truth lacks, and below,
+            what the energy score has more, than under the exact density, which no prior beats on average. {_FEW}
+            {_MARKERS} Grey markers are priors that nobody trained.
             """,
             exists=lambda study: bool(study.comparison.toys),
         ),
@@ -98,12 +118,12 @@ EXPERIMENT = Experiment(
         Table(
             "baselines",
             "B18",
-            "Our flow and injective flows",
+            "Our flow and other methods",
             "Injective flows",
             """
-            Our flow and injective flows, one row for each method, data set, schedule, training seed and metric:
-            distances of generated to held-out points, errors of reconstructions and round trips, coverage of
-            posteriors, Frechet distances, and costs. All methods keep as many dimensions as the schedule, and get the
+            Our flow, other methods and untrained references, one row for each method, data set, schedule, training seed and metric:
+            distances of generated to held-out points, errors of reconstructions and round trips, coverage and
+            scores of posteriors, calibration of encoders, Frechet distances, and costs. All methods keep as many dimensions as the schedule, and get the
             parameters and the training time of our flow. Hyper-parameters are searched in the same way for all. ``n``
             is the number of points, images or rounds that a value comes from.
             """,
@@ -111,11 +131,18 @@ EXPERIMENT = Experiment(
                 **_METHOD,
                 **FLOW_COLUMNS,
                 "metric": "see below",
+                "random": "random numbers of a generated point, `D` or `d`; empty if it does not matter",
                 "value": "its value",
                 "n": "points, replicates, images of a sample seed, or rounds of timing",
             },
             notes="""
-            `schedule` says how many dimensions all methods keep. This is the only table with times, which differ from
+            `schedule` says how many dimensions all methods keep. Besides methods there are `exact`, fresh points of a
+            toy, `gaussian`, with mean and covariance of the training data (PCA), and `box`, flat on the range of these.
+            They have the first seed. `random`: of `D` random numbers, a point of an injective flow has Gaussian noise
+            with the spread of its residuals along each principal direction, and one of an autoencoder that of its
+            decoder; of `d`, our flow's compressed latents are 0, those of a neural spline flow beyond the first d too,
+            and PCA stays in its plane. Frechet distances and times are of the method's own way: D numbers of all but
+            injective flows. This is the only table with times, which differ from
             run to run.
 
             | metric | what | value of a perfect model |
@@ -124,7 +151,14 @@ EXPERIMENT = Experiment(
             | `c2st_accuracy` | accuracy of a classifier that tells them apart | one half |
             | `reconstruction_mse` | error of held-out points, each from as many latents as are kept, data units squared: mean over points and coordinates | the variance of the data across the surface |
             | `roundtrip_mse` | the same from all latents of a method | 0; of injective flows, `reconstruction_mse` |
-            | `tarp_error_{noise}` | toys: largest difference of coverage and level in `baseline_coverage.csv` | about twice `se` |
+            | `tarp_error_{noise}` | toys: largest difference of coverage and level in `baseline_coverage.csv`, over levels and references | that of `exact` |
+            | `tarp_p_{noise}` | `p_value` there | above .01 |
+            | `log_score_{noise}` | mean log posterior density of the truth, both blurred by a tenth of the data's standard deviation, which is the unit; nats | that of `exact` |
+            | `energy_score_{noise}` | mean energy score of the posterior, standard deviations of the data; less is better | that of `exact` |
+            | `q_width` | autoencoders: what the standard deviations of q(z given x) lack, as a factor, for pairs drawn from the model itself; above 1 is overconfident | 1 |
+            | `q_coverage_50` | share of the true latents in the central half of q | one half |
+            | `q_sbc_p`, `q_tarp_error`, `q_tarp_p` | tests of q by ranks and by coverage | p above .01 |
+            | `q_log_score`, `q_kl` | mean log density of the true latents under q, nats; what the exact posterior's is more (d up to 2) | `q_kl`: 0 |
             | `tarp_ess_{noise}` | effective sample size that all but one posterior in a hundred exceed | the larger, the more reliable the coverage |
             | `fid`, `fd_...` | image sets: Frechet distance by the features of an extractor, names as in `frechet.csv`, mean over sample seeds | 0, and more with fewer images |
             | `fid_best`, `fd_..._best` | the smallest over sample seeds, as in table 4 of the paper | likewise |
@@ -140,20 +174,25 @@ EXPERIMENT = Experiment(
             "Injective flows",
             """
             Expected coverage of posteriors of clean points against the nominal level, with its standard error, for each
-            method and noise. Priors are samples of the method's model. ``p_value`` tests all levels at once.
+            method, noise and reference. Priors are samples of the method's model. ``p_value`` tests all levels and
+            references at once.
             """,
             columns={
                 **_METHOD,
                 **FLOW_COLUMNS,
+                "random": "random numbers of a point of the prior, `D` or `d`",
                 "noise_std": "standard deviation of the noise, in those of the data",
+                "reference": "`random`, around the observation; `centre` of the data; or a point of a fixed `grid`",
                 "level": "nominal level",
-                "coverage": "expected coverage around random reference points",
+                "coverage": "expected coverage around it",
                 "se": "its standard error",
-                "p_value": "tests all levels at once",
+                "p_value": "tests all levels and references at once: the least of their p-values times their number",
                 "replicates": "true points",
             },
             notes="""
-            As `tarp.csv`, with samples of the model as prior and the settings of `experiments.tarp`. A model may have
+            As `tarp.csv`, with samples of the model as prior and the settings of `experiments.tarp`. References around
+            an observation alone cannot tell a flat prior from the right one. The grid has three points a coordinate, two
+            standard deviations apart, with the centre of the data in the middle. A model may have
             few samples near an observation. Such posteriors are not refused; their coverage shows it.
             """,
         ),
