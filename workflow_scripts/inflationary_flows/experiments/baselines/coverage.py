@@ -71,10 +71,10 @@ def measure_posteriors(
         settings: Noise, levels and numbers.
 
     Returns:
-        Rows of `METHOD_COVERAGE_COLUMNS`: `reference` is `random` or a name of `fixed_references`, and `p_value` that
-        of all references and levels of a noise at once. And rows of metric, value and n, for each noise:
-        `tarp_error_<noise>`, the largest absolute difference of coverage and level over levels and references;
-        `tarp_p_<noise>`; `log_score_<noise>`, nats, data in units of their standard deviation;
+        Rows of `METHOD_COVERAGE_COLUMNS`: `reference` is `random`, `centre`, or `grid`, of which only the worst point
+        is returned; `p_value` is that of all references and levels of a noise at once. And rows of metric, value and n,
+        for each noise: `tarp_error_<noise>`, the largest absolute difference of coverage and level over levels and
+        references; `tarp_p_<noise>`; `log_score_<noise>`, nats, data in units of their standard deviation;
         `energy_score_<noise>`, in these units; `tarp_ess_<noise>`, the effective sample size that all but one posterior
         in a hundred exceed.
     """
@@ -95,15 +95,16 @@ def measure_posteriors(
         found = {name: coverage_rows(closer, masses.central, settings.levels) for name, closer in groups.items()}
         # Each test is of a reference with the centre: as many tries, of which the least p-value is taken.
         p_value = min(1.0, len(found) * min(rows[0]["p_value"] for rows in found.values()))
-        keyed = [
-            {"noise_std": noise_std, "reference": name, **row, "p_value": p_value}
-            for name, rows in found.items()
-            for row in rows
+        errors = {name: max(abs(row["coverage"] - row["level"]) for row in rows) for name, rows in found.items()}
+        worst = max((name for name in fixed if name != "centre"), key=errors.__getitem__)
+        coverage += [
+            {"noise_std": noise_std, "reference": "grid" if name == worst else name, **row, "p_value": p_value}
+            for name in ("random", "centre", worst)
+            for row in found[name]
         ]
-        coverage += keyed
         scores = score_posteriors(pool, replicates, _BLUR * spread, settings.seed)
         values = {
-            "tarp_error": max(abs(row["coverage"] - row["level"]) for row in keyed),
+            "tarp_error": max(errors.values()),
             "tarp_p": p_value,
             "log_score": float(scores.log_density.mean()) + truth.shape[1] * float(np.log(spread)),
             "energy_score": float(scores.energy.mean()) / spread,

@@ -182,7 +182,7 @@ EXPERIMENT = Experiment(
                 **FLOW_COLUMNS,
                 "random": "random numbers of a point of the prior, `D` or `d`",
                 "noise_std": "standard deviation of the noise, in those of the data",
-                "reference": "`random`, around the observation; `centre` of the data; or a point of a fixed `grid`",
+                "reference": "`random`, around the observation; `centre` of the data; or the point of a fixed `grid` where coverage is worst",
                 "level": "nominal level",
                 "coverage": "expected coverage around it",
                 "se": "its standard error",
