@@ -6,7 +6,9 @@ import logging
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
 from inflationary_flows.data.oracles import draw_fresh
@@ -14,11 +16,19 @@ from inflationary_flows.errors import InferenceError
 from inflationary_flows.experiments.tarp.measure import measure
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.metrics.ranks import rank_rows, simultaneous_band
-from inflationary_flows.metrics.tarp import Masses, coverage_rows, make_replicates, posterior_masses
+from inflationary_flows.metrics.tarp import (
+    Masses,
+    coverage_rows,
+    judge_prior,
+    judged_rows,
+    make_replicates,
+    posterior_masses,
+)
 from inflationary_flows.seeding import derive_seed
 from oracles import PRP, PRR, mixture_flow
 
 LEVELS = [0.1, 0.3, 0.5, 0.7, 0.9]
+CIRCLES = {"kind": "circles", "seed": 0}
 
 
 def conjugate_ranks(replicates: int, draws: int, seed: int, *, width: float = 1.0, shift: float = 0.0) -> np.ndarray:
@@ -147,6 +157,44 @@ class TestTarp:
         row = coverage_rows(closer[:, None], central, [0.5])[0]
         assert row["p_value"] == pytest.approx((1 + t**2 / 39) ** -19)
 
+    @pytest.mark.parametrize("noise", [0.05, 1.0])
+    def test_the_exact_prior_passes_whatever_the_size_of_the_pool(self, noise: float) -> None:
+        # At the smaller noise nine posteriors in ten rest on less than four samples: sums that leave the truth out are
+        # over-confident. At the larger one all posteriors share the errors of the pool.
+        judged, over_confident = [], []
+        for seed in range(30):
+            truth, pool, fixed = (draw_fresh(CIRCLES, n, 10 * seed + k) for k, n in enumerate((300, 1000, 5000)))
+            masses = judge_prior(pool, truth, fixed, [noise], references=10, seed=seed, minimum_ess=0)[noise]
+            judged.append(judged_rows(masses, LEVELS)[0]["p_value"])
+            over_confident.append(1 / masses.ess)
+        assert min(judged) > 1e-3
+        assert np.mean(np.array(judged) < 0.05) < 0.15
+        assert (np.mean(over_confident) > 0.2) == (noise < 0.1)
+
+    def test_a_prior_without_samples_near_the_data_is_rejected(self) -> None:
+        rng = np.random.default_rng(0)
+        replicates = make_replicates(rng.standard_normal((200, 2)), 0.3, 5, 0, centre=np.zeros(2))
+        masses = posterior_masses(rng.standard_normal((2000, 2)) + 6, replicates, minimum_ess=0)
+        assert judged_rows(masses, LEVELS)[0]["p_value"] < 1e-6
+
+    def test_the_worst_reference_is_judged_and_all_are_corrected_for(self) -> None:
+        rng = np.random.default_rng(0)
+        closer, central, below, grid = rng.random((300, 3)), rng.random(300), rng.random((300, 2)), rng.random((300, 4))
+        masses = Masses(closer, central, below, np.ones(300), grid**2, 10**9)
+        rows = judged_rows(masses, LEVELS)
+        assert [row["reference"] for row in rows] == [r for r in ("random", "centre", "worst") for _ in LEVELS]
+        away = {k: max(abs((masses.grid[:, k] < a).mean() - a) for a in LEVELS) for k in range(4)}
+        worst = max(away, key=lambda k: away[k])
+        np.testing.assert_allclose(
+            [row["coverage"] for row in rows[-len(LEVELS) :]], [(masses.grid[:, worst] < a).mean() for a in LEVELS]
+        )
+        for row in rows:
+            assert (row["worst"], row["looks"]) == (pytest.approx(away[worst]), 6)
+        alone = judged_rows(Masses(closer, central, below, np.ones(300), grid[:, :0], 10**9), LEVELS)
+        assert alone[0]["looks"] == 2
+        assert alone[0]["p_value"] > 1e-2
+        assert rows[0]["p_value"] < 1e-6
+
     def test_a_pool_that_is_far_too_small_is_refused(self) -> None:
         with pytest.raises(InferenceError, match="larger pool"):
             gaussian_masses(200, 0.05, pool=200)
@@ -162,12 +210,13 @@ def test_flows_of_a_toy_are_measured_schedule_by_schedule() -> None:
     dataset = {"kind": "circles", "seed": 0, "sizes": {"train": 10, "validation": 5, "test": 5}}
     settings = {"noise_stds": [0.3, 0.6], "levels": LEVELS, "replicates": 60, "references": 4, "minimum_ess": 0}
     flows = {(name, "0"): mixture_flow(schedule)[0] for name, schedule in (("prp", PRP), ("prr1", PRR))}
+    held = flows["prr1", "0"]
+    held.compressed_latents = held.inflate(torch.from_numpy(draw_fresh(dataset, 50, 8)))[:, 1:]
     measured = measure(
         flows | {("prr1", "0-early"): flows["prp", "0"]},
         dataset=dataset,
         pool=400,
         pool_steps=8,
-        compressed_prior="gaussian",
         bins=5,
         seed=1,
         log=logging.getLogger(),
@@ -177,22 +226,58 @@ def test_flows_of_a_toy_are_measured_schedule_by_schedule() -> None:
     exact = draw_fresh(dataset, 400, pool_seed)
     truth = draw_fresh(dataset, 60, derive_seed("tarp truth", 1))
 
-    def sampled(flow: Flow) -> np.ndarray:
-        return np.asarray(flow.generate(flow.sample_latents(400, pool_seed, "gaussian"), steps=8))
+    def sampled(flow: Flow, prior: str = "gaussian") -> np.ndarray:
+        return np.asarray(flow.generate(flow.sample_latents(400, pool_seed, prior), steps=8))
 
-    coverage, ranks = [], []
-    centre, spread = exact.mean(0), float(np.sqrt(exact.var(0).mean()))
-    for (schedule, _), flow in flows.items():
-        pools = {"learned": sampled(flow), "exact": exact}
-        if schedule == "prr1":
-            pools["miscalibrated"] = sampled(flows["prp", "0"])
-        for noise_std in settings["noise_stds"]:
-            replicates = make_replicates(truth, noise_std * spread, 4, 1, centre=centre)
-            for name, pool in pools.items():
-                masses = posterior_masses(pool, replicates, 0)
-                keys = {"schedule": schedule, "flow": name, "noise_std": noise_std}
-                coverage += [{**keys, **row} for row in coverage_rows(masses.closer, masses.central, LEVELS)]
-                for i, below in enumerate(masses.below.T):
-                    ranks += [{**keys, **row} for row in rank_rows(below, f"coordinate{i + 1}", bins=5, seed=1)]
-    assert measured.tables == {"tarp": coverage, "posterior_ranks": ranks}
-    assert list(coverage[0])[:3] == ["schedule", "flow", "noise_std"]
+    table = pd.DataFrame(measured.tables["tarp"])
+    ranks = pd.DataFrame(measured.tables["posterior_ranks"])
+    controls = ["exact", "gaussian", "box"]
+    found = table.groupby("schedule")["flow"].unique()
+    assert list(found["prp"]) == ["learned", *controls]
+    assert list(found["prr1"]) == ["learned", "learned_empirical", *controls, "miscalibrated"]
+    pools = {
+        ("prp", "learned"): sampled(flows["prp", "0"]),
+        ("prp", "exact"): exact,
+        ("prr1", "learned"): sampled(held),
+        ("prr1", "learned_empirical"): sampled(held, "empirical"),
+        ("prr1", "miscalibrated"): sampled(flows["prp", "0"]),
+    }
+    for (schedule, name), pool in pools.items():
+        masses = judge_prior(pool, truth, exact, settings["noise_stds"], references=4, seed=1, minimum_ess=0)
+        chosen, ranked = (t[(t["schedule"] == schedule) & (t["flow"] == name)] for t in (table, ranks))
+        rows = [{"noise_std": noise, **row} for noise, found in masses.items() for row in judged_rows(found, LEVELS)]
+        assert chosen.drop(columns=["schedule", "flow"]).to_dict("records") == rows
+        rows = [
+            {"noise_std": noise, **row}
+            for noise, found in masses.items()
+            for i, below in enumerate(found.below.T)
+            for row in rank_rows(below, f"coordinate{i + 1}", bins=5, seed=1)
+        ]
+        assert ranked.drop(columns=["schedule", "flow"]).to_dict("records") == rows
+
+
+def test_controls_are_rejected_where_the_exact_prior_passes() -> None:
+    """A flat box knows nothing, and passed where references lay around observations alone."""
+    dataset = {"kind": "circles", "seed": 0, "sizes": {"train": 10, "validation": 5, "test": 5}}
+    flows = {("prp", "0"): mixture_flow(PRP)[0]}
+    measured = measure(
+        flows,
+        dataset=dataset,
+        noise_stds=[1.0, 2.0],
+        levels=LEVELS,
+        replicates=500,
+        references=5,
+        pool=3000,
+        pool_steps=4,
+        minimum_ess=0,
+        bins=5,
+        seed=0,
+        log=logging.getLogger(),
+    )
+    table = pd.DataFrame(measured.tables["tarp"])
+    p_values = table.groupby(["flow", "noise_std"])["p_value"].first()
+    assert (p_values["exact"] > 1e-2).all()
+    for control in ("box", "gaussian"):
+        assert (p_values[control] < 1e-3).all()
+    worst = table.groupby(["flow", "noise_std"])["worst"].first()
+    assert (worst["box"] > 3 * worst["exact"]).all()

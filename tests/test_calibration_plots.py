@@ -29,7 +29,7 @@ from inflationary_flows.plotting.style import save_figure
 from oracles import PRR, GaussianCase
 
 PAIRS = [("circles", "PRP"), ("circles", "PRR to 1"), ("S curve", "PRP")]
-PRIORS = ["learned", "exact", "miscalibrated"]
+PRIORS = ["learned", "learned_gaussian", "exact", "miscalibrated", "gaussian", "box"]
 
 
 def table(rows_of, *keys: dict) -> pd.DataFrame:
@@ -51,7 +51,12 @@ def rank_table(quantities: list[str]) -> pd.DataFrame:
 def tarp_table() -> pd.DataFrame:
     keys = [{"flow": prior, "noise_std": noise} for prior in PRIORS for noise in (0.3, 1.0)]
     return table(
-        lambda: [{"level": a, "coverage": a + 0.01, "se": 0.005, "p_value": 0.2} for a in (0.1, 0.5, 0.9)], *keys
+        lambda: [
+            {"reference": name, "level": a, "coverage": a + gap, "se": 0.005, "p_value": 0.2}
+            for name, gap in (("random", 0.002), ("centre", 0.004), ("worst", 0.01))
+            for a in (0.1, 0.5, 0.9)
+        ],
+        *keys,
     )
 
 
@@ -197,7 +202,7 @@ def test_rank_histograms_have_the_counts_and_the_band_of_the_table() -> None:
     assert f"{chosen['p_value'].iloc[0]:.2g}" in axis.get_title()
 
 
-def test_coverage_is_drawn_as_its_difference_to_the_nominal_level() -> None:
+def test_coverage_is_drawn_at_the_worst_reference_as_its_difference_to_the_nominal_level() -> None:
     axis = draw_tarp(of_table("tarp", tarp_table())).axes[0]
     curves = [line for line in axis.lines if len(line.get_xdata()) == 3]
     assert len(curves) == len(PRIORS)

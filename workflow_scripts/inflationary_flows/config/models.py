@@ -96,9 +96,9 @@ class Schedule(Section):
         None, description="T is where xi_max / gamma has fallen to this; give this or t_max."
     )
     compressed_prior: Literal["gaussian", "empirical", "zero"] = Field(
-        "gaussian",
-        description="PRR: how compressed latents are drawn for samples: from their Gaussian, "
-        "resampled from inflated training data, or zero.",
+        "empirical",
+        description="PRR: how compressed latents are drawn for samples: resampled from inflated training data, "
+        "from their Gaussian, or zero.",
     )
     solver: Solver | None = Field(
         None, description="Solver settings of this schedule; keys left out are the global ones."
@@ -113,7 +113,7 @@ class Schedule(Section):
             reducing = {
                 "gap": self.gap != "orig",
                 "inflation_gap": self.inflation_gap is not None,
-                "compressed_prior": self.compressed_prior != "gaussian",
+                "compressed_prior": self.compressed_prior != "empirical",
             }
             for key in (key for key, given in reducing.items() if given):
                 raise ConfigError(

@@ -12,15 +12,27 @@ Two choices lower the noise of the test.  Posterior masses are weighted sums ove
 prior samples, not counts of draws from it.  Every replicate averages the indicators of several references; errors and
 test take replicates, not references, as independent units.
 
-References around the observation average over all directions, which hides faults of a prior: a Gaussian with the mean
-and covariance of two circles would pass.  The test therefore looks at one more reference, the centre of the data, which
-distinguishes inwards from outwards.
+References around the observation average over all directions, which hides faults of a prior: a flat box that holds two
+circles would pass.  The test therefore looks at fixed references too, the centre of the data and the other points of a
+grid, which distinguish inwards from outwards.  Each is a look of its own, around which the worst coverage counts; the
+p-value is the least of all looks times their number (Bonferroni).
+
+The truth counts as one more sample of the prior, of weight w_0 beside those w_j of the pool, placed at random within
+its own weight:
+
+    q = ( sum_{j closer} w_j + u w_0 ) / ( sum_j w_j + w_0 ),   u uniform on [0, 1].
+
+If the prior is right, the truth and the pool are exchangeable, and given x_obs each of them is the truth with its
+weight as probability: q is uniform whatever the size of the pool, where the plain sum is over-confident by about one
+over the effective sample size.  A truth that outweighs the whole pool a thousand times shows that the prior gives no
+such points; it is left out, so that a prior far from the data does not pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -31,11 +43,17 @@ from inflationary_flows.inference.weighting import weigh_pool
 from inflationary_flows.seeding import derive_seed
 
 # Share of the replicates whose posterior may rest on fewer samples than asked for.
-_OUTLIERS = 0.01
+_OUTLIERS = 0.1
 # Observations weighed at once: a row of weights over the pool each.
 _ROWS = 100
 # Total weight of the samples that a posterior neglects.
 _NEGLIGIBLE = 1e-9
+# The fixed grid, in standard deviations of each coordinate; its middle is the centre of the data.
+_GRID = (-2.0, 0.0, 2.0)
+# A truth that weighs so many times as much as the whole pool is none that the prior could have given.
+_COLLAPSED = 1e3
+# Exponents that are cut off before they overflow.
+_LARGE = 700.0
 # Combinations of indicators with less variance are the same in all replicates.
 _CONSTANT = 1e-12
 
@@ -50,6 +68,8 @@ class Replicates:
         references: Random reference points, shape (n, R, D).
         centre: The reference that all share, shape (D,).
         noise_std: Standard deviation of the noise, data units.
+        ties: Where each truth lies within its own weight, in [0, 1], shape (n,).
+        grid: Other references that all share, shape (G, D).
     """
 
     truth: np.ndarray
@@ -57,10 +77,27 @@ class Replicates:
     references: np.ndarray
     centre: np.ndarray
     noise_std: float
+    ties: np.ndarray
+    grid: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+
+
+def fixed_references(points: np.ndarray) -> dict[str, np.ndarray]:
+    """The references that all observations share: points of a grid, by name, the middle one called `centre`."""
+    centre, spread = points.mean(0), points.std(0)
+    return {
+        f"grid{number}" if any(place) else "centre": centre + np.array(place) * spread
+        for number, place in enumerate(product(_GRID, repeat=points.shape[1]))
+    }
 
 
 def make_replicates(
-    truth: np.ndarray, noise_std: float, references: int, seed: int, *, centre: np.ndarray
+    truth: np.ndarray,
+    noise_std: float,
+    references: int,
+    seed: int,
+    *,
+    centre: np.ndarray,
+    grid: np.ndarray | None = None,
 ) -> Replicates:
     """Adds noise to true points, and draws references around the observations.
 
@@ -71,14 +108,18 @@ def make_replicates(
         truth: Clean points, shape (n, D), data units.
         noise_std: Standard deviation of the noise, data units.
         references: Random reference points of an observation.
-        seed: Seed of noise and references.
+        seed: Seed of noise, references and ties.
         centre: Centre of the data, shape (D,), found without looking at these points.
+        grid: Other fixed references, shape (G, D), found likewise.
     """
     n, dimension = truth.shape
     noise = np.random.default_rng(derive_seed("tarp noise", seed)).standard_normal((n, dimension))
     offsets = np.random.default_rng(derive_seed("tarp references", seed)).standard_normal((n, references, dimension))
     observed = truth + noise_std * noise
-    return Replicates(truth, observed, observed[:, None] + 2 * noise_std * offsets, np.asarray(centre), noise_std)
+    around = observed[:, None] + 2 * noise_std * offsets
+    ties: np.ndarray = np.random.default_rng(derive_seed("tarp ties", seed)).random(n)
+    grid = np.empty((0, dimension)) if grid is None else grid
+    return Replicates(truth, observed, around, np.asarray(centre), noise_std, ties, grid)
 
 
 @dataclass(frozen=True)
@@ -90,12 +131,16 @@ class Masses:
         central: Mass closer to the centre than the truth, shape (n,).
         below: Mass below the truth in each coordinate, shape (n, D).
         ess: Effective sample size of each posterior, shape (n,).
+        grid: Mass closer to each point of the grid, shape (n, G).
+        pool: Samples of the prior.
     """
 
     closer: np.ndarray
     central: np.ndarray
     below: np.ndarray
     ess: np.ndarray
+    grid: np.ndarray
+    pool: int
 
 
 def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: float = 20.0) -> Masses:
@@ -104,14 +149,15 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
     Arguments:
         pool: Samples of the prior, shape (m, D), data units.
         replicates: Observations.
-        minimum_ess: Smallest effective sample size that all but one posterior in a hundred must have. The odd outlier
-            in sparse tails changes no coverage.
+        minimum_ess: Smallest effective sample size that nine posteriors in ten must have. Fewer would be no mistake,
+            but hide faults: the truth has a larger share of its own posterior.
 
     Raises:
         InferenceError: if more posteriors collapse.
     """
     n, count, dimension = replicates.references.shape
-    below, ess = np.empty((n, count + 1 + dimension)), np.empty(n)
+    shared = count + 1 + len(replicates.grid)
+    below, ess, share = np.empty((n, shared + dimension)), np.empty(n), np.empty((n, 1))
     # A sample x' is closer to r than the truth x is if |x'|^2 - 2 r . x' is less than the same of x, and below it in a
     # coordinate if that is less. All of these are linear in (|x'|^2, x'): one product of matrices in single precision,
     # whose rounding matters to samples within 1e-6 of a border, around the centre.
@@ -119,13 +165,21 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
     lifted, lifted_truth = (
         np.concatenate([np.square(x).sum(1, keepdims=True), x], 1).astype(np.float32) for x in (centred, truth)
     )
-    sides = np.zeros((count + 1 + dimension, 1 + dimension), dtype=np.float32)
-    sides[: count + 1, 0] = 1
-    sides[count + 1 :, 1:] = np.eye(dimension)
+    sides = np.zeros((shared + dimension, 1 + dimension), dtype=np.float32)
+    sides[:shared, 0] = 1
+    sides[count + 1 : shared, 1:] = -2 * (replicates.grid - replicates.centre)
+    sides[shared:, 1:] = np.eye(dimension)
     for first in range(0, n, _ROWS):
         rows = slice(first, first + _ROWS)
         posterior = weigh_pool(pool, replicates.observed[rows], replicates.noise_std, minimum_ess=0)
         ess[rows] = posterior.ess
+        heaviest = posterior.weights.argmax(1)
+        nearer = (
+            np.square(replicates.observed[rows] - pool[heaviest]).sum(1)
+            - np.square(replicates.observed[rows] - replicates.truth[rows]).sum(1)
+        ) / (2 * replicates.noise_std**2)
+        own = posterior.weights.max(1) * np.exp(np.minimum(nearer, _LARGE))
+        share[rows, 0] = np.where(own < _COLLAPSED, own / (1 + own), 0)
         for row, weights in enumerate(posterior.weights.astype(np.float32), first):
             # Samples without weight are skipped: most of the pool, for a small noise.
             near = np.flatnonzero(weights > _NEGLIGIBLE / len(pool))
@@ -141,7 +195,9 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
             f"{low:.1f} of {len(pool)} samples at the {_OUTLIERS:.0%} quantile",
             "draw a larger pool, or raise the noise",
         )
-    return Masses(below[:, :count], below[:, count], below[:, count + 1 :], ess)
+    below = (1 - share) * below + share * replicates.ties[:, None]
+    closer, central, grid, below = np.split(below, [count, count + 1, shared], axis=1)
+    return Masses(closer, central[:, 0], below, ess, grid, len(pool))
 
 
 def judge_prior(
@@ -170,13 +226,65 @@ def judge_prior(
     Raises:
         InferenceError: as of `posterior_masses`.
     """
-    centre, spread = exact.mean(0), float(np.sqrt(exact.var(0).mean()))
+    spread = float(np.sqrt(exact.var(0).mean()))
+    fixed = fixed_references(exact)
+    centre = fixed.pop("centre")
+    grid = np.stack(list(fixed.values()))
     return {
         noise_std: posterior_masses(
-            pool, make_replicates(truth, noise_std * spread, references, seed, centre=centre), minimum_ess
+            pool, make_replicates(truth, noise_std * spread, references, seed, centre=centre, grid=grid), minimum_ess
         )
         for noise_std in noise_stds
     }
+
+
+def judged_rows(masses: Masses, levels: Sequence[float]) -> list[dict[str, Any]]:
+    """Expected coverage against nominal level around random references, the centre, and the worst reference of all.
+
+    Arguments:
+        masses: As of `judge_prior`.
+        levels: Nominal levels in (0, 1).
+
+    Returns:
+        Rows of reference (random, centre or worst), level, coverage and se (over replicates); and, the same in every
+        row, worst (largest absolute difference of coverage and level around any reference), p_value (that all coverages
+        around all references are nominal: the least of their Hotelling tests times their number), looks (this number),
+        replicates.
+    """
+    nominal = np.asarray(levels)
+    each = [masses.closer, masses.central[:, None], *(column[:, None] for column in masses.grid.T)]
+    looks = [np.stack([(closer < level).mean(1) for level in levels], 1) for closer in each]
+    deviations = [float(np.abs(indicators.mean(0) - nominal).max()) for indicators in looks]
+    # All posteriors share a pool: its own sampling error adds to that of the replicates, as in a two-sample test.
+    shared = 1 + len(looks[0]) / masses.pool
+    p_value = min(1.0, len(looks) * min(_hotelling(indicators, nominal, shared) for indicators in looks))
+    summary = {
+        "worst": max(deviations),
+        "p_value": p_value,
+        "looks": len(looks),
+        "replicates": len(looks[0]),
+    }
+    shown = {"random": looks[0], "centre": looks[1], "worst": looks[int(np.argmax(deviations))]}
+    return [
+        {"reference": name, "level": level, "coverage": float(coverage), "se": float(error), **summary}
+        for name, indicators in shown.items()
+        for level, coverage, error in zip(
+            levels, indicators.mean(0), indicators.std(0, ddof=1) * np.sqrt(shared / len(indicators)), strict=True
+        )
+    ]
+
+
+def _hotelling(indicators: np.ndarray, levels: np.ndarray, inflation: float) -> float:
+    """p-value of Hotelling's test that the means of indicators, shape (n, L), are the levels, shape (L,)."""
+    n, count = indicators.shape
+    variances, directions = np.linalg.eigh(np.cov(indicators.T))
+    nominal = np.minimum.outer(levels, levels) - np.outer(levels, levels)
+    # Masses of collapsed posteriors are 0 or 1, so that indicators of all levels agree in every replicate.  Their
+    # differences then have no variance, so that the nominal variance replaces it.
+    expected = np.einsum("ik,ij,jk->k", directions, nominal, directions)
+    variances = inflation * np.where(variances > _CONSTANT, variances, expected)
+    statistic = n * float((np.square(directions.T @ (indicators.mean(0) - levels)) / variances).sum())
+    return float(fdtrc(count, n - count, statistic * (n - count) / (count * (n - 1))))
 
 
 def coverage_rows(closer: np.ndarray, central: np.ndarray, levels: Sequence[float]) -> list[dict[str, Any]]:

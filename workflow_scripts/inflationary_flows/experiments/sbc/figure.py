@@ -8,6 +8,9 @@ from inflationary_flows.experiments.tarp.figure import PRIORS, prior_legend
 from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import COLOURS, GREY, despine, figure_style, new_panels
 
+# Priors of clean points that are drawn; the table has more.
+_RANKED = ("exact", "learned", "miscalibrated", "box")
+
 
 def draw_sbc(material: Material) -> Figure:
     """Draws rank histograms of the mixture's weights with simultaneous 95 % bands, a row for each schedule.
@@ -40,7 +43,7 @@ def draw_posterior_ranks(material: Material) -> Figure:
         material: Table `sbc`, of which all quantities but weights are drawn.
     """
     table = material.labelled("sbc")
-    table = table[~table["quantity"].str.startswith("weight")]
+    table = table[~table["quantity"].str.startswith("weight") & table["flow"].isin(_RANKED)]
     pairs = list(table.groupby(["dataset", "schedule"], sort=False))
     # The largest noise leaves most to the prior, and shows best what is wrong with it.
     noise = table["noise_std"].max()
@@ -50,7 +53,8 @@ def draw_posterior_ranks(material: Material) -> Figure:
             chosen = pair[pair["noise_std"] == noise]
             expected = chosen["expected"].iloc[0]
             axis.axhspan(chosen["lower"].iloc[0] / expected, chosen["upper"].iloc[0] / expected, color="0.9", lw=0)
-            for flow, (colour, line, _) in PRIORS.items():
+            for flow in _RANKED:
+                colour, line, _ = PRIORS[flow]
                 for _, curve in chosen[chosen["flow"] == flow].groupby("quantity", sort=False):
                     bins = len(curve)
                     axis.plot((curve["bin"] + 0.5) / bins, curve["count"] / expected, line, color=colour, lw=0.8)

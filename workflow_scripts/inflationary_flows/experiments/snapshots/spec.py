@@ -109,8 +109,8 @@ EXPERIMENT = Experiment(
             """
             As figure 2, under schedules that reduce dimensions. Kept directions become Gaussian, and the others shrink
             to a thin residue that generation needs. Circles and swirl generated from PRR show spikes and stray points,
-            because compressed directions are drawn from their Gaussian prior; the last column shows points generated
-            with compressed directions drawn from inflated training data instead. Paper: five toys, those in the plane
+            because compressed directions are drawn from their Gaussian prior, as in the paper; the last column shows
+            points generated with compressed directions resampled from inflated training data instead, the default. Paper: five toys, those in the plane
             reduced to one dimension and those in space to two; the authors' code sets a small variance of compressed
             latents by hand for each set. Here: all sets of the configuration that can be drawn, reduced to as many
             directions as their schedules keep. The variances of compressed latents are exact, unless the schedule says

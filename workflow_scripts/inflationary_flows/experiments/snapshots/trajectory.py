@@ -39,7 +39,7 @@ def nearest_labels(points: np.ndarray, known: np.ndarray, labels: np.ndarray) ->
 
 
 def record_both_ways(flow: Flow, x: np.ndarray, *, frames: int, seed: int) -> dict[str, np.ndarray]:
-    """Traces points from data to latents, and as many prior latents from there to data.
+    """Traces points from data to latents, and as many Gaussian latents from there to data.
 
     Arguments:
         flow: Trained flow.
@@ -57,7 +57,7 @@ def record_both_ways(flow: Flow, x: np.ndarray, *, frames: int, seed: int) -> di
         "times": when,
         "noise_share": noise_share,
         "inflation": flow.inflate(x, times=times),
-        "generation": flow.generate(flow.sample_latents(len(x), seed).numpy(), times=times[::-1]),
+        "generation": flow.generate(flow.sample_latents(len(x), seed, "gaussian").numpy(), times=times[::-1]),
     }
 
 

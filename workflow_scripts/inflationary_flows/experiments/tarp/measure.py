@@ -1,10 +1,13 @@
-"""Coverage of posteriors of clean points under learned, exact and miscalibrated priors (see `metrics.tarp`)."""
+"""Coverage of posteriors of clean points under learned and exact priors (see `metrics.tarp`), and under wrong ones.
+
+Controls, which the test has to reject: a flat `box` that holds the data, a `gaussian` of their mean and covariance, as
+a flow without training generates it, and `miscalibrated`, a network that was stopped early.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.metrics.ranks import rank_rows
-from inflationary_flows.metrics.tarp import coverage_rows, judge_prior
+from inflationary_flows.metrics.tarp import Masses, judge_prior, judged_rows
 from inflationary_flows.seeding import derive_seed
 
 
@@ -28,7 +31,6 @@ def measure(
     references: int,
     pool: int,
     pool_steps: int,
-    compressed_prior: CompressedPrior,
     minimum_ess: float,
     bins: int,
     seed: int,
@@ -46,15 +48,15 @@ def measure(
         references: Random reference points of an observation.
         pool: Samples of each prior.
         pool_steps: Steps of the integration that makes them.
-        compressed_prior: How compressed latents of these are drawn.
-        minimum_ess: As of `posterior_masses`.
+        minimum_ess: As of `posterior_masses`, for the learned and the exact prior. Controls may miss the data.
         bins: Bins of rank histograms.
         seed: Seed of samples, noise and references.
         log: Told of effective sample sizes.
 
     Returns:
-        Tables `tarp` and `posterior_ranks`, with schedule, flow (learned, exact or miscalibrated) and noise_std before
-        the columns of `coverage_rows` and `rank_rows`.
+        Tables `tarp` and `posterior_ranks`, with schedule, flow and noise_std before the columns of `judged_rows` and
+        `rank_rows`. Beside `learned`, whose latents are drawn as the flow says, reducing flows have the other prior of
+        compressed latents, `learned_gaussian` or `learned_empirical`.
 
     Raises:
         InferenceError: if too many posteriors rest on too few samples.
@@ -65,38 +67,41 @@ def measure(
     # Data sets without a true density are not measured: the configuration leaves them out.
     assert exact is not None
     assert truth is not None
-    judge = partial(
-        judge_prior,
-        truth=truth,
-        exact=exact,
-        noise_stds=noise_stds,
-        references=references,
-        seed=seed,
-        minimum_ess=minimum_ess,
-    )
+    below, width = exact.min(0), np.ptp(exact, 0)
+    random = np.random.default_rng(derive_seed("tarp controls", seed))
+    controls = {
+        "gaussian": random.multivariate_normal(exact.mean(0), np.cov(exact.T), pool),
+        "box": below + width * random.random((pool, len(width))),
+    }
 
-    def judge_flow(flow: Flow) -> dict[float, Any]:
-        latents = flow.sample_latents(pool, pool_seed, compressed_prior)
-        return judge(np.asarray(flow.generate(latents, steps=pool_steps)))
+    def judge(points: np.ndarray, least: float = 0.0) -> dict[float, Masses]:
+        return judge_prior(points, truth, exact, noise_stds, references=references, seed=seed, minimum_ess=least)
 
-    judged_exact = judge(exact)
+    def generated(flow: Flow, compressed: CompressedPrior | None = None) -> np.ndarray:
+        return np.asarray(flow.generate(flow.sample_latents(pool, pool_seed, compressed), steps=pool_steps))
+
+    shared = {"exact": judge(exact, minimum_ess)} | {name: judge(points) for name, points in controls.items()}
     coverage: list[dict[str, Any]] = []
     ranks: list[dict[str, Any]] = []
     for (schedule, member), flow in flows.items():
         if "-" in member:
             continue
-        judged = {"learned": judge_flow(flow), "exact": judged_exact}
+        judged = {"learned": judge(generated(flow), minimum_ess)}
+        if flow.schedule.kept_dims < flow.dimension:
+            other: CompressedPrior = "gaussian" if flow.compressed_prior == "empirical" else "empirical"
+            judged[f"learned_{other}"] = judge(generated(flow, other))
+        judged |= shared
         for (of_schedule, variant), early in flows.items():
             if of_schedule == schedule and variant.startswith(f"{member}-"):
-                judged["miscalibrated"] = judge_flow(early)
+                judged["miscalibrated"] = judge(generated(early))
         for noise_std in noise_stds:
             for name, of_noise in judged.items():
                 masses, keys = of_noise[noise_std], {"schedule": schedule, "flow": name, "noise_std": noise_std}
                 log.info("%s: smallest effective sample size %.0f", " ".join(map(str, keys.values())), masses.ess.min())
-                coverage += [{**keys, **row} for row in coverage_rows(masses.closer, masses.central, levels)]
+                coverage += [{**keys, **row} for row in judged_rows(masses, levels)]
                 ranks += [
                     {**keys, **row}
-                    for i, below in enumerate(masses.below.T)
-                    for row in rank_rows(below, f"coordinate{i + 1}", bins=bins, seed=seed)
+                    for i, below_truth in enumerate(masses.below.T)
+                    for row in rank_rows(below_truth, f"coordinate{i + 1}", bins=bins, seed=seed)
                 ]
     return Measured({"tarp": coverage, "posterior_ranks": ranks})
