@@ -14,6 +14,15 @@ wildcard_constraints:
     batch=r"\d+",
 
 
+def generator_of_sbc(wildcards):
+    """Network and eigenbasis of the flow of another seed that makes the data of a control, if there is one."""
+    seed = SBC.get("generator_seed")
+    if seed is None:
+        return []
+    network = fill(NETWORK, (wildcards.dataset, wildcards.schedule, str(seed)))
+    return [network, f"results/data/{wildcards.dataset}/eigenbasis.safetensors"]
+
+
 rule inference:
     """Makes the tables and figures of inference, and the posteriors behind them."""
     input:
@@ -185,6 +194,7 @@ rule run_sbc:
     """Ranks the true weights of one batch of replicates among draws of their posteriors."""
     input:
         flow=FLOW,
+        generator=generator_of_sbc,
     output:
         ranks=SBC_RANKS,
     log:
@@ -204,6 +214,7 @@ rule run_sbc:
     params:
         **only(HMC, "mixture", "noise_std", "solver", "steps"),
         **only(SBC, "observations", "particles", "warmup", "draws", "ranks", "seed"),
+        **only(SBC, "noise_factors"),
         replicates=lambda wildcards: list(
             range(int(wildcards.batch), SBC["replicates"], SBC["batches"])
         ),

@@ -220,7 +220,8 @@ def hours_of_chains(wildcards):
 def hours_of_replicates(wildcards):
     """Hours that one batch of replicated posteriors takes on one core."""
     sbc = SETTINGS["sbc"]
-    work = sbc["replicates"] * sbc["observations"] * sbc["particles"]
+    cases = 1 + len(sbc["noise_factors"]) + ("generator_seed" in sbc)
+    work = cases * sbc["replicates"] * sbc["observations"] * sbc["particles"]
     return work / sbc["batches"] * REPLICATE_SECONDS / 3600
 
 

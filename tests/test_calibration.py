@@ -15,7 +15,7 @@ from inflationary_flows.data.oracles import draw_fresh
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.experiments.tarp.measure import measure
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.metrics.ranks import rank_rows, simultaneous_band
+from inflationary_flows.metrics.ranks import moment_p_values, rank_rows, simultaneous_band
 from inflationary_flows.metrics.tarp import (
     Masses,
     coverage_rows,
@@ -40,7 +40,38 @@ def conjugate_ranks(replicates: int, draws: int, seed: int, *, width: float = 1.
     return ((posterior < truth).sum(0) + 0.5) / (draws + 1)
 
 
+def weight_ranks(replicates: int, seed: int, *, width: float) -> np.ndarray:
+    """Fractions of ranks of three weights that add up to one, among 99 draws of posteriors of a wrong width."""
+    rng = np.random.default_rng(seed)
+    error = rng.standard_normal((replicates, 3))
+    error = (error - error.mean(1, keepdims=True)) / np.sqrt(2 / 3)
+    return (rng.binomial(99, stats.norm.cdf(error / width)) + 0.5) / 100
+
+
 class TestRanks:
+    @pytest.mark.parametrize(("replicates", "power"), [(300, 0.8), (1000, 0.99)])
+    def test_a_posterior_that_is_a_tenth_too_narrow_is_seen(self, replicates: int, power: float) -> None:
+        """300 replicates are what config.yaml has, 1,000 what configs/full.yaml has."""
+        found = {
+            width: [moment_p_values(weight_ranks(replicates, seed, width=width))["p_width"] for seed in range(300)]
+            for width in (1.0, 0.9, 1.1)
+        }
+        rejected = {width: np.mean(np.array(p_values) < 0.05) for width, p_values in found.items()}
+        assert rejected[0.9] >= power
+        assert rejected[1.1] >= power - 0.15
+        assert rejected[1.0] < 0.1
+        assert stats.kstest(found[1.0], "uniform").pvalue > 1e-3
+
+    def test_a_bias_of_one_quantity_is_seen(self) -> None:
+        random = np.random.default_rng(0)
+        found = [moment_p_values(random.random((300, 3)))["p_bias"] for _ in range(200)]
+        assert np.mean(np.array(found) < 0.05) < 0.1
+        found = [moment_p_values(random.random((300, 3)) ** [1, 1, 1.3])["p_bias"] for _ in range(50)]
+        assert np.mean(np.array(found) < 0.05) > 0.8
+
+    def test_ranks_that_are_all_alike_are_rejected(self) -> None:
+        assert moment_p_values(np.full((100, 3), 0.5)) == {"p_bias": 1, "p_width": 0}
+
     def test_p_values_of_a_calibrated_sampler_are_uniform(self) -> None:
         p_values = [rank_rows(conjugate_ranks(500, 99, seed), "x", bins=10, seed=0)[0]["p_value"] for seed in range(60)]
         assert stats.kstest(p_values, "uniform").pvalue > 1e-3

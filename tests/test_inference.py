@@ -797,7 +797,7 @@ def test_joint_and_collapsed_draws_of_a_gaussian_flow_agree_with_quadrature():
 
 
 class TestWeightsCalibration:
-    def ranked(self, replicates: range, draws: int = 300) -> WeightRanks:
+    def ranked(self, replicates: range, draws: int = 300, assumed_std: float | None = None) -> WeightRanks:
         data, sampler = LinearCase(moving=False).decoder, LinearCase(moving=False).decoder
         return rank_weights(
             data,
@@ -806,6 +806,7 @@ class TestWeightsCalibration:
             replicates=replicates,
             observations=8,
             noise_std=NOISE,
+            assumed_std=assumed_std,
             particles=64,
             warmup=draws // 3,
             draws=draws,
@@ -823,6 +824,12 @@ class TestWeightsCalibration:
             counts = np.bincount(ranks // 4, minlength=5)
             assert len(counts) == 5
             assert chisquare(counts).pvalue > 0.01
+
+    def test_a_control_assumes_another_noise_of_the_same_data(self):
+        own, same, other = (self.ranked(range(4), 40, assumed_std=std) for std in (None, NOISE, 4 * NOISE))
+        np.testing.assert_array_equal(own.ranks, same.ranks)
+        np.testing.assert_array_equal(own.truth, other.truth)
+        assert (own.ranks != other.ranks).any()
 
     def test_a_replicate_has_its_own_seeds(self):
         np.testing.assert_array_equal(self.ranked(range(2, 4), 20).truth[1], self.ranked(range(3, 4), 20).truth[0])

@@ -4,18 +4,19 @@ import numpy as np
 
 from inflationary_flows.files.tables import write_rows
 from inflationary_flows.files.tensors import load_tensors
-from inflationary_flows.metrics.ranks import rank_rows
+from inflationary_flows.metrics.ranks import moment_p_values, rank_rows
 from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     batches = [load_tensors(path, "sbc_ranks")[0] for path in snakemake.input.ranks]
-    ranks = np.concatenate([batch["ranks"] for batch in batches])
-    fractions = (ranks + 0.5) / (params.ranks + 1)
-    rows = [
-        row
-        for k in range(ranks.shape[1])
-        for row in rank_rows(fractions[:, k], f"weight{k + 1}", bins=params.bins, seed=params.seed)
-    ]
-    keys = {"dataset": wildcards.dataset, "schedule": wildcards.schedule, "flow": "learned"}
+    names = [key.removesuffix("/ranks") for key in batches[0] if key.endswith("/ranks")]
+    rows = []
+    for name in sorted(names, key=lambda name: name != "learned"):
+        fractions = (np.concatenate([batch[f"{name}/ranks"] for batch in batches]) + 0.5) / (params.ranks + 1)
+        # All weights of a replicate together tell more than each alone.
+        own = {"flow": name, **moment_p_values(fractions)}
+        for k, of_weight in enumerate(fractions.T, 1):
+            rows += [{**row, **own} for row in rank_rows(of_weight, f"weight{k}", bins=params.bins, seed=params.seed)]
+    keys = {"dataset": wildcards.dataset, "schedule": wildcards.schedule}
     write_rows(snakemake.output.table, rows, **keys, noise_std=params.noise_std)

@@ -19,16 +19,17 @@ def draw_sbc(material: Material) -> Figure:
         material: Table `sbc`, of which the quantities named weight1, weight2, ... are drawn.
     """
     table = material.labelled("sbc")
-    table = table[table["quantity"].str.startswith("weight")]
+    table = table[table["quantity"].str.startswith("weight") & (table["flow"] == "learned")]
     groups = list(table.groupby(["dataset", "schedule", "quantity"], sort=False))
     with figure_style():
-        figure, axes = new_panels(len(groups), columns=3, height=1.25, sharex=True, sharey=True)
+        figure, axes = new_panels(len(groups), columns=3, height=1.4, sharex=True, sharey=True)
         for axis, ((dataset, schedule, quantity), group) in zip(axes, groups, strict=True):
             axis.axhspan(group["lower"].iloc[0] - 0.5, group["upper"].iloc[0] + 0.5, color="0.9", lw=0)
             axis.axhline(group["expected"].iloc[0], color=GREY, lw=0.8)
             axis.bar(group["bin"], group["count"], width=0.9, color=COLOURS[0])
             name = str(quantity).replace("weight", "weight ")
-            axis.set_title(f"{dataset}, {schedule}: {name}, p = {group['p_value'].iloc[0]:.2g}")
+            p_value, p_width = group[["p_value", "p_width"]].iloc[0]
+            axis.set_title(f"{dataset}, {schedule}: {name}\np = {p_value:.2g}, of the width {p_width:.2g}")
             axis.set(xticks=[])
         despine(axes)
         figure.supxlabel("rank of the true weight among posterior draws", fontsize=7.5)

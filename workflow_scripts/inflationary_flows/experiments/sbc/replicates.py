@@ -4,6 +4,10 @@ Each replicate draws weights from their prior and observations from the mixture 
 posterior of the weights.  If posterior and sampler are right, the rank of each true weight among L independent draws of
 its posterior is uniform on 0 ... L.
 
+Data of the flow that the posterior integrates test the sampler and the approximations within, not the flow.  Controls,
+whose ranks should not be uniform, are posteriors that assume another noise than there is, or another flow than the
+generator.
+
 The replicates are independent, so that one run of NUTS samples the product of all their posteriors.
 """
 
@@ -51,6 +55,7 @@ def rank_weights(
     replicates: Sequence[int],
     observations: int,
     noise_std: float,
+    assumed_std: float | None = None,
     particles: int,
     warmup: int,
     draws: int,
@@ -61,16 +66,18 @@ def rank_weights(
 
     Arguments:
         data: The flow that generates observations.
-        sampler: The same flow as the posterior integrates it.
+        sampler: The flow as the posterior integrates it, the same but for controls.
         mixture: Components; its weights are replaced by draws from Dirichlet(1, ..., 1).
         replicates: Numbers of the replicates; each has its own seeds.
         observations: Observations of a replicate.
         noise_std: Their noise, data units.
+        assumed_std: Noise that the posterior assumes, by default the same.
         particles: Importance samples of an observation.
         warmup, draws: Iterations of NUTS.
         ranks: Number of draws that ranks are taken among, evenly spaced.
         seed: Seed of the experiment.
     """
+    assumed_std = assumed_std or noise_std
     truth, latents = [], []
     seeds = [derive_seed("replicate", seed, replicate) for replicate in replicates]
     for replicate, drawn in zip(replicates, seeds, strict=True):
@@ -89,8 +96,8 @@ def rank_weights(
         sampler,
         mixture,
         x_obs,
-        noise_std,
-        fit_laplace(sampler, x_obs, noise_std, 1 / variances, mean),
+        assumed_std,
+        fit_laplace(sampler, x_obs, assumed_std, 1 / variances, mean),
         particles=particles,
         seed=derive_seed("calibration", seed, replicates[0]),
     )
