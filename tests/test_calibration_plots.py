@@ -67,8 +67,7 @@ def retention_table() -> pd.DataFrame:
             for r in (1.0, 2.0, 3.0)
             for k, stage in enumerate(STAGES)
         ],
-        {"seed": 0},
-        {"seed": 1},
+        *({"seed": seed, "weights": weights} for seed in (0, 1) for weights in ("learned", "shuffled")),
     )
 
 

@@ -70,7 +70,7 @@ def make_run(folder: Path) -> Path:
     counts = [12, 9, 11, 8]
     sbc = [("circles", "prp", "learned", 0.1, "weight1", k, c, 10.0, 3, 18, 0.83, 40) for k, c in enumerate(counts)]
     shells = [
-        ("circles", "prp", 0, r, stage, 20 * r + k)
+        ("circles", "prp", 0, "learned", r, stage, 20 * r + k)
         for r in (1.0, 2.0)
         for k, stage in enumerate(("before", "generated", "returned"))
     ]
@@ -81,7 +81,7 @@ def make_run(folder: Path) -> Path:
         "sbc": csv_text(
             "dataset,schedule,flow,noise_std,quantity,bin,count,expected,lower,upper,p_value,replicates", sbc
         ),
-        "shell_retention": csv_text("dataset,schedule,seed,radius,stage,percent_inside", shells),
+        "shell_retention": csv_text("dataset,schedule,seed,weights,radius,stage,percent_inside", shells),
         "odd & <new>": csv_text("name,value", [("<b>&amp;</b>", 0.5)]),
     }
     folder.mkdir(parents=True)
@@ -307,7 +307,7 @@ def test_tests_of_calibration_are_those_of_the_curves(results: Path) -> None:
     assert found["tarp", "miscalibrated"]["largest_deviation"] == pytest.approx(0.225)
     assert len(found) == 3
     assert shell_rows(shells)[1] == {
-        **{"dataset": "circles", "schedule": "prp", "seed": 0, "radius": 2.0},
+        **{"dataset": "circles", "schedule": "prp", "seed": 0, "weights": "learned", "radius": 2.0},
         **{"before": 40.0, "generated": 41.0, "returned": 42.0},
     }
     assert calibration_rows(pd.DataFrame(), pd.DataFrame()) == shell_rows(pd.DataFrame()) == []

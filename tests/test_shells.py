@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from matplotlib.path import Path as Polygon
 from scipy import stats
 from scipy.spatial import Delaunay
 
 from inflationary_flows.errors import DataError
+from inflationary_flows.experiments.roundtrip.measure import measure_roundtrip
 from inflationary_flows.experiments.shell_retention.measure import STAGES, measure_retention
+from inflationary_flows.experiments.shell_retention.measure import measure as measure_shells
+from inflationary_flows.mathematics.denoisers import NetworkDenoiser
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.flow import Flow, SolverSettings
+from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.metrics.controls import shuffle_weights
 from inflationary_flows.metrics.shells import Shell, icosahedron, sphere, subdivided, winding_number
+from inflationary_flows.networks.build import build_network
 from oracles import PRP, PRR, GaussianCase, mixture_flow
 
 # A horseshoe: its gap lies in the convex hull, but not inside.
@@ -123,6 +133,29 @@ class TestCoverage:
         fine, coarse = change(400), change(12)
         assert fine < 0.1
         assert coarse > 5 * fine
+
+    def test_a_network_that_learned_nothing_keeps_counts_and_returns_as_well(self) -> None:
+        """Why shells and round trips are tests of the solver."""
+        points = np.random.default_rng(0).normal(size=(400, 2)) * [2.0, 1.0]
+        basis = Eigenbasis.fit(points)
+        network = build_network({"kind": "mlp", "width": 16, "blocks": 1, "frequencies": 4}, 2, seed=0).double()
+        with torch.no_grad():
+            network.last.weight.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+        denoiser = NetworkDenoiser(make_schedule(basis.eigenvalues, signal_left=1e-2), network, basis, "eigen")
+        flow = Flow(denoiser, basis, solver=SolverSettings("rk4", 40))
+        shuffled = shuffle_weights(flow, 0)
+        kept = {name: value.clone() for name, value in network.state_dict().items()}
+        latents = flow.sample_latents(400, 0).numpy()
+        assert np.sqrt(np.square(flow.generate(latents) - shuffled.generate(latents)).mean()) > 0.2
+        for name, value in shuffled.denoiser.network.state_dict().items():
+            assert torch.equal(value.flatten().sort().values, kept[name].flatten().sort().values)
+        settings = {"latents": 1000, "radii": [1.0, 2.0], "vertices": 200, "seed": 0}
+        table = pd.DataFrame(measure_shells(flow, **settings).tables["shell_retention"])
+        inside = table.pivot_table(index=["weights", "radius"], columns="stage", values="percent_inside")
+        assert set(table["weights"]) == {"learned", "shuffled"}
+        assert (inside.sub(inside["before"], axis=0).abs() < 0.5).all(axis=None)
+        returned = [row["mse"] for of in (flow, shuffled) for row in measure_roundtrip(of, points, paper_steps=1)[:1]]
+        assert max(returned) < 1e-6
 
     def test_what_is_drawn_has_every_stage(self) -> None:
         flow, _ = mixture_flow(PRP)

@@ -40,12 +40,12 @@ def shell_rows(retention: pd.DataFrame) -> list[dict[str, Any]]:
     """Puts the stages of shell_retention.csv side by side, per cent inside each shell.
 
     Arguments:
-        retention: Columns dataset, schedule, seed, radius, stage, percent_inside; may be empty.
+        retention: Columns dataset, schedule, seed, weights, radius, stage, percent_inside; may be empty.
 
     Returns:
         Rows with a column for each stage in place of `stage` and `percent_inside`.
     """
-    keys = ["dataset", "schedule", "seed", "radius"]
+    keys = ["dataset", "schedule", "seed", "weights", "radius"]
     rows = []
     for values, shell in retention.groupby(keys, sort=False) if len(retention) else ():
         inside = dict(zip(shell["stage"], shell["percent_inside"], strict=True))

@@ -1,4 +1,4 @@
-"""Round-trip errors of a flow as users get it."""
+"""Round-trip errors of a flow as users get it: a test of the solver, which flows of shuffled weights pass as well."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from inflationary_flows.data.splits import Splits
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import ADAPTIVE, EULER_SCALED, Flow
+from inflationary_flows.metrics.controls import shuffle_weights
 from inflationary_flows.metrics.integration import carry_data, carry_latents
 
 ROUNDTRIP_COLUMNS = ("solver", "steps", "evaluations", "mse", "max_error", "n")
+
+# Points of the control.
+_CONTROL_SAMPLES = 200
 
 
 def measure_roundtrip(
@@ -51,5 +55,10 @@ def measure_roundtrip(
 
 
 def measure(flow: Flow, *, splits: Splits, **settings: Any) -> Measured:
-    """Rows of `measure_roundtrip`, of held-out points."""
-    return Measured({"roundtrip": measure_roundtrip(flow, splits.test, **settings)})
+    """Rows of `measure_roundtrip`, of held-out points, and by the flow's own solver those of shuffled weights."""
+    rows = measure_roundtrip(flow, splits.test, **settings)
+    # Of the two solvers, the control is of the first.
+    fewer = settings | {"samples": min(settings["samples"], _CONTROL_SAMPLES), "paper_steps": 1}
+    control = measure_roundtrip(shuffle_weights(flow, 0), splits.test, **fewer)
+    kinds = (("learned", rows), ("shuffled", control[:1]))
+    return Measured({"roundtrip": [{"weights": kind, **row} for kind, of in kinds for row in of]})

@@ -29,11 +29,12 @@ EXPERIMENT = Experiment(
             "Training and solvers",
             """
             Data to latents and back: mean squared and largest error in data units, with the configured solver and with
-            that of the paper, and the network evaluations of one direction. The map is invertible, so the error is that
-            of the solver.
+            that of the paper, and the network evaluations of one direction. The map is invertible whatever the network, so
+            the error is that of the solver: the flow of shuffled weights, which has learned nothing, is a control.
             """,
             columns={
                 **FLOW_COLUMNS,
+                "weights": "`learned`, or the control, `shuffled` within each tensor of the network",
                 "solver": "the configured solver, or the paper's setting, `euler_scaled`",
                 "steps": "solver steps of one direction",
                 "evaluations": "network evaluations of one direction",

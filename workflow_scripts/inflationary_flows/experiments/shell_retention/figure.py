@@ -24,7 +24,8 @@ def draw_shell_retention(material: Material) -> Figure:
     Arguments:
         material: Table `shell_retention`.
     """
-    table = material.labelled("shell_retention")
+    everything = material.labelled("shell_retention")
+    table = everything[everything["weights"] == "learned"]
     groups = list(table.groupby(["dataset", "schedule"], sort=False))
     with figure_style():
         figure = new_figure(DOUBLE_COLUMN * max(len(groups), 3) / max(len(groups), 4), 3.0)
@@ -38,6 +39,15 @@ def draw_shell_retention(material: Material) -> Figure:
                 _draw_spread(above, wide[stage], 0.05 * (k - 1), fmt="o-", label=label, **style)
                 if stage != "before":
                     _draw_spread(below, wide[stage] - wide["before"], 0.05 * (k - 1.5), fmt="o", **style)
+            control = everything[
+                (everything["dataset"] == dataset)
+                & (everything["schedule"] == schedule)
+                & (everything["weights"] == "shuffled")
+            ]
+            if len(control):
+                wide = control.pivot_table(index=["seed", "radius"], columns="stage", values="percent_inside")
+                change = (wide["generated"] - wide["before"]).groupby("radius").mean()
+                below.plot(change.index, change, "x", color=GREY, ms=3, label="shuffled weights")
             above.set_title(f"{dataset}, {schedule}")
             below.set_xticks(sorted(group["radius"].unique())[::2])
         axes[0, 0].set_ylabel("percent inside")

@@ -94,8 +94,9 @@ EXPERIMENT = Experiment(
             "Calibration",
             """
             Percentage of latents inside shells of growing radius before generation, after it, and after the way back
-            (above), and the changes (below); means and two standard deviations over training seeds. An exact flow
-            changes no count. Paper: the same for circles and the S curve, by alpha shapes that degenerate to convex
+            (above), and the changes (below); means and two standard deviations over training seeds. Crosses are the
+            changes after generation of flows whose weights were shuffled, which have learned nothing. An exact solution
+            changes no count, whatever the network: this tests the solver and the number of vertices, not the flow. Paper: the same for circles and the S curve, by alpha shapes that degenerate to convex
             hulls, so counts in folded shells are too high. Here: winding numbers around the moved shells themselves.
             """,
         ),
@@ -106,11 +107,12 @@ EXPERIMENT = Experiment(
             "Calibration",
             """
             Percentage of latents inside shells of each Mahalanobis radius, before generation, after it, and after the
-            way back, by winding numbers around shells whose vertices move with the flow. An exact flow changes no
-            count.
+            way back, by winding numbers around shells whose vertices move with the flow. An exact solution changes no
+            count, whatever the network: this tests the solver, and flows of shuffled weights pass as well.
             """,
             columns={
                 **FLOW_COLUMNS,
+                "weights": "`learned`, or the control, `shuffled` within each tensor of the network",
                 "radius": "Mahalanobis radius of the shell among latents",
                 "stage": "`before` generation, `generated`, or `returned` to latents",
                 "percent_inside": "percentage of points inside the shell",

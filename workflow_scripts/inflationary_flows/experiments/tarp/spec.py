@@ -96,7 +96,7 @@ EXPERIMENT = Experiment(
             covariance, and, if configured, a network that was stopped early. Shaded are two standard errors; of so many
             references, the worst of a calibrated posterior is about three off, as the exact density shows. Numbers in
             the panels are p-values that all levels around all references are nominal, corrected for their number. The
-            test sees what the noise leaves to the prior: under a noise of 0.1, data decide, and it rejects no control;
+            test sees what the noise leaves to the prior: under a noise of 0.1, data decide, and most controls pass;
             under a noise as wide as the data it has to reject all.
             """,
         ),
