@@ -117,7 +117,7 @@ def make_replicates(
     offsets = np.random.default_rng(derive_seed("tarp references", seed)).standard_normal((n, references, dimension))
     observed = truth + noise_std * noise
     around = observed[:, None] + 2 * noise_std * offsets
-    ties: np.ndarray = np.random.default_rng(derive_seed("tarp ties", seed)).random(n)
+    ties: np.ndarray = np.random.default_rng(derive_seed("tarp ties", seed)).random((n,))
     grid = np.empty((0, dimension)) if grid is None else grid
     return Replicates(truth, observed, around, np.asarray(centre), noise_std, ties, grid)
 

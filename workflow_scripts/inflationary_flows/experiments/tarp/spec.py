@@ -92,12 +92,12 @@ EXPERIMENT = Experiment(
             """
             Coverage minus nominal level of posteriors of clean points given noisy ones, around the reference point
             where it is worst: random ones, the centre of the data, or another point of a fixed grid. The axis is linear
-            up to 0.05. Priors are the learned flow, the exact density, and controls: a box, a Gaussian of the data's
+            near zero. Priors are the learned flow, the exact density, and controls: a box, a Gaussian of the data's
             covariance, and, if configured, a network that was stopped early. Shaded are two standard errors; of so many
             references, the worst of a calibrated posterior is about three off, as the exact density shows. Numbers in
             the panels are p-values that all levels around all references are nominal, corrected for their number. The
-            test sees what the noise leaves to the prior: under a noise of 0.1, data decide, and most controls pass;
-            under a noise as wide as the data it has to reject all.
+            test sees what the noise leaves to the prior: under weak noise data decide, and most controls pass; under a
+            noise as wide as the data all have to be rejected.
             """,
         ),
         Table(
