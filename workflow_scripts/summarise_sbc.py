@@ -15,8 +15,8 @@ with job(snakemake):
     for name in sorted(names, key=lambda name: name != "learned"):
         fractions = (np.concatenate([batch[f"{name}/ranks"] for batch in batches]) + 0.5) / (params.ranks + 1)
         # All weights of a replicate together tell more than each alone.
-        own = {"flow": name, **moment_p_values(fractions)}
+        moments, own = moment_p_values(fractions), {"flow": name, "noise_std": params.noise_std}
         for k, of_weight in enumerate(fractions.T, 1):
-            rows += [{**row, **own} for row in rank_rows(of_weight, f"weight{k}", bins=params.bins, seed=params.seed)]
-    keys = {"dataset": wildcards.dataset, "schedule": wildcards.schedule}
-    write_rows(snakemake.output.table, rows, **keys, noise_std=params.noise_std)
+            histogram = rank_rows(of_weight, f"weight{k}", bins=params.bins, seed=params.seed)
+            rows += [{**own, **row, **moments} for row in histogram]
+    write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule)
