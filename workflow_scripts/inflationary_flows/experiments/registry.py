@@ -203,7 +203,8 @@ class Experiment:
 
 def settings_of(name: str, *keys: str) -> Callable[[Study, str], dict[str, Any]]:
     """Params of a measurement that are some settings of an experiment, its own or another's."""
-    return lambda study, dataset: {key: study.experiments[name][key] for key in keys}
+    # Settings that are left out have no default but None.
+    return lambda study, dataset: {key: study.experiments[name].get(key) for key in keys}
 
 
 @cache
