@@ -261,6 +261,15 @@ def references_of(wildcards):
     }
 
 
+def generator_of_sbc(wildcards):
+    """Network and eigenbasis of the flow of another seed that makes the data of a control, if there is one."""
+    seed = SETTINGS["sbc"].get("generator_seed")
+    if seed is None:
+        return []
+    network = fill(NETWORK, (wildcards.dataset, wildcards.schedule, str(seed)))
+    return [network, f"results/data/{wildcards.dataset}/eigenbasis.safetensors"]
+
+
 def only(section, *names):
     """Some settings of a section, as single items of params."""
     return {name: section[name] for name in names}

@@ -14,15 +14,6 @@ wildcard_constraints:
     batch=r"\d+",
 
 
-def generator_of_sbc(wildcards):
-    """Network and eigenbasis of the flow of another seed that makes the data of a control, if there is one."""
-    seed = SBC.get("generator_seed")
-    if seed is None:
-        return []
-    network = fill(NETWORK, (wildcards.dataset, wildcards.schedule, str(seed)))
-    return [network, f"results/data/{wildcards.dataset}/eigenbasis.safetensors"]
-
-
 rule inference:
     """Makes the tables and figures of inference, and the posteriors behind them."""
     input:
