@@ -88,12 +88,12 @@ def coverage(pairs: Sequence[Pair] = TOYS, seeds: int = 3, noises: Sequence[floa
     return pd.DataFrame(
         {"method": method, "dataset": dataset, "schedule": schedule, "seed": seed, "noise_std": noise}
         | {"random": "D", "reference": reference, "level": level, "se": 0.02}
-        | {"coverage": level + 0.01 * (seed - 1) - 0.05 * place * (reference == "grid")}
+        | {"coverage": level + 0.01 * (seed - 1) - 0.05 * place * (reference == "worst")}
         for dataset, schedule in pairs
         for place, method in enumerate(METHODS)
         for seed in range(seeds)
         for noise in noises
-        for reference in ("random", "grid")
+        for reference in ("random", "worst")
         for level in (0.1, 0.3, 0.5, 0.7, 0.9)
     )
 

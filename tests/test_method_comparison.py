@@ -35,7 +35,7 @@ from inflationary_flows.experiments.baselines.costs import (
     measure_method_costs,
     step_seconds,
 )
-from inflationary_flows.experiments.baselines.coverage import CoverageSettings, fixed_references, measure_posteriors
+from inflationary_flows.experiments.baselines.coverage import CoverageSettings, measure_posteriors
 from inflationary_flows.experiments.baselines.encoder import measure_encoder
 from inflationary_flows.experiments.baselines.images import frechet_rows, generate_method_images
 from inflationary_flows.experiments.baselines.quality import (
@@ -58,7 +58,7 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.metrics.features import make_digits_classifier
 from inflationary_flows.metrics.frechet import fit_statistics
 from inflationary_flows.metrics.scores import score_posteriors
-from inflationary_flows.metrics.tarp import coverage_rows, make_replicates
+from inflationary_flows.metrics.tarp import coverage_rows, fixed_references, make_replicates
 from inflationary_flows.metrics.two_sample import measure_floor, standardise
 from inflationary_flows.networks.digits_classifier import DigitsClassifier
 from inflationary_flows.seeding import derive_seed
@@ -240,7 +240,7 @@ def test_a_perfect_prior_covers_and_a_shifted_one_does_not() -> None:
     rows, summary = covered(fresh)
     assert (np.abs(rows["coverage"] - rows["level"]) < 5 * rows["se"]).all()
     assert (rows["p_value"] > 1e-3).all()
-    references = ["random", "centre", "grid"]
+    references = ["random", "centre", "worst"]
     assert len(fixed_references(np.zeros((2, 2)))) == 3**2
     assert list(rows["level"]) == 2 * len(references) * LEVELS
     assert list(rows["reference"].unique()) == references
@@ -834,7 +834,7 @@ def test_scripts_search_train_and_measure_points(plane: str) -> None:
     run_script("measure_comparison", inputs, compared, params, Named(dataset="circles", schedule="prr1"))
     coverage = pd.read_csv(compared.coverage)
     columns = ("method", "dataset", "schedule", "seed", "random", "noise_std", "reference", "level", "coverage", "se")
-    assert tuple(coverage.columns) == (*columns, "p_value", "replicates")
+    assert tuple(coverage.columns) == (*columns, "worst", "p_value", "looks", "replicates")
     # A line is no prior of two circles.
     assert (coverage[coverage["method"] == "plane"]["p_value"] < 1e-3).all()
     assert (coverage[coverage["method"] == "exact"]["p_value"] > 1e-3).all()
