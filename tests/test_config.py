@@ -124,7 +124,7 @@ def test_default_run_is_that_of_the_papers_figures():
         "alt_swirl": ["prr2"],
         "circles_in_3d": ["prr2"],
         "moons_in_10d": ["prr2"],
-        "digits": ["prp", "prr10", "prr2"],
+        "digits": ["prp", "prr10", "prr2_gaussian"],
     }
     assert config.seeds == [0]
 

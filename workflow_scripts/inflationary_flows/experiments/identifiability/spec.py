@@ -75,7 +75,7 @@ EXPERIMENT = Experiment(
             Differences between latents of the same points under networks of other seeds, under other architectures, and
             under the exact score where the density is known, in units of the latents' standard deviation. Given
             schedule and score the map is unique, so small differences mean that the score has been learned. The dotted
-            line is a twentieth of a standard deviation. Crosses compare exact flows whose schedules are given in the
+            line is a twentieth of a standard deviation. Diamonds compare exact flows whose schedules are given in the
             eigenbases of two samples of the data: the map is unique given this basis. Where two variances are nearly
             equal, as of circles, the directions are those of the sample, and so is what a reducing flow keeps.
             """,
