@@ -166,7 +166,7 @@ def test_the_module_is_typed_and_documented_like_the_others() -> None:
     assert all(argument.annotation or argument.arg == "self" for node in functions for argument in node.args.args)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_workflow_plans_its_jobs_and_changes_none_of_the_others(copied_repository: Path, tmp_path: Path) -> None:
     """All files of a run are made up, and taken for made by its jobs; then the method is added."""
     directory, config = tmp_path / "run", tmp_path / "config.yaml"

@@ -139,6 +139,7 @@ def _ends_well(command: Callable[[], int], capsys: pytest.CaptureFixture[str], a
     return code
 
 
+@pytest.mark.long
 def test_a_damaged_configuration_is_refused_or_says_what_it_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

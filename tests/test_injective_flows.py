@@ -356,6 +356,7 @@ def test_spline_flows_have_a_density() -> None:
     assert np.allclose(model.round_trip(x), x, atol=1e-4)
 
 
+@pytest.mark.long
 def test_autoencoders_of_gaussian_data_find_their_plane_and_their_posterior() -> None:
     random = np.random.default_rng(3)
     # Whitened, a latent and its noise: the principal direction has the larger share of both coordinates' variance.

@@ -201,7 +201,7 @@ def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
         assert not {"seconds", "runtime", "memory", "peak_memory_mb"} & set(header.split(","))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
     # The second run finds the own table elsewhere, next to the Snakefile. It draws data, trains and generates; that all
     # else agrees, chains and posteriors among it, is tested on a cluster.
@@ -227,7 +227,7 @@ def test_second_run_has_nothing_to_do(smoke_run: Path) -> None:
     assert starts < 5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_times_against_size_are_measured_on_demand(tmp_path: Path) -> None:
     outcome = run_workflow(tmp_path, "complexity")
     assert outcome.code == 0, outcome.text
