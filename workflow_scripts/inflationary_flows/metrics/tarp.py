@@ -122,6 +122,21 @@ def make_replicates(
     return Replicates(truth, observed, around, np.asarray(centre), noise_std, ties, grid)
 
 
+def judged_replicates(truth: np.ndarray, exact: np.ndarray, noise_std: float, references: int, seed: int) -> Replicates:
+    """Replicates with the references of `fixed_references`, noise in units of the data.
+
+    Arguments:
+        truth: Clean points of the true data, shape (n, D), data units.
+        exact: Other points of the true data, shape (k, D), that their centre and spread come from.
+        noise_std: Standard deviation of the noise, in those of the data.
+        references, seed: As of `make_replicates`.
+    """
+    fixed = fixed_references(exact)
+    centre = fixed.pop("centre")
+    sigma = noise_std * float(np.sqrt(exact.var(0).mean()))
+    return make_replicates(truth, sigma, references, seed, centre=centre, grid=np.stack(list(fixed.values())))
+
+
 @dataclass(frozen=True)
 class Masses:
     """Posterior masses below the truth.
@@ -226,14 +241,8 @@ def judge_prior(
     Raises:
         InferenceError: as of `posterior_masses`.
     """
-    spread = float(np.sqrt(exact.var(0).mean()))
-    fixed = fixed_references(exact)
-    centre = fixed.pop("centre")
-    grid = np.stack(list(fixed.values()))
     return {
-        noise_std: posterior_masses(
-            pool, make_replicates(truth, noise_std * spread, references, seed, centre=centre, grid=grid), minimum_ess
-        )
+        noise_std: posterior_masses(pool, judged_replicates(truth, exact, noise_std, references, seed), minimum_ess)
         for noise_std in noise_stds
     }
 
@@ -274,16 +283,16 @@ def judged_rows(masses: Masses, levels: Sequence[float]) -> list[dict[str, Any]]
     ]
 
 
-def _hotelling(indicators: np.ndarray, levels: np.ndarray, inflation: float) -> float:
-    """p-value of Hotelling's test that the means of indicators, shape (n, L), are the levels, shape (L,)."""
+def _hotelling(indicators: np.ndarray, levels: np.ndarray, inflation: float = 1.0, groups: int = 1) -> float:
+    """p-value of Hotelling's test that the means of indicators, shape (n, groups L), are the levels, shape (L,)."""
     n, count = indicators.shape
     variances, directions = np.linalg.eigh(np.cov(indicators.T))
-    nominal = np.minimum.outer(levels, levels) - np.outer(levels, levels)
+    nominal = np.kron(np.eye(groups), np.minimum.outer(levels, levels) - np.outer(levels, levels))
     # Masses of collapsed posteriors are 0 or 1, so that indicators of all levels agree in every replicate.  Their
     # differences then have no variance, so that the nominal variance replaces it.
     expected = np.einsum("ik,ij,jk->k", directions, nominal, directions)
     variances = inflation * np.where(variances > _CONSTANT, variances, expected)
-    statistic = n * float((np.square(directions.T @ (indicators.mean(0) - levels)) / variances).sum())
+    statistic = n * float((np.square(directions.T @ (indicators.mean(0) - np.tile(levels, groups))) / variances).sum())
     return float(fdtrc(count, n - count, statistic * (n - count) / (count * (n - 1))))
 
 
@@ -301,7 +310,8 @@ def coverage_rows(closer: np.ndarray, central: np.ndarray, levels: Sequence[floa
     """
     indicators = np.stack([(closer < level).mean(1) for level in levels], 1)
     n = len(indicators)
-    p_value = _nominal_p_value(indicators, central[:, None] < np.asarray(levels), np.asarray(levels))
+    both = np.concatenate([indicators, central[:, None] < np.asarray(levels)], 1)
+    p_value = _hotelling(both, np.asarray(levels), groups=2)
     errors = indicators.std(0, ddof=1) / np.sqrt(n)
     return [
         {
@@ -313,18 +323,3 @@ def coverage_rows(closer: np.ndarray, central: np.ndarray, levels: Sequence[floa
         }
         for level, coverage, error in zip(levels, indicators.mean(0), errors, strict=True)
     ]
-
-
-def _nominal_p_value(closer: np.ndarray, central: np.ndarray, levels: np.ndarray) -> float:
-    """Hotelling's test that the means of both sets of indicators, shape (n, L) each, are the levels, shape (L,)."""
-    indicators = np.concatenate([closer, central], 1)
-    n, count = indicators.shape
-    deviation = indicators.mean(0) - np.tile(levels, 2)
-    variances, directions = np.linalg.eigh(np.cov(indicators.T))
-    # Masses of collapsed posteriors are 0 or 1, so that indicators of all levels agree in every replicate.  Their
-    # differences then have no variance, so that the nominal variance replaces it.
-    nominal = np.kron(np.eye(2), np.minimum.outer(levels, levels) - np.outer(levels, levels))
-    expected = np.einsum("ik,ij,jk->k", directions, nominal, directions)
-    variances = np.where(variances > _CONSTANT, variances, expected)
-    statistic = n * float((np.square(directions.T @ deviation) / variances).sum())
-    return float(fdtrc(count, n - count, statistic * (n - count) / (count * (n - 1))))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.metrics.scores import score_posteriors
-from inflationary_flows.metrics.tarp import fixed_references, judged_rows, make_replicates, posterior_masses
+from inflationary_flows.metrics.tarp import judged_replicates, judged_rows, posterior_masses
 
 # The effective sample size reported is that of all but so many posteriors.
 _OUTLIERS = 0.01
@@ -63,15 +63,10 @@ def measure_posteriors(
         `tarp_ess_<noise>`, the effective sample size that all but one posterior in a hundred exceed.
     """
     spread = float(np.sqrt(exact.var(0).mean()))
-    fixed = fixed_references(exact)
-    centre = fixed.pop("centre")
-    grid = np.stack(list(fixed.values()))
     coverage: list[dict[str, Any]] = []
     summary: list[dict[str, Any]] = []
     for noise_std in settings.noise_stds:
-        replicates = make_replicates(
-            truth, noise_std * spread, settings.references, settings.seed, centre=centre, grid=grid
-        )
+        replicates = judged_replicates(truth, exact, noise_std, settings.references, settings.seed)
         # A collapsed posterior is a finding here, not an error.
         masses = posterior_masses(pool, replicates, minimum_ess=0)
         rows = judged_rows(masses, settings.levels)
