@@ -137,17 +137,12 @@ def fit_injective(
     """
     network, chart = make_network(task, seed)
     network.to(device)
-
-    def points(x: Rows) -> Tensor:
-        return chart_points(network, task.basis, x)
-
     average, history = train_phases(
         network,
         phases,
-        train=points(task.train),
-        held_out=points(task.validation[: task.budget["validation_points"]]),
+        task=task,
+        points=lambda x: chart_points(network, task.basis, x),
         measure=_measure,
-        budget=task.budget,
         learning_rate=learning_rate,
         seed=seed,
         checkpoint=checkpoint,
@@ -160,10 +155,9 @@ def train_phases(
     network: Network,
     phases: Sequence[Phase],
     *,
-    train: Tensor,
-    held_out: Tensor,
+    task: TrainingTask,
+    points: Callable[[Rows], Tensor],
     measure: Callable[[Network, Tensor], dict[str, float]],
-    budget: Mapping[str, Any],
     learning_rate: float,
     seed: int,
     checkpoint: Checkpoint,
@@ -173,9 +167,9 @@ def train_phases(
     Arguments:
         network: The untrained network, on its device.
         phases: Losses, one after the other.
-        train, held_out: Points in coordinates of the network, shape (n, k).
+        task: Data and budget.
+        points: Data, shape (n, D), to coordinates of the network, shape (n, k), on its device.
         measure: Validation metrics of a network at held-out points.
-        budget: As of `TrainingTask`.
         learning_rate: Peak rate.
         seed: Seed of batches and probes.
         checkpoint: Where the state is kept, and when to stop early.
@@ -186,7 +180,8 @@ def train_phases(
     Raises:
         TrainingError, Interrupted, CheckpointError: as of `fit_injective`.
     """
-    total = sum(phase.steps for phase in phases)
+    budget, total = task.budget, sum(phase.steps for phase in phases)
+    train, held_out = points(task.train), points(task.validation[: budget["validation_points"]])
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=0.0)
     scaler = torch.amp.GradScaler(enabled=False)
     average = copy.deepcopy(network)

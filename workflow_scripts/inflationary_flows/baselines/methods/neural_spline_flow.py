@@ -165,10 +165,9 @@ def fit(
     average, curve = train_phases(
         network,
         [Phase("likelihood", steps, likelihood_loss)],
-        train=whitening.whiten(task.train).to(device),
-        held_out=whitening.whiten(task.validation[: task.budget["validation_points"]]).to(device),
+        task=task,
+        points=lambda x: whitening.whiten(x).to(device),
         measure=_measure,
-        budget=task.budget,
         learning_rate=settings.learning_rate,
         seed=seed,
         checkpoint=checkpoint,
