@@ -14,6 +14,7 @@ The exact denoisers of Gaussians, mixtures and point sets are oracles for tests 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from functools import lru_cache
 
@@ -89,9 +90,11 @@ def weighted_mean(points: Tensor, means: Tensor, precision: Tensor, log_weights:
     dimension, full = points.shape[1], precision.ndim == 3
     outer = (means[:, :, None] * means[:, None, :]).flatten(1) if full else means.square()
     bias = means.new_zeros(len(means)) if log_weights is None else log_weights
-    # -(u - m)^T P (u - m) / 2 + log w but for u^T P u, which is common to all components: one product for all pairs.
-    features = torch.cat([means, outer, bias[:, None]], 1).T.contiguous()
-    summed = torch.cat([means, means.new_ones(len(means), 1)], 1)
+    # -(u - m)^T P (u - m) / 2 + log w but for u^T P u, which is common to all components: one product for all pairs. In
+    # units of log 2, because powers of two take half the time of exponentials.
+    features = torch.cat([means, outer, bias[:, None]], 1).T.contiguous() / math.log(2)
+    # Columns lie one after the other: a product with so few columns is five times as fast then.
+    summed = torch.cat([means.T, means.new_ones(1, len(means))]).T
     rows = max(1, _CHUNK_ELEMENTS // len(means))
     out = []
     for first in range(0, max(1, len(points)), rows):
@@ -100,8 +103,8 @@ def weighted_mean(points: Tensor, means: Tensor, precision: Tensor, log_weights:
         pu = (p @ u[..., None])[..., 0] if full else p * u
         weights = torch.cat([pu, (-p / 2).flatten(1).expand(len(u), -1), u.new_ones(len(u), 1)], 1) @ features
         weights.sub_(weights.amax(1, keepdim=True).detach())
-        # exp(-80) is negligible relative to the largest weight, and denormal numbers cost six times the time.
-        sums = weights.clamp_(min=-80.0).exp_() @ summed
+        # 2^-115 is negligible relative to the largest weight, and denormal numbers cost six times the time.
+        sums = weights.clamp_(min=-115.0).exp2_() @ summed
         out.append(sums[:, :dimension] / sums[:, dimension:])
     return torch.cat(out)
 

@@ -136,11 +136,11 @@ def advance(
     """
     state.optimiser.zero_grad()
     total = torch.zeros((), device=denoiser.device)
-    dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in state.network.modules())
     devices = [denoiser.device] if denoiser.device.type == "cuda" else []
     for part, (number, rows) in enumerate(compute.parts(settings.batch_size, settings.accumulate)):
-        with torch.random.fork_rng(devices, enabled=dropout), compute.accumulating(part + 1 == settings.accumulate):
-            if dropout:
+        last = part + 1 == settings.accumulate
+        with torch.random.fork_rng(devices, enabled=state.has_dropout), compute.accumulating(last):
+            if state.has_dropout:
                 torch.manual_seed(derive_seed("dropout", seed, state.step, number))
             loss = _part_loss(denoiser, batch, rows, settings) / settings.accumulate
             compute.scaler.scale(loss).backward()
@@ -252,10 +252,10 @@ def fit(
     writes = compute.processes.first
     silent = not (writes and sys.stderr.isatty())
     bar = tqdm(total=settings.steps, initial=state.step, disable=silent, unit="step", leave=False)
+    network.train()
     batches = Batches(lambda step: draw_batch(examples, schedule, settings, seed, step), device)
     with bar, batches:
         while not finished():
-            network.train()
             batch = batches.take(state.step, settings.steps)
             try:
                 value = advance(state, compute, denoiser, batch, settings, seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ class TrainingState:
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best: BestWeights | None = None
+
+    @cached_property
+    def has_dropout(self) -> bool:
+        """Whether a step draws units to leave out."""
+        return any(isinstance(module, nn.Dropout) and module.p > 0 for module in self.network.modules())
 
     def average_weights(self, decay: float) -> None:
         """Moves the averages towards the weights: they keep this share of themselves."""
