@@ -44,12 +44,18 @@ def table(rows_of, *keys: dict) -> pd.DataFrame:
 
 def rank_table(quantities: list[str]) -> pd.DataFrame:
     fractions = np.random.default_rng(0).random(200)
-    keys = [{"flow": prior, "noise_std": noise} for prior in PRIORS for noise in (0.3, 1.0)]
+    keys = [{"seed": 0, "flow": prior, "noise_std": noise} for prior in PRIORS for noise in (0.3, 1.0)]
     return table(lambda: [row for name in quantities for row in rank_rows(fractions, name, bins=10, seed=0)], *keys)
 
 
 def tarp_table() -> pd.DataFrame:
-    keys = [{"flow": prior, "noise_std": noise} for prior in PRIORS for noise in (0.3, 1.0)]
+    seeds = {"learned": (0, 1)}
+    keys = [
+        {"seed": seed, "flow": prior, "noise_std": noise}
+        for prior in PRIORS
+        for seed in seeds.get(prior, (0,))
+        for noise in (0.3, 1.0)
+    ]
     return table(
         lambda: [
             {"reference": name, "level": a, "coverage": a + gap, "se": 0.005, "p_value": 0.2}
@@ -204,7 +210,8 @@ def test_rank_histograms_have_the_counts_and_the_band_of_the_table() -> None:
 def test_coverage_is_drawn_at_the_worst_reference_as_its_difference_to_the_nominal_level() -> None:
     axis = draw_tarp(of_table("tarp", tarp_table())).axes[0]
     curves = [line for line in axis.lines if len(line.get_xdata()) == 3]
-    assert len(curves) == len(PRIORS)
+    # The learned flow has two training seeds.
+    assert len(curves) == len(PRIORS) + 1
     for line in curves:
         np.testing.assert_allclose(line.get_ydata(), 0.01, atol=1e-12)
 

@@ -26,7 +26,10 @@ from inflationary_flows.config import (
     training_settings,
 )
 from inflationary_flows.config.reading import read_yaml
+from inflationary_flows.config.study import Study
 from inflationary_flows.errors import ConfigError
+from inflationary_flows.experiments.layout import measured_flows
+from inflationary_flows.experiments.registry import experiments
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [ROOT / "config.yaml", ROOT / "configs" / "paper.yaml", ROOT / "tests" / "configs" / "smoke.yaml"]
@@ -96,6 +99,8 @@ def test_every_reference_is_walked():
         ("experiments__propagation__examples__none", {"indices": [0]}),
         ("experiments__identifiability__flows__none", ["prp"]),
         ("experiments__images__none", {}),
+        ("repeats__flows__none", ["prp"]),
+        ("repeats__flows__circles", ["none"]),
         ("only", ["hmc", "none"]),
     ]:
         with pytest.raises(ConfigError, match=place.replace("__", r"\.") + r'.*got the unknown name "none"'):
@@ -116,17 +121,33 @@ def test_default_run_is_that_of_the_papers_figures():
     flows = {name: dataset.schedules for name, dataset in config.datasets.items()}
     assert flows == {
         "circles": ["prp", "prr1"],
-        "moons": ["prp", "prr1"],
+        "moons": ["prp", "prp_proportional", "prr1"],
         "sine": ["prp", "prr1"],
-        "s_curve": ["prp", "prr2"],
+        "s_curve": ["prp", "prp_proportional", "prr2"],
         "swirl": ["prp", "prr2"],
         "alt_s_curve": ["prr2"],
         "alt_swirl": ["prr2"],
         "circles_in_3d": ["prr2"],
         "moons_in_10d": ["prr2"],
-        "digits": ["prp", "prr10", "prr2_gaussian"],
+        "digits": ["prp", "prp_proportional", "prr10", "prr2_gaussian"],
     }
     assert config.seeds == [0]
+
+
+def test_claimed_numbers_have_three_seeds_and_others_one():
+    """Repeated trainings are measured for quality and coverage, and make images of their own latents; no more."""
+    study = Study(load_config(ROOT / "config.yaml"))
+    seeds = {"0", "1", "2"}
+    for name in ("flow_quality", "tarp"):
+        flows = measured_flows(study, experiments()[name])
+        assert {seed for *_, seed in flows["circles"] if "-" not in seed} == seeds
+        assert {seed for _, schedule, seed in flows["moons"] if schedule == "prp_proportional"} >= {"0"}
+    assert {seed for *_, seed in measured_flows(study, experiments()["roundtrip"])["circles"]} == {"0"}
+    made = [(seed, sample) for _, schedule, seed, sample in study.images.runs if schedule == "prr10"]
+    assert made == [("0", 0), ("1", 1), ("2", 2)]
+    # The Gaussian, which flows have to beat, is drawn as often.
+    assert [sample for _, schedule, _, sample in study.images.runs if schedule == "gaussian"] == [0, 1, 2]
+    assert len(study.images.roundtrip_tables) == len(study.images.flows)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +268,7 @@ def test_reading_a_configuration_loads_no_heavy_library():
 
 def test_command_line_checks_resolves_and_exports(capsys):
     assert main(["check", "config.yaml"]) == 0
-    assert capsys.readouterr().out == "config.yaml: ok (10 data sets, 17 flows)\n"
+    assert capsys.readouterr().out == "config.yaml: ok (10 data sets, 20 flows)\n"
     assert main(["resolve", "config.yaml"]) == 0
     assert json.loads(capsys.readouterr().out) == resolve(load_config("config.yaml"))
     assert main(["schema"]) == 0

@@ -18,6 +18,7 @@ from inflationary_flows.experiments.pr_over_time.measure import (
     participation_ratio_over_time,
 )
 from inflationary_flows.experiments.roundtrip.measure import ROUNDTRIP_COLUMNS, measure_roundtrip
+from inflationary_flows.experiments.snapshots.measure import spread_of_points
 from inflationary_flows.experiments.snapshots.trajectory import (
     nearest_labels,
     record_trajectory,
@@ -30,10 +31,10 @@ from inflationary_flows.experiments.solver_comparison.measure import (
     compare_solvers,
 )
 from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis, participation_ratio
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, participation_ratio, participation_ratio_of
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.oracles import exact_denoiser
-from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.mathematics.schedules import Kernel, make_schedule
 from inflationary_flows.metrics.latents import (
     mardia_kurtosis,
     mardia_skewness,
@@ -215,6 +216,32 @@ def test_proportional_prp_keeps_the_participation_ratio_in_the_table() -> None:
     inflated = [row["participation_ratio"] for row in rows if row["kernel"] == "floor"]
     assert inflated[-1] == pytest.approx(3, rel=1e-2)
     assert [row["t_fraction"] for row in rows[:7]] == pytest.approx(np.linspace(0, 1, 7))
+
+
+@pytest.mark.parametrize(("kernel", "end"), [("proportional", 2.31), ("floor", 5.99)])
+def test_points_of_a_flow_have_the_participation_ratio_of_its_kernel(kernel: Kernel, end: float) -> None:
+    """F = 0 is the exact flow of Gaussian data: the paper's kernel keeps the ratio, that of its code does not."""
+    spectrum = np.array([3.0, 1.0, 0.5, 0.2, 0.1, 0.1])
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((6, 6)))[0]
+    x = np.random.default_rng(0).standard_normal((2_000, 6)) * np.sqrt(spectrum) @ rotation.T
+    basis = Eigenbasis.fit(x)
+    schedule = make_schedule(basis.eigenvalues, kernel=kernel, signal_left=1e-3)
+    flow = Flow(GaussianDenoiser(schedule), basis, solver=SolverSettings(steps=20))
+    rows = spread_of_points(flow, x, samples=2_000, seed=0)
+    assert {(row["kernel"], row["of"]) for row in rows} == {(kernel, "points")}
+    for row in rows:
+        assert row["participation_ratio"] == pytest.approx(schedule.participation_ratio_at(row["t"]), rel=0.06)
+    assert rows[-1]["participation_ratio"] == pytest.approx(
+        participation_ratio(spectrum) if end == 2 else end, rel=0.06
+    )
+
+
+def test_the_participation_ratio_of_few_points_has_no_bias_of_their_number() -> None:
+    random = np.random.default_rng(0)
+    found = [participation_ratio_of(random.standard_normal((100, 50))) for _ in range(50)]
+    naive = [participation_ratio(np.linalg.eigvalsh(np.cov(random.standard_normal((100, 50)).T))) for _ in range(50)]
+    assert np.mean(found) == pytest.approx(50, rel=0.03)
+    assert np.mean(naive) < 35
 
 
 def test_both_kernels_exist_where_orig_gaps_are_negative() -> None:

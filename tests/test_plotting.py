@@ -95,6 +95,7 @@ def ratio_table() -> pd.DataFrame:
             "dataset": dataset,
             "schedule": schedule,
             "kernel": kernel,
+            "of": "equation",
             "t": t,
             "t_fraction": t,
             "participation_ratio": 2.0,

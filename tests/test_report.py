@@ -65,8 +65,8 @@ def picture(suffix: str, *, width: int = 640, frames: int = 1, seed: int = 0) ->
 def make_run(folder: Path) -> Path:
     """Results of every kind that a report shows, of two seeds, made in an instant; and the report."""
     levels = (0.25, 0.5, 0.75)
-    tarp = [("circles", "prp", "learned", 1.0, a, a + 0.04 * a, 0.01, 0.31, 200) for a in levels]
-    tarp += [("circles", "prp", "miscalibrated", 1.0, a, a - 0.3 * a, 0.01, 1e-9, 200) for a in levels]
+    tarp = [("circles", "prp", 0, "learned", 1.0, a, a + 0.04 * a, 0.01, 0.31, 200) for a in levels]
+    tarp += [("circles", "prp", 0, "miscalibrated", 1.0, a, a - 0.3 * a, 0.01, 1e-9, 200) for a in levels]
     counts = [12, 9, 11, 8]
     sbc = [("circles", "prp", "learned", 0.1, "weight1", k, c, 10.0, 3, 18, 0.83, 40) for k, c in enumerate(counts)]
     shells = [
@@ -77,7 +77,7 @@ def make_run(folder: Path) -> Path:
     tables = {
         "frechet": csv_text("dataset,ours,n", MIXED),
         "pr_over_time": csv_text("t,ratio", [(k, 1 / (k + 3)) for k in range(2100)]),
-        "tarp": csv_text("dataset,schedule,flow,noise_std,level,coverage,se,p_value,replicates", tarp),
+        "tarp": csv_text("dataset,schedule,seed,flow,noise_std,level,coverage,se,p_value,replicates", tarp),
         "sbc": csv_text(
             "dataset,schedule,flow,noise_std,quantity,bin,count,expected,lower,upper,p_value,replicates", sbc
         ),

@@ -70,7 +70,10 @@ def members_of(config: Path) -> set[tuple[str, str, str]]:
     names = [str(seed) for seed in compared["seeds"]]
     names += [f"{names[0]}-{variant}" for variant in compared["variants"]]
     tarp, coverage = experiments["tarp"], experiments["shell_retention"]
+    again = resolve(load_config(yaml.safe_load(config.read_text(encoding="utf-8"))))["repeats"]
     for dataset, schedule, seed in flows_of(config):
+        if schedule in again["flows"].get(dataset, []):
+            members |= {(dataset, schedule, str(other)) for other in again["seeds"]}
         if schedule in compared["flows"].get(dataset, []):
             members |= {(dataset, schedule, name) for name in names}
         if dataset in coverage["datasets"]:

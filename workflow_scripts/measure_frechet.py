@@ -19,9 +19,9 @@ with job(snakemake) as logger:
         layer=params.layer,
         device=device_for(snakemake.resources),
     )
-    model = {"dataset": wildcards.dataset, "schedule": wildcards.schedule}
     sample_seed = int(wildcards.sample_seed)
-    where = {**model, "training_seed": wildcards.seed, "sample_seed": sample_seed}
+    model = {"dataset": wildcards.dataset, "schedule": wildcards.schedule, "seed": wildcards.seed}
+    where = {**model, "sample_seed": sample_seed}
     (comparison,), (protocol,) = compare_sets(
         [ImageSet(images, parts[0]["levels"], evaluations_of(parts), where)],
         extractor,

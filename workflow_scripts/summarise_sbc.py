@@ -19,4 +19,4 @@ with job(snakemake):
         for k, of_weight in enumerate(fractions.T, 1):
             histogram = rank_rows(of_weight, f"weight{k}", bins=params.bins, seed=params.seed)
             rows += [{**own, **row, **moments} for row in histogram]
-    write_rows(snakemake.output.table, rows, dataset=wildcards.dataset, schedule=wildcards.schedule)
+    write_rows(snakemake.output.table, rows, **dict(wildcards.items()))

@@ -1,6 +1,6 @@
 """What a configuration asks for of images: draws by each flow, their shards, extractors of features, sweeps.
 
-Networks are those of the first training seed.  A sample seed counts independent sets of images by one network, as in
+Networks are those of the first training seed, and of `repeats`.  A sample seed counts independent sets of images, as in
 the paper; a shard is a part of such a set that one job generates.
 """
 
@@ -57,8 +57,13 @@ class ImageStudy:
 
     @cached_property
     def generated(self) -> list[ImageRun]:
-        """Sets of images that flows generate."""
-        return [(*flow, sample) for flow in self.flows for sample in self.sample_seeds_of(flow[0])]
+        """Sets of images that flows generate; those of repeated trainings come from latents of their own."""
+        runs: list[ImageRun] = [(*flow, sample) for flow in self.flows for sample in self.sample_seeds_of(flow[0])]
+        for flow in self.study.repeated(self.flows):
+            if flow not in self.flows:
+                earlier = [sample for dataset, schedule, _, sample in runs if (dataset, schedule) == flow[:2]]
+                runs.append((*flow, max(earlier) + 1))
+        return sorted(runs)
 
     @cached_property
     def runs(self) -> list[ImageRun]:
@@ -67,7 +72,7 @@ class ImageStudy:
         Held-out images are compared with others only: of a reference that holds them they would be a part.
         """
         seed = self.study.seeds[0]
-        gaussian = [(name, GAUSSIAN, seed, sample) for name in self.sets for sample in self.sample_seeds_of(name)]
+        gaussian = sorted({(dataset, GAUSSIAN, seed, sample) for dataset, _, _, sample in self.generated})
         compared = [name for name in self.sets if self.settings_of(name)["reference"] == "train"]
         return [*self.generated, *gaussian, *((n, HELD_OUT, seed, self.sample_seeds_of(n)[0]) for n in compared)]
 
@@ -124,8 +129,8 @@ class ImageStudy:
 
     @cached_property
     def roundtrip_tables(self) -> list[str]:
-        """Small tables of round trips, one for each set of images that a flow generates."""
-        return [fill(ROUNDTRIP, run) for run in self.generated]
+        """Small tables of round trips, one for each flow of the first training seed and each sample seed."""
+        return [fill(ROUNDTRIP, (*flow, sample)) for flow in self.flows for sample in self.sample_seeds_of(flow[0])]
 
     def pictures(self, dataset: str) -> list[str]:
         """Pictures of all flows of a set of images, in the order of `by_dimensions`."""

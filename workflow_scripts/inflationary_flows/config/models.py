@@ -18,6 +18,7 @@ from inflationary_flows.experiments.layout import trained_flows
 from inflationary_flows.experiments.registry import experiments
 from inflationary_flows.fields import (
     Count,
+    DatasetName,
     DottedName,
     EstimatedDuration,
     EstimatedMemory,
@@ -297,6 +298,22 @@ class Variant(Section):
             raise ConfigError(where, "another network or training", "neither", "name one: a variant differs in it.")
 
 
+class Repeats(Section):
+    """Flows that are trained with other seeds as well, for error bars of their quality, coverage and images."""
+
+    seeds: Seeds = Field(default_factory=lambda: [1, 2], description="Their training seeds, besides those of `seeds`.")
+    flows: dict[DatasetName, Annotated[list[str], Field(min_length=1), Unique("schedule")]] = Field(
+        default_factory=dict, description="Schedules of these flows, by data set."
+    )
+
+    def check(self, where: str, study: Study) -> None:
+        """Schedules are those of their data sets."""
+        for name, schedules in self.flows.items():
+            for index, schedule in enumerate(schedules):
+                known = study.config.datasets[name].schedules
+                require_known(schedule, known, f"{where}.flows.{name}[{index}]", f"schedules of {name}", "schedules")
+
+
 class Config(Section):
     """Configuration of the Inflationary Flows workflow."""
 
@@ -324,6 +341,7 @@ class Config(Section):
     hardware: Hardware = Field(default_factory=Hardware, description="The machines that jobs run on.")
     limits: Limits = Field(default_factory=Limits, description="Time limits and memory of jobs that run networks.")
     seeds: Seeds = Field(default_factory=lambda: [0], description="Training seeds; one flow each.")
+    repeats: Repeats = Field(default_factory=Repeats, description="Flows that are trained again with other seeds.")
     only: Annotated[list[str], Field(min_length=1), Unique("experiment")] | None = Field(
         None,
         description="Experiments that targets and the report make, by name; if left out all that there is data for.",

@@ -47,6 +47,12 @@ class Study:
         settings: dict[str, Any] = self.resolved["experiments"]
         return settings
 
+    def repeated(self, flows: list[FlowName]) -> list[FlowName]:
+        """Flows, and those that `repeats` trains again with other seeds."""
+        again, seeds = self.config.repeats.flows, sorted(self.config.repeats.seeds)
+        listed = [flow for flow in self.first_seed(flows) if flow[1] in again.get(flow[0], ())]
+        return sorted({*flows, *((d, s, str(seed)) for d, s, _ in listed for seed in seeds)})
+
     def first_seed(self, flows: list[FlowName]) -> list[FlowName]:
         """Of flows those of the first training seed, which figures show."""
         return [flow for flow in flows if flow[2] == self.seeds[0]]

@@ -37,6 +37,23 @@ class Rows(Protocol):
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
+def participation_ratio_of(points: np.ndarray) -> float:
+    """The participation ratio (tr C)^2 / tr C^2 of points, whose sampling error has no bias in tr C^2.
+
+    The ratio of a sample covariance is too small, by a factor of 1 + D / n for white data. A product of two points has
+    the mean square tr C^2, so that pairs of different points do without it.
+
+    Arguments:
+        points: Shape (n, D), n at least 3.
+    """
+    centred = np.asarray(points, dtype=np.float64)
+    centred = centred - centred.mean(0)
+    n, products = len(centred), centred @ centred.T
+    trace = np.trace(products)
+    pairs = (np.sum(products**2) - np.sum(np.diag(products) ** 2)) / (n * (n - 1))
+    return float((trace / (n - 1)) ** 2 / pairs)
+
+
 def participation_ratio(variances: np.ndarray | Tensor) -> float:
     r"""Effective dimension tr(Sigma)^2 / tr(Sigma^2) of a spectrum, between 1 and D.
 

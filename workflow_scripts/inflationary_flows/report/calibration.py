@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 CALIBRATION_COLUMNS = (
-    *("test", "dataset", "schedule", "flow", "noise_std", "quantity"),
+    *("test", "dataset", "schedule", "seed", "flow", "noise_std", "quantity"),
     *("p_value", "largest_deviation", "replicates"),
 )
-_KEYS = ["dataset", "schedule", "flow", "noise_std", "quantity"]
+_KEYS = ["dataset", "schedule", "seed", "flow", "noise_std", "quantity"]
 
 
 def calibration_rows(ranks: pd.DataFrame, tarp: pd.DataFrame) -> list[dict[str, Any]]:

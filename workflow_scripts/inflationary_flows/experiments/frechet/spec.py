@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inflationary_flows.experiments.registry import IMAGE_COLUMNS, Experiment, Table
+from inflationary_flows.experiments.registry import FLOW_COLUMNS, IMAGE_COLUMNS, Experiment, Table
 
 EXPERIMENT = Experiment(
     parts=lambda study: {"frechet": study.images.frechet_tables},
@@ -21,6 +21,7 @@ EXPERIMENT = Experiment(
             be compared.
             """,
             columns={
+                **FLOW_COLUMNS,
                 **IMAGE_COLUMNS,
                 "schedule": "schedule, or one of the baselines `gaussian` and `held_out`",
                 "extractor": "network whose features are compared",
@@ -30,7 +31,7 @@ EXPERIMENT = Experiment(
                 "evaluations": "network evaluations for one image; 0 for the baselines",
             },
             notes="""
-            Flows are those of the first training seed. `gaussian` are images from a Gaussian with mean and covariance
+            Flows are those of the first training seed, and of `repeats`. `gaussian` are images from a Gaussian with mean and covariance
             of the data; a flow must beat them. `held_out` are test images, which score as a perfect flow would with as
             many.
 

@@ -17,7 +17,7 @@ _LONG = 22
 
 
 def draw_pr_over_time(material: Material) -> Figure:
-    """Draws PR(t) for both kernel families, a panel for each of four flows whose curves differ most.
+    """Draws PR(t) for both kernel families, and of points that trained flows carry, a panel for each of four flows.
 
     The first flow is the one whose two kernels differ most, relative to the participation ratio of its data; each next
     one is farthest from those before it, of data sets without a panel as long as there are any.
@@ -25,17 +25,20 @@ def draw_pr_over_time(material: Material) -> Figure:
     Arguments:
         material: Table `pr_over_time`.
     """
-    groups = dict(list(material.labelled("pr_over_time").groupby(["dataset", "schedule"], sort=False)))
+    table = material.labelled("pr_over_time")
+    curves = table[table["of"] == "equation"]
+    groups = dict(list(curves.groupby(["dataset", "schedule"], sort=False)))
     shown = _most_different({(str(d), str(s)): _curves(group) for (d, s), group in groups.items()})
     with figure_style():
         figure, axes = new_panels(len(shown), columns=_SHOWN, height=1.5)
         for axis, flow in zip(axes, shown, strict=True):
-            _draw_ratio(axis, groups[flow], (", " if len("".join(flow)) < _LONG else ",\n").join(flow))
+            carried = table[(table["of"] == "points") & (table["dataset"] == flow[0]) & (table["schedule"] == flow[1])]
+            _draw_ratio(axis, groups[flow], carried, (", " if len("".join(flow)) < _LONG else ",\n").join(flow))
         despine(axes)
         figure.supxlabel("time, share of the range", fontsize=7.5)
         figure.supylabel("participation ratio", fontsize=7.5)
         handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=2)
+        figure.legend(handles, names, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -59,11 +62,14 @@ def _most_different(curves: dict[tuple[str, str], np.ndarray]) -> list[tuple[str
     return [flow for flow in curves if flow in chosen]
 
 
-def _draw_ratio(axis: Axes, group: pd.DataFrame, title: str) -> None:
-    """PR(t) of one data set and schedule under each kernel."""
+def _draw_ratio(axis: Axes, group: pd.DataFrame, carried: pd.DataFrame, title: str) -> None:
+    """PR(t) of one data set and schedule under each kernel, and of points under the flow's own."""
     for kernel, curve in group.groupby("kernel", sort=False):
         colour, line = _KERNELS[str(kernel)]
         axis.plot(curve["t_fraction"], curve["participation_ratio"], line, color=colour, label=kernel)
+    for kernel, points in carried.groupby("kernel", sort=False):
+        own = _KERNELS[str(kernel)][0]
+        axis.plot(points["t_fraction"], points["participation_ratio"], ".", color=own, ms=3, label="points of the flow")
     low, high = axis.get_ylim()
     # A constant must look like one: never less than a tenth of the value from below to above.
     middle = (low + high) / 2

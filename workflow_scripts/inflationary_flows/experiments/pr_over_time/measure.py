@@ -17,7 +17,7 @@ from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
 
-PR_COLUMNS = ("kernel", "t", "t_fraction", "participation_ratio")
+PR_COLUMNS = ("kernel", "of", "t", "t_fraction", "participation_ratio")
 
 
 def make_both_kernels(eigenvalues: np.ndarray, settings: Mapping[str, Any]) -> dict[str, Schedule]:
@@ -59,7 +59,7 @@ def participation_ratio_over_time(
         points: Times, uniform.
 
     Returns:
-        Rows of kernel, t, t_fraction (0 at the first time, 1 at the last), participation_ratio.
+        Rows of kernel, of (`equation`), t, t_fraction (0 at the first time, 1 at the last), participation_ratio.
 
     Raises:
         ScheduleError: if the settings do not fit the data.
@@ -71,6 +71,7 @@ def participation_ratio_over_time(
             rows.append(
                 {
                     "kernel": kernel,
+                    "of": "equation",
                     "t": t,
                     "t_fraction": float(fraction),
                     "participation_ratio": schedule.participation_ratio_at(t),
@@ -92,7 +93,7 @@ def measure(
     """
     spectra = {name: basis.eigenvalues.numpy() for name, basis in eigenbases.items()}
     rows = [
-        {"dataset": dataset, "schedule": schedule, **row}
+        {"dataset": dataset, "schedule": schedule, "seed": None, **row}
         for dataset, schedule in pairs
         for row in participation_ratio_over_time(spectra[dataset], schedules[schedule], points=points)
     ]

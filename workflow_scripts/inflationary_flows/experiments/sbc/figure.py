@@ -20,10 +20,10 @@ def draw_sbc(material: Material) -> Figure:
     """
     table = material.labelled("sbc")
     table = table[table["quantity"].str.startswith("weight") & (table["flow"] == "learned")]
-    groups = list(table.groupby(["dataset", "schedule", "quantity"], sort=False))
+    groups = list(table.groupby(["dataset", "schedule", "seed", "quantity"], sort=False))
     with figure_style():
         figure, axes = new_panels(len(groups), columns=3, height=1.4, sharex=True, sharey=True)
-        for axis, ((dataset, schedule, quantity), group) in zip(axes, groups, strict=True):
+        for axis, ((dataset, schedule, _, quantity), group) in zip(axes, groups, strict=True):
             axis.axhspan(group["lower"].iloc[0] - 0.5, group["upper"].iloc[0] + 0.5, color="0.9", lw=0)
             axis.axhline(group["expected"].iloc[0], color=GREY, lw=0.8)
             axis.bar(group["bin"], group["count"], width=0.9, color=COLOURS[0])
@@ -56,7 +56,7 @@ def draw_posterior_ranks(material: Material) -> Figure:
             axis.axhspan(chosen["lower"].iloc[0] / expected, chosen["upper"].iloc[0] / expected, color="0.9", lw=0)
             for flow in _RANKED:
                 colour, line, _ = PRIORS[flow]
-                for _, curve in chosen[chosen["flow"] == flow].groupby("quantity", sort=False):
+                for _, curve in chosen[chosen["flow"] == flow].groupby(["seed", "quantity"], sort=False):
                     bins = len(curve)
                     axis.plot((curve["bin"] + 0.5) / bins, curve["count"] / expected, line, color=colour, lw=0.8)
             axis.set_title(f"{dataset}, {schedule}")

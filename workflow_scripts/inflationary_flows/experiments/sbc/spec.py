@@ -8,7 +8,7 @@ from pydantic import Field
 
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.hmc.spec import folders, sampled
-from inflationary_flows.experiments.registry import Experiment, Figure, Table
+from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Table
 from inflationary_flows.fields import Count, Duration, Jobs, Memory, PositiveNumber, Section, Seed, Unique
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ EXPERIMENT = Experiment(
             of ranks, ``p_width`` how far they are from their middle.
             """,
             columns={
-                "dataset": "data set",
-                "schedule": "schedule",
+                **FLOW_COLUMNS,
                 "flow": "the prior, as in `tarp.csv`; or a control of the weights, see below",
                 "noise_std": "standard deviation of the noise",
                 "quantity": "`weight1` ... or `coordinate1` ..., see below",

@@ -73,7 +73,7 @@ EXPERIMENT = Experiment(
         flows=traced,
         needs=("splits",),
         params=traced_params,
-        tables=(),
+        tables=("pr_of_points",),
         arrays=("snapshots", "animation"),
     ),
     reads=lambda study, dataset: {"snapshots": snapshot_files(traced(study))},

@@ -33,7 +33,8 @@ _LINEAR = 0.05
 def draw_tarp(material: Material) -> Figure:
     """Draws coverage minus nominal level around the worst reference, with two standard errors, a row for each noise.
 
-    Numbers in the panels are the p-values of the test that all coverages are nominal, in the colours of the curves.
+    Numbers in the panels are the p-values of the test that all coverages are nominal, in the colours of the curves; of
+    several training seeds the least of them, times their number.
 
     Arguments:
         material: Table `tarp`.
@@ -62,13 +63,13 @@ def draw_tarp(material: Material) -> Figure:
                 axis.set_yscale("symlog", linthresh=_LINEAR)
                 shown = [flow for flow in PRIORS if flow in set(chosen["flow"])]
                 for number, flow in enumerate(shown):
-                    (colour, line, _), curve = PRIORS[flow], chosen[chosen["flow"] == flow]
-                    _write_p_value(axis, number, float(curve["p_value"].iloc[0]), colour)
-                    gap = curve["coverage"] - curve["level"]
-                    axis.plot(curve["level"], gap, line, color=colour)
-                    axis.fill_between(
-                        curve["level"], gap - 2 * curve["se"], gap + 2 * curve["se"], color=colour, alpha=0.15, lw=0
-                    )
+                    (colour, line, _), of_flow = PRIORS[flow], chosen[chosen["flow"] == flow]
+                    curves = [curve for _, curve in of_flow.groupby("seed", sort=False)]
+                    _write_p_value(axis, number, min(1.0, len(curves) * float(of_flow["p_value"].min())), colour)
+                    for curve in curves:
+                        gap, two = curve["coverage"] - curve["level"], 2 * curve["se"]
+                        axis.plot(curve["level"], gap, line, color=colour)
+                        axis.fill_between(curve["level"], gap - two, gap + two, color=colour, alpha=0.15, lw=0)
                 if k == 0:
                     axis.set_title(f"{dataset}, {schedule}")
                 if place % columns == 0:

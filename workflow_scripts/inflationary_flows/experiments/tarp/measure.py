@@ -54,9 +54,10 @@ def measure(
         log: Told of effective sample sizes.
 
     Returns:
-        Tables `tarp` and `posterior_ranks`, with schedule, flow and noise_std before the columns of `judged_rows` and
-        `rank_rows`. Beside `learned`, whose latents are drawn as the flow says, reducing flows have the other prior of
-        compressed latents, `learned_gaussian` or `learned_empirical`.
+        Tables `tarp` and `posterior_ranks`, with schedule, seed, flow and noise_std before the columns of `judged_rows`
+        and `rank_rows`. Exact prior, box and Gaussian stand with the first seed of a schedule.
+        Beside `learned`, whose latents are drawn as the flow says, reducing flows have the other prior of compressed
+        latents, `learned_gaussian` or `learned_empirical`.
 
     Raises:
         InferenceError: if too many posteriors rest on too few samples.
@@ -83,20 +84,24 @@ def measure(
     shared = {"exact": judge(exact, minimum_ess)} | {name: judge(points) for name, points in controls.items()}
     coverage: list[dict[str, Any]] = []
     ranks: list[dict[str, Any]] = []
-    for (schedule, member), flow in flows.items():
-        if "-" in member:
-            continue
+    trained = [flow for flow in flows if "-" not in flow[1]]
+    for schedule, member in trained:
+        flow = flows[schedule, member]
         judged = {"learned": judge(generated(flow), minimum_ess)}
         if flow.schedule.kept_dims < flow.dimension:
             other: CompressedPrior = "gaussian" if flow.compressed_prior == "empirical" else "empirical"
             judged[f"learned_{other}"] = judge(generated(flow, other))
-        judged |= shared
+        if member == next(seed for name, seed in trained if name == schedule):
+            judged |= shared
         for (of_schedule, variant), early in flows.items():
             if of_schedule == schedule and variant.startswith(f"{member}-"):
                 judged["miscalibrated"] = judge(generated(early))
         for noise_std in noise_stds:
             for name, of_noise in judged.items():
-                masses, keys = of_noise[noise_std], {"schedule": schedule, "flow": name, "noise_std": noise_std}
+                masses, keys = (
+                    of_noise[noise_std],
+                    {"schedule": schedule, "seed": member, "flow": name, "noise_std": noise_std},
+                )
                 log.info("%s: smallest effective sample size %.0f", " ".join(map(str, keys.values())), masses.ess.min())
                 coverage += [{**keys, **row} for row in judged_rows(masses, levels)]
                 ranks += [

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.errors import ConfigError
-from inflationary_flows.experiments.registry import Experiment, Figure, Measurement, Table
+from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
 from inflationary_flows.fields import Count, DatasetNames, Levels, PositiveNumber, Section, Seed, Unique, VariantName
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def judged(study: Study) -> list[FlowName]:
     tarp = study.experiments["tarp"]
     flows = [flow for flow in study.flows if flow[0] in tarp["datasets"]]
     variant = tarp.get("miscalibrated")
-    return flows + ([(d, s, f"{seed}-{variant}") for d, s, seed in flows] if variant else [])
+    return study.repeated(flows) + ([(d, s, f"{seed}-{variant}") for d, s, seed in flows] if variant else [])
 
 
 EXPERIMENT = Experiment(
@@ -95,7 +95,8 @@ EXPERIMENT = Experiment(
             near zero. Priors are the learned flow, the exact density, and controls: a box, a Gaussian of the data's
             covariance, and, if configured, a network that was stopped early. Shaded are two standard errors; of so many
             references, the worst of a calibrated posterior is about three off, as the exact density shows. Numbers in
-            the panels are p-values that all levels around all references are nominal, corrected for their number. The
+            the panels are p-values that all levels around all references are nominal, corrected for their number, and for
+            that of training seeds, a curve each. The
             test sees what the noise leaves to the prior: under weak noise data decide, and most controls pass; under a
             noise as wide as the data all have to be rejected.
             """,
@@ -111,8 +112,7 @@ EXPERIMENT = Experiment(
             the test has to reject. ``p_value`` tests all levels around all references at once.
             """,
             columns={
-                "dataset": "data set",
-                "schedule": "schedule",
+                **FLOW_COLUMNS,
                 "flow": "the prior, see below",
                 "noise_std": "standard deviation of the noise, in those of the data",
                 "reference": "`random` points, the `centre` of the data, or the `worst` of these and of a fixed grid",
