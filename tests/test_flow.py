@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from inflationary_flows.errors import DataError
@@ -90,10 +91,31 @@ class TestCompressedPrior:
         z = flow.sample_latents(20_000, 0, "gaussian")
         torch.testing.assert_close(z.std(0), flow.schedule.latent_std, rtol=0.03, atol=0)
 
-    def test_empirical_draws_inflated_training_data(self):
+    def test_empirical_draws_few_inflated_training_data_as_they_are(self):
         flow, latents = self.flow()
+        flow.compressed_latents = latents[:300]
         z = flow.sample_latents(500, 0, "empirical")
-        assert set(z[:, 1].tolist()) <= set(latents[:, 0].tolist())
+        assert set(z[:, 1].tolist()) <= set(latents[:300, 0].tolist())
+
+    def test_many_get_kernel_noise_and_draws_have_the_density_of_the_prior(self):
+        """Two narrow peaks: the density integrates to one and is that of draws; the Gaussian's is far off."""
+        flow, _ = self.flow()
+        std = flow.schedule.latent_std[1]
+        peaks = torch.randn(4_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        flow.compressed_latents = (std * (0.2 * peaks + torch.tensor([-1.0, 1.0]).repeat(2_000)))[:, None]
+        prior, gaussian = flow.prior("empirical"), flow.prior("gaussian")
+        width = float(prior.bandwidth / std)
+        assert width == pytest.approx(0.5 * 4_000**-0.2, rel=0.05)
+        grid = torch.linspace(-3, 3, 2_001, dtype=torch.float64)
+        y = torch.stack([torch.zeros_like(grid), grid], 1)
+        density = (prior.log_density(y) - gaussian.log_density(0 * y[:1]) / 2).exp()
+        assert float(density.sum() * (grid[1] - grid[0])) == pytest.approx(1.0, abs=1e-6)
+        drawn = prior.sample(20_000, seed=0)[:, 1] / std
+        below = torch.cumsum(density, 0) * (grid[1] - grid[0])
+        share = torch.bucketize(drawn, grid).clamp(max=2_000)
+        assert scipy.stats.kstest(below[share].numpy(), "uniform").pvalue > 1e-3
+        drawn = torch.stack([torch.zeros_like(drawn), drawn], 1)
+        assert float((prior.log_density(drawn) - gaussian.log_density(drawn)).mean()) > 0.5
 
     def test_zero_leaves_nothing(self):
         flow, _ = self.flow()
@@ -138,6 +160,17 @@ class TestLogProbability:
     @pytest.mark.parametrize("name", ["floor prp", "floor prr orig", "proportional prp"])
     def test_integrates_to_one_on_a_grid(self, name):
         flow, _ = mixture_flow(SCHEDULES[name], solver=SolverSettings("rk4", 60))
+        axis = np.linspace(-5, 5, 81)
+        grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+        density = np.exp(flow.log_prob(grid))
+        assert density.sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1.0, abs=2e-3)
+
+    def test_integrates_to_one_under_resampled_compressed_latents_and_is_nearer_to_the_data(self):
+        flow, x = mixture_flow(PRR, solver=SolverSettings("rk4", 60))
+        gaussian = flow.log_prob(x[:300]).mean()
+        flow.compressed_latents = torch.from_numpy(flow.inflate(x[300:])[:, 1:])
+        flow.compressed_prior = "empirical"
+        assert flow.log_prob(x[:300]).mean() > gaussian + 0.02
         axis = np.linspace(-5, 5, 81)
         grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
         density = np.exp(flow.log_prob(grid))

@@ -410,7 +410,7 @@ class Flow:
     ) -> Points | tuple[Points, Points]:
         """Log density of the flow's model at x, in nats, by the instantaneous change of variables.
 
-        Along dy/dt = v the density obeys d log p / dt = -div v; the latent density is the Gaussian prior.
+        Along dy/dt = v the density obeys d log p / dt = -div v; the latent density is that of the flow's prior.
 
         Arguments:
             x: Points, shape (n, D), data units.
@@ -434,7 +434,7 @@ class Flow:
         require_near(self.whiten_data(points), "x")
         # The spread of one probe is unknown.
         whole(probes, "probes", 2 if return_error and not exactly else 1)
-        signs = probe_generator(whole(seed, "seed"))
+        prior, signs = self.prior(), probe_generator(whole(seed, "seed"))
         chosen = self.settings(steps=steps)
         if chosen.method in (*SCALED, ADAPTIVE):
             chosen = replace(chosen, method="rk4")
@@ -446,7 +446,7 @@ class Flow:
             solver = FIXED_STEP[chosen.method]
             own = None if exactly else rademacher(len(y), probes, self.dimension, signs)
             y, log_volume = carry_volume(velocity, y, own, solver, chosen.steps)
-            latent = -y.square().sum(1) / 2 - self.dimension * math.log(2 * math.pi) / 2
+            latent = prior.log_density(y)
             values.append(latent + log_volume.mean(1) - start_factor)
             spread = log_volume.std(1) if log_volume.shape[1] > 1 else torch.zeros_like(latent)
             errors.append(spread / math.sqrt(log_volume.shape[1]))

@@ -99,8 +99,8 @@ EXPERIMENT = Experiment(
             difference to `true_pt` is the prior gap. `prior_empirical`: as `prior`, with compressed directions
             resampled from inflated training data.
 
-            Log-densities are those of points with the first kernel's noise, which a flow is a model of, and of the Gaussian
-            prior, whatever the flow samples from. The log of the job has a warning where a flow is worse than the Gaussian
+            Log-densities are those of points with the first kernel's noise, which a flow is a model of, under the prior that the
+            flow samples from; where it resamples compressed latents of over three directions, under the Gaussian one. The log of the job has a warning where a flow is worse than the Gaussian
             by more than two standard errors.
 
             Embedded toys lie exactly in a plane of their space. Flows start from data with the first kernel's noise, so
