@@ -19,6 +19,7 @@ from inflationary_flows.fields import (
     Count,
     Fraction,
     NetworkName,
+    NonNegativeNumber,
     ScheduleName,
     Section,
     Seed,
@@ -44,7 +45,7 @@ _MOST_NUMBERS = 10**9
 
 
 class Sizes(Section):
-    """Numbers of points drawn for a toy."""
+    """Numbers of points drawn for a toy or a mixture."""
 
     train: Annotated[Count, Field(ge=2)] = Field(50_000, description="Points to train on.")
     validation: Annotated[Count, Field(ge=2)] = Field(10_000, description="Points for the validation loss.")
@@ -172,6 +173,29 @@ class EmbeddedToy(Source):
             )
         super().check(where, study)
         _require_rank(self.sizes, self.dimension, where)
+
+
+class GaussianMixture(Source):
+    """A mixture of Gaussians that differ in place and in correlations, of a decaying spectrum."""
+
+    kind: Literal["gaussian_mixture"] = Field(..., description="Kind of data set.")
+    dimension: Annotated[Count, Field(ge=2, le=10_000)] = Field(..., description="Number of coordinates D.")
+    components: Annotated[Count, Field(le=1_000)] = Field(5, description="Number of Gaussians, of equal weight.")
+    decay: NonNegativeNumber = Field(1.0, description="Exponent a of the spectrum: variances fall as i^-a.")
+    separation: NonNegativeNumber = Field(
+        1.0, description="Spread of the means, in standard deviations of a component."
+    )
+    sizes: Sizes = Field(default_factory=Sizes, description="Numbers of points of the splits.")
+
+    def check(self, where: str, study: Study) -> None:
+        """There are points enough for a covariance, and components fit into memory."""
+        super().check(where, study)
+        _require_rank(self.sizes, self.dimension, where)
+        numbers = 2 * self.components * self.dimension**2
+        if numbers > _MOST_NUMBERS:
+            expected = f"at most {_MOST_NUMBERS // (2 * self.dimension**2)} (D = {self.dimension})"
+            got = str(self.components)
+            raise ConfigError(f"{where}.components", expected, got, "covariances are kept in memory: take fewer.")
 
 
 def _require_rank(sizes: Sizes, dimension: int, where: str) -> None:
@@ -435,6 +459,7 @@ class WorkbookTable(NamedTable):
 Dataset = Annotated[
     Toy
     | EmbeddedToy
+    | GaussianMixture
     | Digits
     | Cifar10
     | Afhqv2

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from inflationary_flows.data.random_mixtures import RandomMixture
 from inflationary_flows.data.toys import TOYS, EmbeddedToy, Mixture, Toy
 
 
-def find_toy(dataset: Mapping[str, Any]) -> Toy | EmbeddedToy | None:
-    """Returns the toy of a data set (`kind`; `base`, `dimension`, `seed` if embedded), or None."""
+def find_toy(dataset: Mapping[str, Any]) -> Toy | EmbeddedToy | RandomMixture | None:
+    """Returns what points are drawn from (`kind`; of embedded toys and mixtures all that they are made of), or None."""
     if dataset["kind"] == "embedded":
         return EmbeddedToy(TOYS[dataset["base"]], int(dataset["dimension"]), int(dataset["seed"]))
+    if dataset["kind"] == "gaussian_mixture":
+        return RandomMixture(**{name: dataset[name] for name in RandomMixture.__dataclass_fields__})
     return TOYS.get(dataset["kind"])
 
 
@@ -26,8 +29,8 @@ def exact_mixture(dataset: Mapping[str, Any], resolution: int | None = None) -> 
             log-density (three for sine, under kernels of variance 5e-4 or more).
 
     Returns:
-        Means (K, D), weights (K,), common covariance (D, D), in the units of the splits; None for
-        digits and tables.
+        Means (K, D), weights (K,), common covariance (D, D) or one of each component (K, D, D), in the units of the
+        splits; None for digits and tables.
     """
     toy = find_toy(dataset)
     return None if toy is None else toy.mixture(resolution)

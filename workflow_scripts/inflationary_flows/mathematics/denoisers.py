@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
 from inflationary_flows.mathematics.schedules import Schedule
 
 # Softmax weights at once: 2**18 float32 are 1 MB, about a core's cache.
@@ -110,13 +111,14 @@ def weighted_mean(points: Tensor, means: Tensor, precision: Tensor, log_weights:
 
 
 class MixtureDenoiser(Denoiser):
-    """The exact denoiser of a Gaussian mixture with a common covariance, or of a finite point set.
+    """The exact denoiser of a Gaussian mixture or of a finite point set.
 
     Arguments:
         schedule: Kernel.
         means: Component means, shape (K, D), eigen coordinates.
         weights: Positive weights, shape (K,); equal if absent.
-        covariance: Common covariance S of the components, shape (D, D), eigen coordinates; none for a point set.
+        covariance: Covariance S of all components, shape (D, D), or one of each, shape (K, D, D), eigen coordinates;
+            none for a point set.
     """
 
     def __init__(
@@ -131,6 +133,18 @@ class MixtureDenoiser(Denoiser):
         self.log_weights = None if weights is None else weights.double().log()
         self.covariance = None if covariance is None else covariance.double()
 
+    @property
+    def clean(self) -> GaussianMixture:
+        """The law of the data, eigen coordinates."""
+        k, d = self.means.shape
+        log_weights = self.means.new_full((k,), -math.log(k)) if self.log_weights is None else self.log_weights
+        covariance = self.means.new_zeros(d, d) if self.covariance is None else self.covariance
+        return GaussianMixture(self.means, log_weights, covariance.view(-1, d, d))
+
+    def law(self, t: float) -> GaussianMixture:
+        """The law of points with the kernel of time t, eigen coordinates."""
+        return self.clean.widened(torch.diag(self.schedule.gamma(t)))
+
     def raw(self, y: Tensor, t: float | Tensor) -> Tensor:
         """F = (D - c_skip u) / c_out, and zero where there is no noise."""
         schedule = self.schedule
@@ -140,18 +154,27 @@ class MixtureDenoiser(Denoiser):
         return torch.where(c_out > 0, residual / c_out.clamp(min=1e-300), 0.0).to(y.dtype)
 
     def __call__(self, u: Tensor, t: float | Tensor) -> Tensor:
-        """D = S P u + (1 - S P) sum_k p_k m_k with P = (S + C(t))^-1, in float64."""
+        """D = sum_k p_k (m_k + S_k P_k (u - m_k)) with P_k = (S_k + C(t))^-1, in float64."""
         points = u.double()
         gamma = self.schedule.gamma(t)
         gamma = gamma[None] if gamma.ndim == 1 else gamma
         if self.covariance is None:
             return weighted_mean(points, self.means, 1 / gamma, self.log_weights).to(u.dtype)
+        if self.covariance.ndim == 3:
+            return self._denoised(points, gamma).to(u.dtype)
         precision = torch.linalg.inv(self.covariance + torch.diag_embed(gamma))
         mean = weighted_mean(points, self.means, precision, self.log_weights)
         gain = self.covariance @ precision
         offset = points - mean
         correction = torch.einsum("nij,nj->ni", gain.expand(len(points), -1, -1), offset)
         return (mean + correction).to(u.dtype)
+
+    def _denoised(self, points: Tensor, gamma: Tensor) -> Tensor:
+        """The same for components that differ in covariance: the mean of the posterior, given each point with noise."""
+        assert self.covariance is not None
+        if len(gamma) > 1:
+            return torch.cat([self._denoised(u[None], g[None]) for u, g in zip(points, gamma, strict=True)])
+        return self.clean.given(points, torch.eye(points.shape[1], dtype=torch.float64), torch.diag(gamma[0])).mean()
 
 
 # Integration uses the same few times repeatedly.

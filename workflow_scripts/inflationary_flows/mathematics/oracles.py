@@ -24,7 +24,7 @@ def exact_denoiser(
         basis: Eigenbasis of the data.
         means: Component means, shape (K, D), data units.
         weights: Their weights, shape (K,).
-        covariance: Their common covariance, shape (D, D), data units squared.
+        covariance: Their common covariance, shape (D, D), or one of each, shape (K, D, D), data units squared.
     """
     to_eigen = basis.vectors / basis.scale[:, None]
     return MixtureDenoiser(

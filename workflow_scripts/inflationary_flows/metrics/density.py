@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from inflationary_flows.mathematics.denoisers import Denoiser, MixtureDenoiser
 from inflationary_flows.mathematics.eigenbasis import Rows
@@ -22,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 # Gradients of an exact trace at a time of the flow: 2,000 points of a plane, 62 digits.
 _GRADIENTS = 4_000
-# Distances to components that are held at once.
-_DISTANCES = 2**22
 
 
 def gaussian_log_density(flow: Flow, x: np.ndarray) -> np.ndarray:
@@ -31,19 +28,6 @@ def gaussian_log_density(flow: Flow, x: np.ndarray) -> np.ndarray:
     y = flow.whiten_data(torch.from_numpy(x))
     volume = flow.basis.scale.log().sum() + flow.schedule.total_std(flow.schedule.t_min).log().sum()
     return (-y.square().sum(1) / 2 - flow.dimension * math.log(2 * math.pi) / 2 - volume).numpy()
-
-
-def mixture_log_density(exact: MixtureDenoiser, u: Tensor, t: float) -> Tensor:
-    """Log density of a mixture with the kernel of time t at eigen coordinates u, shape (n, D) to (n,), nats."""
-    dimension = u.shape[1]
-    noise = torch.diag(exact.schedule.gamma(t))
-    root = torch.linalg.cholesky(noise if exact.covariance is None else exact.covariance + noise)
-    points, means = (torch.linalg.solve_triangular(root, v.T, upper=False).T for v in (u.double(), exact.means))
-    equal = torch.full((len(means),), -math.log(len(means)), dtype=torch.float64)
-    log_weights = equal if exact.log_weights is None else exact.log_weights
-    rows = max(1, _DISTANCES // len(means))
-    parts = [torch.logsumexp(log_weights - torch.cdist(p, means).square() / 2, 1) for p in points.split(rows)]
-    return torch.cat(parts) - root.diagonal().log().sum() - dimension * math.log(2 * math.pi) / 2
 
 
 def measure_density(
@@ -77,7 +61,7 @@ def measure_density(
     rows = [("log_likelihood", found[0], found[1]), ("log_likelihood_error", error, 0.0)]
     if isinstance(exact, MixtureDenoiser):
         u = flow.basis.to_eigen(torch.from_numpy(x))
-        true = mixture_log_density(exact, u, flow.schedule.t_min) - flow.basis.scale.log().sum()
+        true = exact.law(flow.schedule.t_min).log_density(u) - flow.basis.scale.log().sum()
         divergence, error = _mean_and_error(true.numpy() - log_density)
         rows += [("kl_to_flow", divergence, 0.0), ("kl_to_flow_error", error, 0.0)]
     return [{"metric": name, "value": float(value), "reference": float(to), "n": n} for name, value, to in rows]
