@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from inflationary_flows.experiments.hmc.figure import draw_fig04, draw_hmc_samplers, draw_hmc_traces
 from inflationary_flows.experiments.identifiability.figure import draw_identifiability
+from inflationary_flows.experiments.known_posteriors.figure import draw_known_posteriors
 from inflationary_flows.experiments.propagation.figure import draw_propagation
 from inflationary_flows.experiments.propagation.measure import propagate
 from inflationary_flows.experiments.residuals.figure import draw_residual_correlation
@@ -64,6 +65,16 @@ def tarp_table() -> pd.DataFrame:
         ],
         *keys,
     )
+
+
+def known() -> Figure:
+    rows = {"known_densities": ("divergence", "latent_error"), "known_posteriors": ("best_accuracy", "c2st_x")}
+    rows["known_posteriors"] += ("worst_x", "worst_density")
+    keys = [
+        {"prior": prior, "observed": seen} for prior in ("learned", "gaussian") for seen in ("noise 1", "3 missing")
+    ]
+    tables = {name: table(lambda c=columns: [dict.fromkeys(c, 0.3)], *keys) for name, columns in rows.items()}
+    return draw_known_posteriors(Material(tables=tables))
 
 
 def retention_table() -> pd.DataFrame:
@@ -170,6 +181,7 @@ FIGURES = {
     "sbc": (lambda _: draw_sbc(ranks()), 6),
     "posterior ranks": (lambda _: draw_posterior_ranks(ranks()), 3),
     "tarp": (lambda _: draw_tarp(of_table("tarp", tarp_table())), 6),
+    "known posteriors": (lambda _: known(), 6),
     "identifiability": (lambda _: draw_identifiability(of_table("identifiability", identifiability_table())), 1),
     "shells kept": (lambda _: draw_shell_retention(of_table("shell_retention", retention_table())), 6),
     "shells kept by one flow": (

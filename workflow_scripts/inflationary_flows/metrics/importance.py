@@ -80,8 +80,8 @@ class DrawWeights:
         order = random.permuted(np.tile(np.arange(m), (n, 1)), axis=1)
         ends = np.cumsum(np.take_along_axis(self.scaled, order, 1), 1)
         places = (np.arange(count) + random.random((n, 1))) / count * ends[:, -1:]
-        picked = np.minimum((ends[:, None] <= places[..., None]).sum(2), m - 1)
-        return np.take_along_axis(order, picked, 1)
+        picked = np.stack([np.searchsorted(*row, side="right") for row in zip(ends, places, strict=True)])
+        return np.take_along_axis(order, np.minimum(picked, m - 1), 1)
 
 
 def squared_distances(points: np.ndarray, references: np.ndarray) -> np.ndarray:
