@@ -160,3 +160,5 @@ def test_data_sets_without_a_known_density_or_of_many_coordinates_are_refused():
     ):
         with pytest.raises(ConfigError, match=rf"known_posteriors\.datasets\.{name}.*{message}"):
             load_config(changed(base, experiments__known_posteriors__datasets={name: {}}))
+    with pytest.raises(ConfigError, match=r"tarp\.datasets.*a toy of at most 3 dimensions, .* got high of kind"):
+        load_config(changed(base, experiments__tarp__datasets=["high"]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from inflationary_flows.config.baselines import Budget
 from inflationary_flows.config.settings import budget_settings, schedule_settings
-from inflationary_flows.data.oracles import find_toy
+from inflationary_flows.data.oracles import MOST_WEIGHED, find_toy
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
@@ -43,8 +43,10 @@ class ComparisonStudy:
         self.models: list[ModelName] = [(*search, seed) for search in self.searches for seed in self.seeds]
 
     def is_toy(self, dataset: str) -> bool:
-        """Whether the density is known, and with it how posteriors of clean points should cover."""
-        return find_toy(self.study.settings_of(dataset)) is not None
+        """Whether the density is known in few dimensions, and with it how posteriors of clean points should cover."""
+        return (
+            find_toy(self.study.settings_of(dataset)) is not None and self.study.dimension_of(dataset) <= MOST_WEIGHED
+        )
 
     @property
     def toys(self) -> list[str]:

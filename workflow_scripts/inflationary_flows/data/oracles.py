@@ -10,6 +10,9 @@ import numpy as np
 from inflationary_flows.data.random_mixtures import RandomMixture
 from inflationary_flows.data.toys import TOYS, EmbeddedToy, Mixture, Toy
 
+# Coordinates up to which a pool of samples holds enough of them near any observation.
+MOST_WEIGHED = 3
+
 
 def find_toy(dataset: Mapping[str, Any]) -> Toy | EmbeddedToy | RandomMixture | None:
     """Returns what points are drawn from (`kind`; of embedded toys and mixtures all that they are made of), or None."""

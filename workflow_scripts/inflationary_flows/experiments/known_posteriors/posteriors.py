@@ -70,9 +70,9 @@ def measure_posteriors(
     covariance = noise**2 * torch.eye(len(operator), dtype=torch.float64) if noise > 0 else None
     exact = truth.law.given(seen, operator, covariance)
     gaussian = truth.gaussian.given(seen, operator, covariance)
-    drawn, fresh, control = (
-        torch.cat([posterior.sample(draws, random), x[:, None]], 1) for posterior in (exact, exact, gaussian)
-    )
+    drawn, control = (torch.cat([law.sample(draws, random), x[:, None]], 1) for law in (exact, gaussian))
+    count = max(1, draws // _THINNING)
+    fresh = exact.sample(count, random)
     centre, around = exact.mean(), truth.law.sample(observations * references, random)
     normal = torch.randn(around.shape, generator=random, dtype=around.dtype)
     references_of = {
@@ -83,7 +83,6 @@ def measure_posteriors(
     centres = {"x": truth.whitened(centre), "z": truth.latents(truth.exact, centre)}
     found = _posteriors(truth, drawn, control)
     compared = _in_spaces(truth, fresh, truth.latents(truth.exact, fresh))
-    count = max(1, draws // _THINNING)
     rows = []
     for prior, posterior in found.items():
         row = {
@@ -94,7 +93,7 @@ def measure_posteriors(
         }
         picked = posterior.weights.chosen(count, seed)[..., None]
         for space, middle in centres.items():
-            sets = (np.take_along_axis(posterior.draws[space], picked, 1), compared[space][:, :count])
+            sets = (np.take_along_axis(posterior.draws[space], picked, 1), compared[space])
             shown = [
                 np.concatenate([points - middle[:, None].numpy(), np.repeat(seen[:, None].numpy(), count, 1)], 2)
                 for points in sets

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from inflationary_flows.data.oracles import find_toy
+from inflationary_flows.data.oracles import MOST_WEIGHED, find_toy
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
 from inflationary_flows.fields import Count, DatasetNames, Levels, PositiveNumber, Section, Seed, Unique, VariantName
@@ -43,11 +43,11 @@ class Tarp(Section):
     def check(self, where: str, study: Study) -> None:
         """Fresh points can be drawn of the data sets, and enough of them for a test."""
         for index, name in enumerate(self.datasets):
-            if find_toy(study.settings_of(name)) is None:
+            if find_toy(study.settings_of(name)) is None or study.dimension_of(name) > MOST_WEIGHED:
                 raise ConfigError(
                     f"{where}.datasets[{index}]",
-                    "a toy, of which fresh points can be drawn",
-                    f"{name} of kind {study.kind_of(name)}",
+                    f"a toy of at most {MOST_WEIGHED} dimensions, whose density is known",
+                    f"{name} of kind {study.kind_of(name)}, D = {study.dimension_of(name)}",
                     "remove it from the list.",
                 )
         # The comparison with injective flows measures coverage by the same settings.
