@@ -115,7 +115,7 @@ EXPERIMENT = Experiment(
             "Calibration",
             """
             Divergence of the exact density to those of several priors, and errors of latents against those of the exact
-            flow, at fresh points with the first noise, which a flow is a model of.
+            flow. Points are fresh ones with the first noise, which a flow is a model of.
             """,
             columns={
                 **FLOW_COLUMNS,
