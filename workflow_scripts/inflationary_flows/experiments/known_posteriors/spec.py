@@ -72,8 +72,9 @@ class KnownPosteriors(Section):
 
 
 def _params(study: Study, dataset: str) -> dict[str, Any]:
-    settings = dict(study.experiments["known_posteriors"])
-    return {"steps": None} | settings | {"sizes": settings.pop("datasets")[dataset]}
+    settings = {"steps": None, **study.experiments["known_posteriors"]}
+    sizes = settings.pop("datasets")[dataset]
+    return {**settings, "sizes": sizes}
 
 
 PRIOR = (
