@@ -176,3 +176,13 @@ def test_ten_thousand_points_take_seconds() -> None:
     c2st_accuracy(x, y)
     measure_floor(x, y)
     assert time.process_time() - start < 60
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_rows_of_a_group_are_judged_by_networks_that_have_not_seen_it(grouped):
+    # Three points of each set at every place: those left to learn from lean to the set of which fewer are judged.
+    random = np.random.default_rng(0)
+    places = random.standard_normal((300, 5)) * 5
+    x, y = (np.repeat(places, 3, 0) + 0.1 * random.standard_normal((900, 5)) for _ in range(2))
+    accuracy = c2st_accuracy(x, y, groups=np.repeat(np.arange(300), 3) if grouped else None)
+    assert (abs(accuracy - 0.5) < 0.04) == grouped

@@ -124,7 +124,9 @@ def _directions(dimension: int, count: int, seed: int) -> np.ndarray:
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def c2st_accuracy(x: np.ndarray, y: np.ndarray, *, seed: int = 0, folds: int = 3) -> float:
+def c2st_accuracy(
+    x: np.ndarray, y: np.ndarray, *, seed: int = 0, folds: int = 3, groups: np.ndarray | None = None
+) -> float:
     """Held-out accuracy of small networks that classify two sets; one half by chance.
 
     The network of each fold has one hidden layer, on the coordinates and on random Fourier features of several scales.
@@ -137,6 +139,9 @@ def c2st_accuracy(x: np.ndarray, y: np.ndarray, *, seed: int = 0, folds: int = 3
         x, y: Shapes (n, D) and (m, D); the larger set is cut so that chance is one half.
         seed: Seed of the folds and of the classifier.
         folds: Number of folds; every point is judged once, by a network that has not seen it.
+        groups: Numbers from 0 of what rows of x, and the same rows of y, belong to, shape (n,): one fold has all of a
+            group. Otherwise its rows of one set that are left to learn from are few where many are judged, and what a
+            network learns of the group is wrong.
 
     Raises:
         DataError: if a set is not a finite matrix with at least 2 rows, or the dimensions differ.
@@ -145,7 +150,10 @@ def c2st_accuracy(x: np.ndarray, y: np.ndarray, *, seed: int = 0, folds: int = 3
     n = min(len(x), len(y))
     folds, random = min(folds, n), np.random.default_rng(derive_seed("c2st", seed))
     points, origin = _classifier_inputs(np.concatenate([x[:n], y[:n]]), random), np.repeat([0, 1], n)
-    fold = np.concatenate([random.permutation(n) % folds for _ in range(2)])
+    if groups is None:
+        fold = np.concatenate([random.permutation(n) % folds for _ in range(2)])
+    else:
+        fold = np.tile((random.permutation(groups.max() + 1) % folds)[groups[:n]], 2)
     seen = [np.flatnonzero(fold != k) for k in range(folds)]
     size, fan_in = min(map(len, seen)), points.shape[1]
     batch, epochs = min(_BATCH, size), int(np.clip(_CLASSIFIED / size, 15, 100))

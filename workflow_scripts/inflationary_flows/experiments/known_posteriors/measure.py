@@ -4,7 +4,7 @@ Observations are a point with noise, or some of its coordinates without.  Exact 
 form (`mathematics.gaussian_mixtures`), those of latents are their draws, carried by the exact flow.  Priors:
 
     exact                 the exact density; of posteriors other draws of the exact ones, to see what chance does
-    learned               the flow, its latents Gaussian
+    learned               the flow, latents as it draws them
     learned_true_latents  the same network, latents from their exact law: its own error, without the prior gap
     exact_flow            the exact denoiser, latents Gaussian: the prior gap, which the best of networks has
     gaussian              the Gaussian of the data, F = 0, a control that has to lose

@@ -99,7 +99,7 @@ def measure_posteriors(
                 for points in sets
             ]
             flat = [points.reshape(observations * count, -1) for points in shown]
-            row[f"c2st_{space}"] = c2st_accuracy(*flat, seed=seed)
+            row[f"c2st_{space}"] = c2st_accuracy(*flat, seed=seed, groups=np.repeat(np.arange(observations), count))
         for space, points in posterior.draws.items():
             ordered = points if space == "density" else squared_distances(points, references_of[space])
             judged = judged_rows(masses_of_draws(posterior.weights, ordered[:, :-1], ordered[:, -1], seed), levels)

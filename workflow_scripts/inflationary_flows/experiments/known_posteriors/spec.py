@@ -78,7 +78,7 @@ def _params(study: Study, dataset: str) -> dict[str, Any]:
 
 
 PRIOR = (
-    "`exact` (other draws of the exact posteriors), `learned` (the flow, its latents Gaussian), "
+    "`exact` (other draws of the exact posteriors), `learned` (the flow, latents as it draws them), "
     "`learned_true_latents` (the same network, latents from their exact law), `exact_flow` (the exact denoiser, latents "
     "Gaussian: the prior gap), or `gaussian` (the Gaussian of the data, a control)"
 )

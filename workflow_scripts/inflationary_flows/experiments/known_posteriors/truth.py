@@ -76,7 +76,7 @@ class Truth:
         """
         points, learned, exact = (of.flatten(0, -2) for of in (x, learned, exact))
         true = self.law.log_density(points)
-        gap = _standard(learned) - self.latent_law.log_density(learned)
+        gap = self.flow.prior().log_density(learned) - self.latent_law.log_density(learned)
         network = self.flow.log_prob(points, steps=self.steps) - true
         ratios = {
             "learned": network,
