@@ -64,7 +64,7 @@ def draw_known_posteriors(material: Material) -> Figure:
                     shift = 0.14 * (number - 2)
                     axis.plot(values[shown], places[shown] + shift, marker, color=colour, ms=3, mew=0)
             if perfect is None:
-                use_log_scale(axis, "x", (1,))
+                use_log_scale(axis, "x", (1, 2, 5))
             else:
                 axis.axvline(perfect, color="0.7", lw=0.6)
             axis.set_xlabel(label)

@@ -163,9 +163,12 @@ EXPERIMENT = Experiment(
             The truth has the latent that the exact flow gives it; draws have those of the flow. Distances are those of
             whitened points. Few draws make no posterior overconfident: the truth counts as one of them.
 
+            Where `ess_share` times `draws` is small, few draws make all three numbers of weights look better than they
+            are: they are bounds then.
+
             The ratio of densities is the order by which the best possible test decides. Rows `exact` have that of the
-            Gaussian instead. The classifier sees residuals from the exact posterior mean beside the observation, three
-            thousand or fewer of each kind, and misses much of what the best one sees.
+            Gaussian instead. The classifier sees residuals from the exact posterior mean beside the observation, and
+            misses much of what the best one sees.
 
             `learned_true_latents` and `exact_flow` are there where directions are compressed. Elsewhere hardly a prior
             gap is left, which `known_densities.csv` shows.
