@@ -69,7 +69,7 @@ def members_of(config: Path) -> set[tuple[str, str, str]]:
     compared = experiments["identifiability"]
     names = [str(seed) for seed in compared["seeds"]]
     names += [f"{names[0]}-{variant}" for variant in compared["variants"]]
-    tarp, coverage = experiments["tarp"], experiments["shell_retention"]
+    tarp, coverage, lengths = (experiments[name] for name in ("tarp", "shell_retention", "training_length"))
     again = resolve(load_config(yaml.safe_load(config.read_text(encoding="utf-8"))))["repeats"]
     for dataset, schedule, seed in flows_of(config):
         if schedule in again["flows"].get(dataset, []):
@@ -80,6 +80,8 @@ def members_of(config: Path) -> set[tuple[str, str, str]]:
             members |= {(dataset, schedule, str(other)) for other in coverage["seeds"]}
         if dataset in tarp["datasets"]:
             members |= {(dataset, schedule, f"{seed}-{tarp['miscalibrated']}")}
+        if schedule in lengths["flows"].get(dataset, []):
+            members |= {(dataset, schedule, f"{seed}-{variant}") for variant in lengths["variants"]}
     return members
 
 

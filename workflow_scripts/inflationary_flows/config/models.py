@@ -291,11 +291,13 @@ class Variant(Section):
 
     network: NetworkName | None = Field(None, description="Name of another network.")
     training: TrainingName | None = Field(None, description="Name of other training settings.")
+    steps: Count | None = Field(None, description="Other number of optimiser steps; the warm-up keeps its share.")
 
     def check(self, where: str, study: Study) -> None:
         """Something is different."""
-        if self.network is None and self.training is None:
-            raise ConfigError(where, "another network or training", "neither", "name one: a variant differs in it.")
+        if not any((self.network, self.training, self.steps)):
+            expected = "another network, training or number of steps"
+            raise ConfigError(where, expected, "none", "name one: a variant differs in it.")
 
 
 class Repeats(Section):

@@ -90,8 +90,12 @@ def network_settings(config: Config, dataset: str, variant: str | None = None) -
 
 def training_of(config: Config, dataset: str, variant: str | None = None) -> Training:
     """Returns the training settings of a data set, or of a variant of its flows."""
-    other = config.variants[variant].training if variant else None
-    return config.training[other or config.datasets[dataset].training]
+    other = config.variants[variant] if variant else None
+    training = config.training[(other and other.training) or config.datasets[dataset].training]
+    if other is None or other.steps is None:
+        return training
+    warmup = training.warmup_steps * other.steps // training.steps
+    return training.model_copy(update={"steps": other.steps, "warmup_steps": warmup})
 
 
 def training_settings(config: Config, dataset: str, variant: str | None = None) -> dict[str, Any]:

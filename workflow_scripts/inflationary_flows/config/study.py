@@ -8,7 +8,7 @@ from typing import Any
 from inflationary_flows.config.comparison_study import ComparisonStudy
 from inflationary_flows.config.image_study import ImageStudy
 from inflationary_flows.config.models import Config
-from inflationary_flows.config.settings import dataset_settings, resolve, schedule_settings
+from inflationary_flows.config.settings import dataset_settings, resolve, schedule_settings, training_of
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.tables import table_dimension
@@ -82,6 +82,10 @@ class Study:
             known = toy or image
             self._dimensions[dataset] = known.dimension if known is not None else table_dimension(chosen)
         return self._dimensions[dataset]
+
+    def steps_of(self, dataset: str, member: str) -> int:
+        """Optimiser steps of a training, by seed and variant: 0, 0-early."""
+        return training_of(self.config, dataset, member.partition("-")[2] or None).steps
 
     @cached_property
     def image_sets(self) -> list[str]:
