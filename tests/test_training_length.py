@@ -91,7 +91,7 @@ def test_it_is_drawn_with_the_gaussian_at_the_left(rows: dict[Any, dict[str, Any
     table = pd.DataFrame([{"dataset": "circles", **row} for row in rows.values()])
     figure = draw_training_length(Material(tables={"training_length": table}))
     panels = {axis.get_ylabel(): axis for axis in figure.axes}
-    divergence = panels["KL of exact to flow (nats)"].lines[0]
+    divergence = panels["KL of exact to flow\n(nats)"].lines[0]
     assert list(divergence.get_xdata()) == [0, 10, 1000]
     np.testing.assert_allclose(
         divergence.get_ydata().astype(float), [rows[steps]["kl_to_flow"] for steps in (0, 10, 1000)]
