@@ -80,13 +80,7 @@ def measure(
     for schedule in dict.fromkeys(name for name, _ in flows):
         members = {member: flow for (name, member), flow in flows.items() if name == schedule}
         first = next(iter(members.values()))
-        none = Flow(
-            GaussianDenoiser(first.schedule),
-            first.basis,
-            solver=first.solver,
-            compressed_prior=first.compressed_prior,
-            compressed_latents=first.compressed_latents,
-        )
+        none = Flow(GaussianDenoiser(first.schedule), first.basis, solver=first.solver)
         rows += [
             {"schedule": schedule, "prior": "exact", "steps": None, **best},
             {"schedule": schedule, "prior": "gaussian", "steps": 0, **judged(none)},
