@@ -112,8 +112,7 @@ EXPERIMENT = Experiment(
                 "replicates": "true points",
             },
             notes="""
-            Each length is a training of its own, with its own warm-up and decay of the learning rate, of one seed. The
-            divergence is that of the flow with Gaussian latents; posteriors are those of the flow as it samples.
+            Each length is a training of its own, with its own warm-up and decay of the learning rate, of one seed.
             """,
         ),
     ),
