@@ -139,9 +139,8 @@ class TestPrior:
         energy, frechet = (
             [values(rows)[f"{name}_{source}"] for source in ("prior", "true_pt")] for name in ("energy", "frechet")
         )
-        print(energy, frechet, rows)
-        assert (energy[0] - energy[1] > 0.02) == seen
-        assert energy[1] < 0.02
+        assert (energy[0] - energy[1] > 0.004) == seen
+        assert energy[1] < 0.002
         assert frechet[1] < 3 * rows[0]["reference"]
 
 

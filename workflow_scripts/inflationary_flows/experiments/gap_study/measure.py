@@ -61,7 +61,8 @@ class Features:
     def __init__(self, splits: Splits, network: DigitsClassifier) -> None:
         assert splits.image is not None
         self.image, self.network = splits.image, network
-        self.reference = self.moments(np.asarray(splits.train))
+        self.train = np.asarray(splits.train)
+        self.reference = self.moments(self.train)
 
     @torch.no_grad()
     def moments(self, x: np.ndarray) -> Moments:
@@ -78,30 +79,32 @@ class Features:
 
 
 def measure_prior_gap(flow: Flow, held_out: np.ndarray, features: Features, *, sets: int, seed: int) -> list[Row]:
-    """Images from Gaussian latents and from latents of the true p_T, through the same flow.
+    """Images from Gaussian latents and from latents of the true p_T, through the same flow, beside the training digits.
+
+    Compressed latents of the true p_T nearly hold the held-out digits that they come from: these are no reference.
 
     Arguments:
         flow: Trained flow.
         held_out: Held-out digits, shape (n, D); p_T is that of these.
-        features: Of the Frechet distance.
+        features: Of the Frechet distance, and the training digits.
         sets: Sets of n images from each source.
         seed: Seed of latents and noise.
 
     Returns:
-        Rows `frechet_prior` and `frechet_true_pt`, with the distance of held-out digits as reference, and
-        `energy_prior` and `energy_true_pt` (unbiased, pixels in [-1, 1]); means over sets with their standard errors.
+        Rows `frechet_prior` and `frechet_true_pt`, `energy_prior` and `energy_true_pt` (unbiased, pixels in [-1, 1]);
+        means over sets with their standard errors. The reference is that of held-out digits.
     """
     n = len(held_out)
     latents = {
         "prior": flow.sample_latents(sets * n, seed, "gaussian").split(n),
         "true_pt": [flow.noised_latents(held_out, derive_seed("true p_T", seed, number)) for number in range(sets)],
     }
-    best, rows = features.distance(held_out), []
+    best, rows = (features.distance(held_out), energy_distance(held_out, features.train)), []
     for source, drawn in latents.items():
         images = [np.asarray(flow.generate(torch.as_tensor(z))) for z in drawn]
         frechet = np.array([features.distance(x) for x in images])
-        energy = np.array([energy_distance(x, held_out) for x in images])
-        for name, values, reference in (("frechet", frechet, best), ("energy", energy, 0.0)):
+        energy = np.array([energy_distance(x, features.train) for x in images])
+        for name, values, reference in (("frechet", frechet, best[0]), ("energy", energy, best[1])):
             error = values.std(ddof=1) / math.sqrt(sets) if sets > 1 else math.nan
             rows.append(_row(f"{name}_{source}", values.mean(), reference, n, error))
     return rows
