@@ -96,7 +96,7 @@ EXPERIMENT = Experiment(
             "Calibration",
             """
             Errors of flows after trainings of several lengths, and coverage of posteriors under them at one strength of
-            noise, beside the exact density and the Gaussian of the data.
+            noise. The exact density and the Gaussian of the data stand beside them.
             """,
             columns={
                 "dataset": "data set",
