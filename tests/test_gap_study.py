@@ -176,7 +176,14 @@ def test_a_flow_is_measured_and_drawn() -> None:
         reducing = {} if gap is None else {"kept_dims": 2, "gap": "constant", "inflation_gap": gap}
         schedule = make_schedule(basis.eigenvalues, t_max=8.0, **reducing)
         flows[name, "0"] = Flow(GaussianDenoiser(schedule), basis, solver=SolverSettings("rk4", 4))
-    settings = {"density_samples": 4, "reference_samples": 2, "reference_steps": 4, "roundtrip": 3, "paper_steps": 4}
+    settings = {
+        "samples": 25,
+        "density_samples": 4,
+        "reference_samples": 2,
+        "reference_steps": 4,
+        "roundtrip": 3,
+        "paper_steps": 4,
+    }
     classifier = {"steps": 2, "batch_size": 8, "channels": 2, "features": 4, "seed": 0}
     measured = measure(flows, splits=splits, published=PUBLISHED, classifier=classifier, sets=1, seed=0, **settings)
     table = pd.DataFrame([{"dataset": "digits", **row} for row in measured.tables["gap_study"]])

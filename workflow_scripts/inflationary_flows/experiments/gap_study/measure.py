@@ -216,6 +216,7 @@ def measure(
     splits: Splits,
     published: pd.DataFrame,
     classifier: Mapping[str, Any],
+    samples: int,
     **settings: Any,
 ) -> Measured:
     """Rows of `measure_gap` for each flow, with published values where there are some.
@@ -225,12 +226,13 @@ def measure(
         splits: The digits; those held out are the validation and the test split.
         published: The paper's tables.
         classifier: Settings of the classifier of digits, and its seed.
+        samples: Held-out digits, the first ones.
         settings: As of `measure_gap`.
     """
     chosen = ClassifierSettings(**{name: value for name, value in classifier.items() if name != "seed"})
     network = fit_classifier(np.asarray(splits.train), splits.train_labels, chosen, seed=classifier["seed"])
     features = Features(splits, network)
-    held_out = np.concatenate([splits.validation, splits.test])
+    held_out = np.concatenate([splits.validation, splits.test])[:samples]
     rows = []
     for (schedule, seed), flow in flows.items():
         measured = with_published(measure_gap(flow, held_out, features, **settings), flow, published)

@@ -22,6 +22,9 @@ class GapStudy(Section):
         default_factory=dict,
         description="Schedules to do it with, by data set of digits; they need not be among its own.",
     )
+    samples: Annotated[Count, Field(ge=10)] = Field(
+        540, description="Held-out digits (or as many as validation and test split have)."
+    )
     sets: Count = Field(3, description="Sets of generated digits, each as large as the held-out one.")
     density_samples: Annotated[Count, Field(ge=2)] = Field(62, description="Held-out digits of the log-likelihood.")
     reference_samples: Annotated[Count, Field(ge=2)] = Field(
