@@ -74,7 +74,7 @@ EXPERIMENT = Experiment(
     shown=(
         Figure(
             "gap_study",
-            "B24",
+            "B25",
             "What a wider inflation gap costs",
             "Comparison with the paper",
             """
@@ -91,7 +91,7 @@ EXPERIMENT = Experiment(
         ),
         Table(
             "gap_study",
-            "B22",
+            "B24",
             "What a wider inflation gap costs",
             "Comparison with the paper",
             """

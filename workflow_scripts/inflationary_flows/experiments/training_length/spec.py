@@ -77,7 +77,7 @@ EXPERIMENT = Experiment(
     shown=(
         Figure(
             "training_length",
-            "B23",
+            "B24",
             "Where calibration begins",
             "Calibration",
             """
@@ -91,7 +91,7 @@ EXPERIMENT = Experiment(
         ),
         Table(
             "training_length",
-            "B21",
+            "B23",
             "Where calibration begins",
             "Calibration",
             """
