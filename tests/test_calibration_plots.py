@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from inflationary_flows.experiments.hmc.figure import draw_fig04, draw_hmc_samplers, draw_hmc_traces
 from inflationary_flows.experiments.identifiability.figure import draw_identifiability
+from inflationary_flows.experiments.image_posteriors.figure import draw_image_posteriors
 from inflationary_flows.experiments.known_posteriors.figure import draw_known_posteriors
 from inflationary_flows.experiments.propagation.figure import draw_propagation
 from inflationary_flows.experiments.propagation.measure import propagate
@@ -23,6 +24,7 @@ from inflationary_flows.experiments.shell_retention.measure import STAGES
 from inflationary_flows.experiments.tarp.figure import draw_tarp
 from inflationary_flows.files.datasets import load_dataset, save_dataset, save_datasets
 from inflationary_flows.files.tensors import save_tensors
+from inflationary_flows.metrics.posterior_draws import group_rows
 from inflationary_flows.metrics.ranks import rank_rows
 from inflationary_flows.metrics.shells import sphere
 from inflationary_flows.plotting.material import Material
@@ -129,6 +131,17 @@ def shells(dimension: int) -> dict[str, np.ndarray]:
     return arrays | {f"{stage}_points": moved[0] for stage in STAGES} | {"faces": ball.faces}
 
 
+def image_rank_table() -> pd.DataFrame:
+    fractions = np.random.default_rng(0).random((60, 8))
+    keys = [
+        {"seed": 0, "prior": prior, "statistic": statistic}
+        for prior in ("learned", "mixture", "gaussian", "learned_narrow", "exact")
+        for statistic in ("pixels", "scores", "distance", "density")
+        if (prior, statistic) != ("learned_narrow", "density")
+    ]
+    return table(lambda: group_rows(fractions, [f"pixel{i}" for i in range(8)], 5), *keys)
+
+
 def of_table(name: str, rows: pd.DataFrame) -> Material:
     return Material(tables={name: rows})
 
@@ -182,6 +195,7 @@ FIGURES = {
     "posterior ranks": (lambda _: draw_posterior_ranks(ranks()), 3),
     "tarp": (lambda _: draw_tarp(of_table("tarp", tarp_table())), 6),
     "known posteriors": (lambda _: known(), 6),
+    "ranks of images": (lambda _: draw_image_posteriors(of_table("image_posteriors", image_rank_table())), 12),
     "identifiability": (lambda _: draw_identifiability(of_table("identifiability", identifiability_table())), 1),
     "shells kept": (lambda _: draw_shell_retention(of_table("shell_retention", retention_table())), 6),
     "shells kept by one flow": (
@@ -208,6 +222,14 @@ def test_figures_have_their_panels_and_are_drawn_without_a_warning(name: str, tm
     assert len(figure.axes) == panels
     assert all(axis.has_data() for axis in figure.axes)
     assert (tmp_path / "figure.png").stat().st_size > 5000
+
+
+def test_ranks_of_images_are_relative_to_uniform_ones() -> None:
+    rows = image_rank_table().query("dataset == 'circles' & schedule == 'PRP' & statistic == 'pixels'")
+    axis = draw_image_posteriors(of_table("image_posteriors", rows)).axes[0]
+    for prior, container in zip(("learned", "mixture", "gaussian", "learned_narrow"), axis.containers, strict=True):
+        shares = 5 * rows[rows["prior"] == prior]["share"].astype(float)
+        np.testing.assert_allclose(container.lines[0].get_ydata().astype(float), shares)
 
 
 def test_rank_histograms_have_the_counts_and_the_band_of_the_table() -> None:

@@ -133,6 +133,15 @@ class Decoder:
         y = self.flow.whiten_data(torch.as_tensor(x, dtype=torch.float64))
         return self.flow.carry(y, "inflate", self.settings)[0].double()
 
+    @torch.no_grad()
+    def invert(self, x: Tensor | np.ndarray, rounds: int = 3) -> Tensor:
+        """Whitened latents that this decoder takes to x, shape (n, D), also where few steps do not return."""
+        x = torch.as_tensor(x, dtype=torch.float64)
+        there = y = self.encode(x)
+        for _ in range(rounds):
+            y = y + there - self.encode(self(y))
+        return y
+
 
 class _Encoding(torch.autograd.Function):
     """`Decoder.encode_with_jacobian` with the derivatives of its results from second derivatives, forwards."""

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.chains import Chain
+from inflationary_flows.inference.step_size import StepSize
 
 LogDensity = Callable[[Tensor], Tensor]
 # A position in exchange for its log density and gradient.
@@ -159,7 +160,7 @@ class _Sampler:
         self.warmup, self.draws = warmup, draws
         self.max_tree_depth = max_tree_depth
         self.first_step_size = step_size
-        self.steps = _StepSize(target_acceptance)
+        self.steps = StepSize(target_acceptance)
         self.windows = _windows(warmup) if adapt_mass else range(0)
         self.scale: np.ndarray = np.ones(1)
         self.iteration = self.leapfrogs = 0
@@ -279,37 +280,6 @@ class _Sampler:
                 break
             step *= 2.0 if grows else 0.5
         self.steps.restart(step)
-
-
-class _StepSize:
-    """Dual averaging of the logarithm of the step size (Hoffman and Gelman, 2014, section 3.2)."""
-
-    _SHRINKAGE, _DELAY, _FORGETTING = 0.05, 10, 0.75
-
-    def __init__(self, target: float) -> None:
-        self.target = target
-        self.now = 1.0
-
-    def restart(self, step: float) -> None:
-        """Forgets all but a first step size."""
-        self.now = step
-        self._centre = math.log(10 * step)
-        self._error = self._average = 0.0
-        self._count = 0
-
-    def learn(self, acceptance: float) -> None:
-        """Takes the mean acceptance probability of a trajectory into account."""
-        self._count += 1
-        share = 1 / (self._count + self._DELAY)
-        self._error += share * (self.target - acceptance - self._error)
-        logarithm = self._centre - math.sqrt(self._count) / self._SHRINKAGE * self._error
-        self._average += self._count**-self._FORGETTING * (logarithm - self._average)
-        self.now = math.exp(logarithm)
-
-    def settle(self) -> None:
-        """Takes the average over warm-up."""
-        if self._count:
-            self.now = math.exp(self._average)
 
 
 def _windows(warmup: int) -> Sequence[int]:

@@ -266,7 +266,7 @@ def judged_rows(masses: Masses, levels: Sequence[float]) -> list[dict[str, Any]]
     deviations = [float(np.abs(indicators.mean(0) - nominal).max()) for indicators in looks]
     # All posteriors share a pool: its own sampling error adds to that of the replicates, as in a two-sample test.
     shared = 1 + len(looks[0]) / masses.pool
-    p_value = min(1.0, len(looks) * min(_hotelling(indicators, nominal, shared) for indicators in looks))
+    p_value = min(1.0, len(looks) * min(hotelling(indicators, nominal, shared) for indicators in looks))
     summary = {
         "worst": max(deviations),
         "p_value": p_value,
@@ -283,7 +283,7 @@ def judged_rows(masses: Masses, levels: Sequence[float]) -> list[dict[str, Any]]
     ]
 
 
-def _hotelling(indicators: np.ndarray, levels: np.ndarray, inflation: float = 1.0, groups: int = 1) -> float:
+def hotelling(indicators: np.ndarray, levels: np.ndarray, inflation: float = 1.0, groups: int = 1) -> float:
     """p-value of Hotelling's test that the means of indicators, shape (n, groups L), are the levels, shape (L,)."""
     n, count = indicators.shape
     variances, directions = np.linalg.eigh(np.cov(indicators.T))
@@ -311,7 +311,7 @@ def coverage_rows(closer: np.ndarray, central: np.ndarray, levels: Sequence[floa
     indicators = np.stack([(closer < level).mean(1) for level in levels], 1)
     n = len(indicators)
     both = np.concatenate([indicators, central[:, None] < np.asarray(levels)], 1)
-    p_value = _hotelling(both, np.asarray(levels), groups=2)
+    p_value = hotelling(both, np.asarray(levels), groups=2)
     errors = indicators.std(0, ddof=1) / np.sqrt(n)
     return [
         {

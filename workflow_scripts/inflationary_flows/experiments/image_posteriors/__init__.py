@@ -1,0 +1,1 @@
+"""Posteriors of images given noisy ones: are they calibrated?"""
