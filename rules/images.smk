@@ -168,6 +168,7 @@ rule measure_frechet:
     """Compares images with real ones. Makes Frechet and kernel distance, precision and recall, and their protocol."""
     input:
         images=lambda wildcards: IMAGES.shards(tuple(wildcards)),
+        held_out=lambda wildcards: IMAGES.held_out_shards(wildcards.dataset),
         reference="results/references/{dataset}/{extractor}.safetensors",
         weights=lambda wildcards: IMAGES.weights_of(wildcards.extractor),
     output:

@@ -127,6 +127,31 @@ def test_ambient_network_sees_the_data_space_and_answers_in_the_eigenbasis():
     assert not torch.allclose(ambient, NetworkDenoiser(schedule, network, basis, "eigen").raw(y, 1.0))
 
 
+@pytest.mark.parametrize("settings", SCHEDULES.values(), ids=SCHEDULES)
+def test_a_network_may_see_the_wiener_estimate(settings):
+    """That of the exact denoiser of Gaussian data, of size 1 over points of the Gaussian."""
+    basis = Eigenbasis.fit(np.random.default_rng(0).standard_normal((500, 3)) @ np.diag([2.0, 1.0, 0.1]))
+    schedule = make_schedule(basis.eigenvalues, **settings)
+
+    class Recorder(torch.nn.Linear):
+        def forward(self, y, clock):
+            self.seen = y
+            return y
+
+    network = Recorder(1, 1)
+    denoiser = NetworkDenoiser(schedule, network, basis, "wiener")
+    y = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for t in map(float, schedule.time_at(torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64))):
+        denoiser.raw(y, t)
+        estimate = GaussianDenoiser(schedule)(y * schedule.total_std(t), t)
+        ratio = network.seen / estimate
+        torch.testing.assert_close(ratio, ratio[:1, :1].expand_as(ratio), rtol=1e-5, atol=0)
+        assert float(network.seen.square().mean()) == pytest.approx(1, abs=0.1)
+        one_by_one = network.seen
+        denoiser.raw(y, torch.full((len(y),), t, dtype=torch.float64))
+        torch.testing.assert_close(network.seen, one_by_one)
+
+
 class TestEigenbasis:
     x = np.random.default_rng(5).standard_normal((400, 4)) @ np.diag([3, 2, 1, 0.1]) + 7
 

@@ -116,7 +116,7 @@ def test_a_trained_flow_keeps_to_the_plane_without_compressed_latents() -> None:
     assert measure_thin_coordinate_loss(flow, x[2_500:])[0]["reconstruction_mse"] < 1e-7
 
 
-@pytest.mark.parametrize("space", ["eigen", "ambient"])
+@pytest.mark.parametrize("space", ["eigen", "wiener", "ambient"])
 def test_a_network_neither_sees_nor_moves_null_directions(space: str) -> None:
     basis = Eigenbasis.fit(points_of(5, 2_000, seed=0))
     schedule = make_schedule(basis.eigenvalues, **SCHEDULES["floor prr"])

@@ -17,6 +17,7 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics
 
 from inflationary_flows.artifacts.features import load_extractor, load_reference, save_reference
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.experiments.images.frechet import ImageSet, compare_sets
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.metrics.features import Extractor, ExtractorIdentity, make_digits_classifier
 from inflationary_flows.metrics.frechet import (
@@ -28,6 +29,7 @@ from inflationary_flows.metrics.frechet import (
     frechet_of,
     kid_seed,
     measure_features,
+    parts_of,
 )
 from inflationary_flows.metrics.moments import Moments, frechet_distance
 from inflationary_flows.training.classifier import ClassifierSettings, fit_classifier
@@ -202,6 +204,33 @@ def test_kid_of_halves_is_nothing_on_average() -> None:
         halves = [fit_statistics(images[half], 16, pixels_as_features()) for half in (order[:200], order[200:])]
         values.append(compare(*halves).kid)
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
+
+
+def test_samples_of_one_distribution_agree_at_equal_n_and_not_as_a_whole() -> None:
+    # Held-out images are few, generated ones many. A perfect model must score as held-out images do.
+    images, extractor = digit_images()[np.random.default_rng(0).permutation(1797)], pixels_as_features()
+    reference = fit_statistics(images[:700], 16, extractor)
+    held_out, many = ImageSet(images[700:780], 16, 0, {}), ImageSet(images[780:], 16, 0, {})
+    protocol = {"feature_samples": 10_000, "split": "train", "reference_sha256": "", "equal_n": 80}
+    tables = [each.table() for each in compare_sets([held_out, many], extractor, reference, **protocol)[0]]
+    few, whole, equal = tables[0][0], tables[1][0], tables[1][4]
+    assert [row["part"] for row in tables[1]] == ["whole"] * 4 + ["equal"] * 4
+    assert (few["n"], whole["n"], equal["n"], equal["parts"]) == (80, 1017, 80, 8)
+    assert few["value"] == pytest.approx(tables[0][4]["value"], rel=1e-6)
+    # The held-out set is one part, whose error is that of one.
+    error = equal["se"] * np.sqrt(equal["parts"] + 1)
+    assert abs(equal["value"] - few["value"]) < 3 * error
+    assert abs(whole["value"] - few["value"]) > 5 * error
+
+
+def test_parts_are_disjoint_and_a_set_of_too_few_has_none() -> None:
+    statistics = fit_statistics(digit_images()[:100], 16, pixels_as_features())
+    parts = parts_of(statistics, 30)
+    np.testing.assert_array_equal(np.concatenate([part.rows for part in parts]), statistics.rows[:90])
+    mean, covariance = moments_of(parts[1].rows.astype(np.float64))
+    np.testing.assert_allclose(parts[1].mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(parts[1].covariance, covariance, rtol=1e-10, atol=1e-14)
+    assert parts_of(statistics, 101) == []
 
 
 def test_few_images_are_measured_and_one_is_refused() -> None:

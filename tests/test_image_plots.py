@@ -46,8 +46,10 @@ def frechet_table(dataset: str = "patches") -> pd.DataFrame:
             "sample_seed": seed,
             "extractor": "e",
             "metric": metric,
-            "value": value,
+            "part": part,
+            "value": value if part == "equal" else -1.0,
         }
+        for part in ("whole", "equal")
         for schedule, value in (*zip(SCHEDULES, (5.0, 7.0, 6.0, 99.0, 9.0), strict=True), ("gaussian", 80.0))
         for seed, metric in ((0, "fd_effnetlite0"), (1, "fd_effnetlite0"), (0, "kid"))
     ]

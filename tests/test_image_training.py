@@ -29,7 +29,7 @@ from inflationary_flows.training.compute import Compute, Processes
 from inflationary_flows.training.examples import KeptExamples, StreamedExamples, make_examples
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.settings import TrainingSettings
-from inflationary_flows.training.targets import flow_weights
+from inflationary_flows.training.targets import data_weights, flow_weights
 from stores import Memory, kept
 
 DRIVER = Path(__file__).with_name("ddp_driver.py")
@@ -333,6 +333,14 @@ def test_flow_weights_average_to_one_over_the_clock_and_follow_the_flow():
     assert float(weight.min()) >= 0.1
     t = schedule.time_at(torch.linspace(0.05, 0.95, 9))
     assert torch.equal(flow_weights(schedule, t).argmax(1), schedule.log_noise_ratio(t).abs().argmin(1))
+
+
+def test_weights_of_data_are_those_of_the_flow_by_standard_deviations():
+    schedule = make_schedule(torch.logspace(2, -4, 50), signal_left=1e-2)
+    t = schedule.time_at(torch.linspace(0, 1, 9))
+    ratio = data_weights(schedule, t) / flow_weights(schedule, t)
+    torch.testing.assert_close(ratio, (schedule.eigenvalues.sqrt() * ratio[0, 0] / 10).expand_as(ratio))
+    assert float(ratio.mean()) == pytest.approx(1)
 
 
 def test_flow_weights_leave_little_to_times_when_little_moves():

@@ -39,7 +39,7 @@ RATIOS = pd.DataFrame(
 
 
 def frechet(dataset: str, schedule: str, values: list[float], **cells: Any) -> pd.DataFrame:
-    common = {"dataset": dataset, "schedule": schedule, "extractor": "inception", "metric": "fid"}
+    common = {"dataset": dataset, "schedule": schedule, "extractor": "inception", "metric": "fid", "part": "whole"}
     rows = [{**common, "sample_seed": seed, "value": value} for seed, value in enumerate(values)]
     return pd.DataFrame([{**row, "n": 50_000, "evaluations": 100, **cells} for row in rows])
 

@@ -156,7 +156,7 @@ class TestUncertaintyOfAPoint:
 class TestForwardTangents:
     y = normal(7, 3)
 
-    @pytest.mark.parametrize("space", ["eigen", "ambient"])
+    @pytest.mark.parametrize("space", ["eigen", "wiener", "ambient"])
     @pytest.mark.parametrize("t", [0.0, 3.0, 8.0])
     def test_of_a_network_are_the_derivatives_that_autograd_finds(self, space, t):
         denoiser = network_denoiser(space)
@@ -166,7 +166,7 @@ class TestForwardTangents:
             expected = torch.autograd.functional.jacobian(lambda p: denoiser.raw(p[None], t)[0], point)
             torch.testing.assert_close(jacobian[i], expected)
 
-    @pytest.mark.parametrize("space", ["eigen", "ambient"])
+    @pytest.mark.parametrize("space", ["eigen", "wiener", "ambient"])
     def test_can_be_differentiated_once_more(self, space):
         denoiser = network_denoiser(space)
 
@@ -175,8 +175,9 @@ class TestForwardTangents:
 
         assert torch.autograd.gradcheck(log_volume, self.y[:2].clone().requires_grad_())
 
-    def test_take_times_that_differ_between_points(self):
-        denoiser, times = network_denoiser(), torch.linspace(0.5, 6.0, 7, dtype=torch.float64)
+    @pytest.mark.parametrize("space", ["eigen", "wiener"])
+    def test_take_times_that_differ_between_points(self, space):
+        denoiser, times = network_denoiser(space), torch.linspace(0.5, 6.0, 7, dtype=torch.float64)
         together = denoiser.raw_with_jacobian(self.y, times)
         for i, t in enumerate(times):
             for whole, single in zip(together, denoiser.raw_with_jacobian(self.y[i : i + 1], t), strict=True):

@@ -248,7 +248,9 @@ def test_images_have_baselines_and_a_protocol_beside_every_number(smoke_run: Pat
     assert set(frame.metric) == {"fd_digits", "kid", "precision", "recall"}
     assert set(frame.extractor) == {"digits_classifier"}
     protocols = list((smoke_run / "results/metrics").rglob("frechet_*.json"))
-    assert len(protocols) == len(frame) // 4
+    assert len(protocols) == len(frame) // 8
+    # Held-out images are among what has equal n, and so is everything else.
+    assert frame[frame["part"] == "equal"].groupby("metric")["n"].nunique().eq(1).all()
     for path in protocols:
         protocol = json.loads(path.read_text())
         assert len(protocol["sha256"]) == 64

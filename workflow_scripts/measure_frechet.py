@@ -11,6 +11,8 @@ from inflationary_flows.runtime.job import job
 with job(snakemake) as logger:
     params, paths, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
     images, parts = load_images(paths.images)
+    # Held-out images are the fewest: as many of each set are compared with them.
+    equal_n = len(load_images(paths.held_out)[0]) if paths.held_out else None
     reference, split = load_reference(paths.reference)
     extractor = load_extractor(
         wildcards.extractor,
@@ -29,6 +31,7 @@ with job(snakemake) as logger:
         feature_samples=params.feature_samples,
         split=split,
         reference_sha256=sha256_of(paths.reference),
+        equal_n=equal_n,
     )
     logger.info("%s %.6g of %d images", extractor.identity.metric, comparison.frechet, comparison.n)
     rows = [{**row, "evaluations": protocol["evaluations"]} for row in comparison.table()]

@@ -33,7 +33,7 @@ Row = Mapping[str, str]
 
 
 def _fid(row: Row) -> str | None:
-    return row["value"] if (row["extractor"], row["metric"]) == ("inception", "fid") else None
+    return row["value"] if (row["extractor"], row["metric"], row["part"]) == ("inception", "fid", "whole") else None
 
 
 def _best_fid(row: Row) -> str | None:

@@ -73,8 +73,17 @@ class ImageStudy:
         """
         seed = self.study.seeds[0]
         gaussian = sorted({(dataset, GAUSSIAN, seed, sample) for dataset, _, _, sample in self.generated})
-        compared = [name for name in self.sets if self.settings_of(name)["reference"] == "train"]
-        return [*self.generated, *gaussian, *((n, HELD_OUT, seed, self.sample_seeds_of(n)[0]) for n in compared)]
+        held_out = [run for name in self.sets for run in self.held_out(name)]
+        return [*self.generated, *gaussian, *held_out]
+
+    def held_out(self, dataset: str) -> list[ImageRun]:
+        """The set of held-out images of a data set, if the reference does not hold them."""
+        compared = self.settings_of(dataset)["reference"] == "train"
+        return [(dataset, HELD_OUT, self.study.seeds[0], self.sample_seeds_of(dataset)[0])] if compared else []
+
+    def held_out_shards(self, dataset: str) -> list[str]:
+        """Their files."""
+        return [path for run in self.held_out(dataset) for path in self.shards(run)]
 
     def first_images(self, dataset: str) -> range:
         """Numbers of the first images of all shards of a set of images."""

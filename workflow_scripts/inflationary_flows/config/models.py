@@ -175,7 +175,11 @@ class Mlp(Section):
         1.5, description="Standard deviation of their frequencies, per unit of the whitened point."
     )
     time_features: Width = Field(12, description="Smooth features of time.")
-    space: Literal["eigen", "ambient"] = Field("eigen", description="Coordinates the network works in.")
+    space: Literal["eigen", "wiener", "ambient"] = Field(
+        "eigen",
+        description="What the network sees: eigen, whitened coordinates in the eigenbasis; wiener, there the linear "
+        "estimate of the clean point, in which little noise is left; ambient, whitened coordinates of the data.",
+    )
 
 
 class Unet(Section):
@@ -234,10 +238,10 @@ class Training(Section):
     weight_decay: NonNegativeNumber = Field(0.0, description="Decoupled weight decay; 0 is plain Adam.")
     validate_every: Count = Field(500, description="Steps between validation losses.")
     validation_points: Count = Field(4_096, description="Noisy held-out points of a validation loss.")
-    weighting: Literal["uniform", "flow"] = Field(
+    weighting: Literal["uniform", "flow", "data"] = Field(
         "uniform",
-        description="Weight of a direction's error at a time: uniform, or flow: by how far the flow moves along it "
-        "then, which teaches images of a wide spectrum faster.",
+        description="Weight of a direction's error at a time: uniform; flow: by how far the flow moves along it "
+        "then, which teaches images of a wide spectrum faster; data: by that times the data's standard deviation.",
     )
     shrink: bool = Field(
         True,

@@ -183,6 +183,11 @@ def _clock(schedule: Schedule, t: float) -> Tensor:
     return schedule.clock(t)
 
 
+@lru_cache(maxsize=8192)
+def _wiener(schedule: Schedule, t: float) -> Tensor:
+    return schedule.wiener(t)
+
+
 class NetworkDenoiser(Denoiser):
     """A trained network as F, in the eigenbasis or in the space of the data.
 
@@ -191,9 +196,11 @@ class NetworkDenoiser(Denoiser):
 
     Arguments:
         schedule: Kernel.
-        network: Module called with whitened points (n, D) and clock positions (n,) in [0, 1].
+        network: Module called with points (n, D) and clock positions (n,) in [0, 1].
         basis: Eigenbasis of the data; used by `ambient` alone.
-        space: `eigen`, or `ambient`: y is rotated into the coordinates of the data (pixels), and the output back.
+        space: What the network sees: `eigen`, y itself; `ambient`: y rotated into the coordinates of the data (pixels),
+            and the output back; `wiener`: the Wiener estimate of the clean point, in the eigenbasis. In it directions
+            of little variance count little, and those that are all noise not at all.
     """
 
     def __init__(self, schedule: Schedule, network: nn.Module, basis: Eigenbasis, space: str) -> None:
@@ -227,11 +234,17 @@ class NetworkDenoiser(Denoiser):
         further = () if labels is None else (labels,)
         clock = self._clock(t, len(y), parameter)
         shown = self._only_spanned(y).to(parameter)
-        if self.space == "eigen":
-            return self._only_spanned(self.network(shown, clock, *further)).to(y)
+        if self.space != "ambient":
+            return self._only_spanned(self.network(self._shown(shown, t), clock, *further)).to(y)
         vectors = self._vectors(parameter)
         ambient = self.network(shown @ vectors.T, clock, *further)
         return self._only_spanned(ambient @ vectors).to(y)
+
+    def _shown(self, y: Tensor, t: float | Tensor) -> Tensor:
+        """What the network sees of y, shape (..., D): times the factor of the Wiener estimate, if that is asked for."""
+        if self.space != "wiener":
+            return y
+        return y * (_wiener(self.schedule, t) if isinstance(t, float) else self.schedule.wiener(t)).to(y)
 
     def _only_spanned(self, values: Tensor) -> Tensor:
         """Values, shape (..., D), with zero along null directions."""
@@ -247,11 +260,13 @@ class NetworkDenoiser(Denoiser):
     def raw_with_jacobian(self, y: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
         """By the network's own forward derivatives where it has them, else as of any denoiser."""
         with_jacobian = getattr(self.network, "with_jacobian", None)
-        if self.space != "eigen" or with_jacobian is None:
+        if self.space == "ambient" or with_jacobian is None:
             return super().raw_with_jacobian(y, t)
         parameter = next(self.network.parameters())
-        shown = self._only_spanned(y).to(parameter)
+        shown = self._shown(self._only_spanned(y).to(parameter), t)
         values, jacobian = with_jacobian(shown, self._clock(t, len(y), parameter))
+        # The chain rule: one time for each point, or one for all, next to derivatives (n, D, D) by the last index.
+        jacobian = self._shown(jacobian.transpose(0, 1), t).transpose(0, 1)
         # Zero rows and columns for null directions: F is zero there and does not depend on them.
         jacobian = self._only_spanned(self._only_spanned(jacobian).mT).mT
         return self._only_spanned(values).to(y), jacobian.to(y)

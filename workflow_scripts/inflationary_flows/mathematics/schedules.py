@@ -132,6 +132,14 @@ class Schedule:
         """Index of the fastest direction, the one of largest variance among equals."""
         return int(self.exponents.argmax())
 
+    def wiener(self, t: float | Tensor) -> Tensor:
+        """Factor from whitened y to c_skip u, the estimate of u_0 that is best for Gaussian data, shape (..., D).
+
+        In units of the estimate's root mean square over directions, so that it is of size 1 at all times.
+        """
+        factor = self.c_skip(t) * self.total_std(t)
+        return factor / factor.square().mean(-1, keepdim=True).sqrt()
+
     def scale(self, t: float | Tensor) -> Tensor:
         """A(t), one factor for all directions, shape (..., 1)."""
         if self.kernel == "proportional":

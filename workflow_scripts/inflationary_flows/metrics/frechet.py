@@ -4,11 +4,15 @@ The Frechet distance compares two sets as if their features were Gaussian; of In
 Heusel et al. (2017).  torch-fidelity also computes the kernel distance (KID, Binkowski et al.,
 2018), whose expectation does not depend on the number of images, and precision and recall (Kynkaanniemi et al.,
 2019).  `moments` takes the Frechet step in float64; the protocol also has torch-fidelity's value.
+
+The Frechet distance of few images is too large, by about a constant over their number n.  Sets of different n are
+therefore compared twice: whole, and in disjoint parts of equal n.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -22,13 +26,17 @@ from inflationary_flows.metrics.features import UINT8_RULE, Extractor, Extractor
 from inflationary_flows.metrics.moments import Moments, frechet_distance
 from inflationary_flows.seeding import derive_seed
 
-FRECHET_COLUMNS = ("extractor", "metric", "value", "n")
+FRECHET_COLUMNS = ("extractor", "metric", "part", "value", "se", "n", "parts")
+# What a value is of: the whole set, or the mean of parts that have as many images in all sets of a table.
+WHOLE, EQUAL = "whole", "equal"
 
 LEAST_IMAGES = 2
 FEATURE_BATCH = 64
 FEATURE_SAMPLES = 10_000
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1_000
 NEIGHBOURS = 3
+# Parts of equal n that are averaged, at most: a Frechet step of 2,048 features takes seconds.
+MOST_PARTS = 8
 # Distances of so many features to all others are in memory at once.
 _NEIGHBOUR_BATCH = 1_000
 
@@ -63,6 +71,7 @@ class Comparison:
         n, n_reference: Numbers of images.
         rows, rows_reference: Numbers of features for kernel distance, precision and recall.
         identity: The extractor.
+        parts: Disjoint parts of the set, of equal n, against the same reference.
     """
 
     frechet: float
@@ -76,19 +85,14 @@ class Comparison:
     rows: int
     rows_reference: int
     identity: ExtractorIdentity
+    parts: tuple[Comparison, ...] = ()
 
     def table(self) -> list[dict[str, Any]]:
-        """Rows of `FRECHET_COLUMNS`; n is the number of images that the value comes from."""
-        values = {
-            self.identity.metric: (self.frechet, self.n),
-            "kid": (self.kid, self.rows),
-            "precision": (self.precision, self.rows),
-            "recall": (self.recall, self.rows),
-        }
-        return [
-            {"extractor": self.identity.extractor, "metric": metric, "value": value, "n": n}
-            for metric, (value, n) in values.items()
-        ]
+        """Rows of `FRECHET_COLUMNS`: of the whole set, and means over its parts of equal n with their standard error.
+
+        n is the number of images that a value, or each of those averaged, comes from.
+        """
+        return [*_rows(WHOLE, [self]), *(_rows(EQUAL, self.parts) if self.parts else [])]
 
     def protocol(self, **where: Any) -> dict[str, Any]:
         """Provenance of the numbers, as plain values; `where` is added."""
@@ -119,6 +123,27 @@ class Comparison:
                 "features_of_reference": self.rows_reference,
             },
         }
+
+
+def _rows(part: str, comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    first, rows = comparisons[0], []
+    for metric, field in (
+        (first.identity.metric, "frechet"),
+        *((name, name) for name in ("kid", "precision", "recall")),
+    ):
+        values = np.array([getattr(each, field) for each in comparisons])
+        rows.append(
+            {
+                "extractor": first.identity.extractor,
+                "metric": metric,
+                "part": part,
+                "value": float(values.mean()),
+                "se": float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None,
+                "n": first.n if field == "frechet" else first.rows,
+                "parts": len(values),
+            }
+        )
+    return rows
 
 
 def describe(identity: ExtractorIdentity) -> dict[str, Any]:
@@ -179,6 +204,17 @@ def fit_statistics(
         rows.append(features[chosen[batch]])
     assert moments is not None
     return FeatureStatistics(moments.mean, moments.covariance, n, np.concatenate(rows), extractor.identity)
+
+
+def parts_of(statistics: FeatureStatistics, n: int) -> list[FeatureStatistics]:
+    """Statistics of disjoint parts of a set, of n of its kept features each; none if there are fewer than n."""
+    count = min(len(statistics.rows) // n, MOST_PARTS)
+    parts = []
+    for rows in np.split(statistics.rows[: count * n], count) if count else ():
+        moments = Moments(rows.shape[1])
+        moments.add(rows)
+        parts.append(FeatureStatistics(moments.mean, moments.covariance, n, rows, statistics.identity))
+    return parts
 
 
 def kid_subset_size(rows: int, rows_reference: int) -> int:

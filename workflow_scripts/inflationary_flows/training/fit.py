@@ -35,6 +35,7 @@ from inflationary_flows.training.shrinkage import BestWeights, is_looked_at, ove
 from inflationary_flows.training.state import TrainingState
 from inflationary_flows.training.targets import (
     antithetic_twins,
+    data_weights,
     flow_weights,
     noisy_pair,
     posterior_mean_target,
@@ -116,8 +117,9 @@ def _part_loss(denoiser: NetworkDenoiser, batch: Batch, rows: slice, settings: T
     time = schedule.time_at(batch.clock[rows])
     labels = None if batch.labels is None else batch.labels[rows]
     squared = (denoiser.raw(batch.y[rows], time, labels) - batch.target[rows]).square()
-    if settings.weighting == "flow":
-        squared = squared * flow_weights(schedule, time).to(squared)
+    if settings.weighting != "uniform":
+        weights = flow_weights if settings.weighting == "flow" else data_weights
+        squared = squared * weights(schedule, time).to(squared)
     return squared.mean()
 
 

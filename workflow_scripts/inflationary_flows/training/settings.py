@@ -26,8 +26,8 @@ class TrainingSettings:
         weight_decay: Decoupled weight decay of AdamW; 0 is plain Adam.
         validate_every: Steps between validations.
         validation_points: Noisy held-out examples a validation.
-        weighting: Weight of a direction's squared error at a time: `uniform`, or `flow`, in proportion to how far the
-            flow moves along the direction then.
+        weighting: Weight of a direction's squared error at a time: `uniform`; `flow`, in proportion to how far the flow
+            moves along the direction then; or `data`, that times the data's standard deviation along it.
         shrink: Whether a network that sees each row over a hundred times is held against held-out points: the weights
             that did best on them are kept, and their F times the factor from 0 (the Gaussian of the data) to 1 that
             these points support. Training ends when nothing better comes.
@@ -51,7 +51,7 @@ class TrainingSettings:
     weight_decay: float = 0.0
     validate_every: int = 500
     validation_points: int = 4096
-    weighting: Literal["uniform", "flow"] = "uniform"
+    weighting: Literal["uniform", "flow", "data"] = "uniform"
     shrink: bool = True
     flip: bool = False
     augment: float = 0.0

@@ -68,6 +68,15 @@ def time_angles(schedule: Schedule, clock: Tensor) -> Tensor:
 _CLOCK_POINTS = 65
 
 
+def data_weights(schedule: Schedule, t: Tensor) -> Tensor:
+    """Those of `flow_weights`, times the data's standard deviation along each direction over its mean, shape (n, D).
+
+    Most directions of images vary too little to be seen. Whitening makes them equal to the others.
+    """
+    std = schedule.eigenvalues.sqrt()
+    return flow_weights(schedule, t) * std / std.mean()
+
+
 def flow_weights(schedule: Schedule, t: Tensor) -> Tensor:
     """Weights of squared errors by how far the flow moves along each direction, shape (n, D).
 

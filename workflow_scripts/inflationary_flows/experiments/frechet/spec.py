@@ -18,7 +18,8 @@ EXPERIMENT = Experiment(
             precision and recall. The schedules ``gaussian`` and ``held_out`` are baselines and no flows. The first are
             images of a Gaussian with mean and covariance of the data, which a flow must beat. The second are test
             images, which score as a perfect flow would. Values of two extractors, or of two numbers of images, cannot
-            be compared.
+            be compared: rows ``whole`` are of all images of a set, rows ``equal`` means over disjoint parts that have as
+            many images as are held out.
             """,
             columns={
                 **FLOW_COLUMNS,
@@ -26,14 +27,17 @@ EXPERIMENT = Experiment(
                 "schedule": "schedule, or one of the baselines `gaussian` and `held_out`",
                 "extractor": "network whose features are compared",
                 "metric": "see below",
+                "part": "`whole`: of all images; `equal`: mean over disjoint parts of as many images as are held out",
                 "value": "its value",
-                "n": "images",
+                "se": "standard error of that mean over parts of one set; empty where there is one",
+                "n": "images of the set, or of each part",
+                "parts": "parts that are averaged",
                 "evaluations": "network evaluations for one image; 0 for the baselines",
             },
             notes="""
             Flows are those of the first training seed, and of `repeats`. `gaussian` are images from a Gaussian with mean and covariance
             of the data; a flow must beat them. `held_out` are test images, which score as a perfect flow would with as
-            many.
+            many: compare them with rows `equal`, whose n is theirs (or `feature_samples`, if that is less).
 
             | metric | what | value of a perfect flow |
             |---|---|---|

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from inflationary_flows.metrics.frechet import (
     FeatureStatistics,
     compare,
     fit_statistics,
+    parts_of,
     require_same_extractor,
 )
 
@@ -43,6 +44,7 @@ def compare_sets(
     feature_samples: int,
     split: str,
     reference_sha256: str,
+    equal_n: int | None = None,
 ) -> tuple[list[Comparison], list[dict[str, Any]]]:
     """Compares sets of images with a reference; one set is in memory at a time if `sets` makes them one by one.
 
@@ -53,6 +55,8 @@ def compare_sets(
         feature_samples: Largest number of images for kernel distance, precision and recall.
         split: Split that the reference was made from.
         reference_sha256: Digest of its file.
+        equal_n: Images in each of the disjoint parts that are compared as well, `feature_samples` at most; none for
+            whole sets alone.
 
     Returns:
         A comparison and its protocol for each set.
@@ -65,7 +69,9 @@ def compare_sets(
     comparisons, protocols = [], []
     for each in sets:
         statistics = fit_statistics(each.images, each.levels, extractor, feature_samples=feature_samples)
-        comparisons.append(compare(statistics, reference))
+        parts = parts_of(statistics, min(equal_n, feature_samples)) if equal_n else []
+        of_parts = tuple(compare(part, reference) for part in parts)
+        comparisons.append(replace(compare(statistics, reference), parts=of_parts))
         protocol = comparisons[-1].protocol(
             **each.where,
             split=split,

@@ -78,7 +78,7 @@ def measured_points(
     """Points to draw of our own tables, for data sets that nothing was published of.
 
     Arguments:
-        frechet: Columns dataset, schedule, seed, extractor, metric, value among others.
+        frechet: Columns dataset, schedule, seed, extractor, metric, part, value among others.
         roundtrip: Columns dataset, schedule, seed, mse among others.
         schedules: Keyword arguments of `make_schedule` by schedule.
         dimensions: Number of coordinates D of each data set to draw; PRP stands there.
@@ -90,6 +90,8 @@ def measured_points(
     rows: list[dict[str, Any]] = []
     for dataset, dimension in dimensions.items():
         mine = frechet[frechet["dataset"] == dataset]
+        # Distances fall with the number of images: held-out ones, which are fewer, are beside as many of each set.
+        mine = mine[mine["part"] == ("equal" if "equal" in set(mine["part"]) else "whole")]
         metric = next((name for name in DISTANCES if name in set(mine["metric"])), None)
         errors = roundtrip[roundtrip["dataset"] == dataset]
         tables = {"mse": errors.assign(value=errors["mse"])}

@@ -51,8 +51,8 @@ def compare_with_paper(
 
     Arguments:
         published: Columns table, dataset, method, dims, inflation_gap, metric, mean, two_sigma.
-        frechet: Columns dataset, schedule, seed, extractor, metric, value, n, evaluations, the seed being that of the
-            generated images; may be empty, as the next may.
+        frechet: Columns dataset, schedule, seed, extractor, metric, part, value, n, evaluations, the seed being that of
+            the generated images; may be empty, as the next may.
         roundtrip: Columns dataset, schedule, seed, mse_uint8_wrapped, evaluations among others; grey levels squared.
         participation: Columns dataset, dimension, participation_ratio.
         schedules: Keyword arguments of `make_schedule` by schedule.
@@ -141,7 +141,7 @@ def _values(metric: str, frechet: pd.DataFrame, roundtrip: pd.DataFrame) -> pd.D
     """Our measurements of a metric: dataset, schedule, seed, value, evaluations."""
     if metric == "fid" and len(frechet):
         is_fid = (frechet["extractor"] == "inception") & (frechet["metric"] == "fid")
-        return frechet[is_fid & (frechet["n"] == PUBLISHED_FID_IMAGES)]
+        return frechet[is_fid & (frechet["part"] == "whole") & (frechet["n"] == PUBLISHED_FID_IMAGES)]
     if metric == "roundtrip_mse_uint8" and len(roundtrip):
         return roundtrip.assign(value=roundtrip["mse_uint8_wrapped"])
     return pd.DataFrame()
