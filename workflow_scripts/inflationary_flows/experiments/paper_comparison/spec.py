@@ -48,7 +48,8 @@ EXPERIMENT = Experiment(
             sample seeds. On logarithmic axes, bars that come near zero have no lower half. Paper: tables 1 to 3, whose distance is FID and whose round-trip error wraps modulo 256. Here:
             the same quantities where the configuration has such flows; "not run" marks where it has none. For sets
             without published values our values stand alone, with the true error and the distance of their own
-            extractor, between a Gaussian with the covariance of the data and held-out images.
+            extractor, between a Gaussian with the covariance of the data and held-out images, all of as many images as
+            are held out.
             """,
         ),
         Table(
