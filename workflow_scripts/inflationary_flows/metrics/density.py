@@ -31,7 +31,7 @@ def gaussian_log_density(flow: Flow, x: np.ndarray) -> np.ndarray:
 
 
 def measure_density(
-    flow: Flow, exact: Denoiser | None, held_out: Rows, samples: int, seed: int
+    flow: Flow, exact: Denoiser | None, held_out: Rows, samples: int, seed: int, steps: int | None = None
 ) -> list[dict[str, Any]]:
     """Log-likelihood of held-out points, beside that of the Gaussian of the data, and the divergence to the exact one.
 
@@ -41,13 +41,14 @@ def measure_density(
         held_out: Points, shape (n, D), data units.
         samples: Largest number of points; fewer where there are many coordinates.
         seed: Seed of the first kernel's noise, and of probes above 64 coordinates.
+        steps: Solver steps other than the flow's own.
 
     Returns:
         Rows of metric, value, reference, n.
     """
     n = min(samples, len(held_out), max(50, _GRADIENTS // flow.dimension))
     x = np.asarray(flow.noised_data(np.asarray(held_out[:n], dtype=np.float64), seed))
-    log_density = np.asarray(flow.log_prob(x, seed=seed))
+    log_density = np.asarray(flow.log_prob(x, seed=seed, steps=steps))
     gaussian = gaussian_log_density(flow, x)
     gain, error = _mean_and_error(log_density - gaussian)
     message = (

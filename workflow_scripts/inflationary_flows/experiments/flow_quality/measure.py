@@ -207,5 +207,5 @@ def measure(
         exact=exact,
         **settings,
     )
-    rows += measure_density(flow, exact, splits.test, density_samples, settings.get("seed", 0))
+    rows += measure_density(flow, exact, splits.test, density_samples, settings.get("seed", 0), settings.get("steps"))
     return Measured({"flow_quality": rows})

@@ -22,7 +22,7 @@ class FlowQuality(Section):
     wasserstein_splits: Count = Field(20, description="Random splits behind the sliced Wasserstein distance's floor.")
     neighbours: Count = Field(10, description="Neighbours looked at by trustworthiness.")
     neighbour_samples: Annotated[Count, Field(ge=10)] = Field(2_000, description="Points looked at by trustworthiness.")
-    steps: Count | None = Field(None, description="Solver steps, but for log-densities; by default the flow's own.")
+    steps: Count | None = Field(None, description="Solver steps; by default the flow's own.")
     density_samples: Annotated[Count, Field(ge=2)] = Field(
         2_000, description="Held-out points of the log-likelihood; fewer where there are over two coordinates."
     )

@@ -20,7 +20,7 @@ class Tarp(Section):
 
     datasets: DatasetNames = Field(default_factory=list, description="Toys to do it with.")
     miscalibrated: VariantName | None = Field(
-        None, description="Variant whose flows the test has to reject; none if left out."
+        None, description="Variant that the test has to reject, of each data set's first schedule; none if left out."
     )
     noise_stds: Annotated[list[PositiveNumber], Field(min_length=1), Unique("noise level")] = Field(
         default_factory=lambda: [0.1, 0.3, 1.0, 2.0], description="Noise levels, in standard deviations of the data."
@@ -59,11 +59,12 @@ class Tarp(Section):
 
 
 def judged(study: Study) -> list[FlowName]:
-    """Flows whose posteriors are judged, and flows of a variant that the test has to reject."""
+    """Flows whose posteriors are judged, and of each data set's first schedule one of a variant, to be rejected."""
     tarp = study.experiments["tarp"]
     flows = [flow for flow in study.flows if flow[0] in tarp["datasets"]]
     variant = tarp.get("miscalibrated")
-    return study.repeated(flows) + ([(d, s, f"{seed}-{variant}") for d, s, seed in flows] if variant else [])
+    first = {flow[0]: flow for flow in reversed(flows)}.values() if variant else ()
+    return study.repeated(flows) + [(dataset, schedule, f"{seed}-{variant}") for dataset, schedule, seed in first]
 
 
 EXPERIMENT = Experiment(
