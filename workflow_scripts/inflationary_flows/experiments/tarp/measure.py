@@ -55,7 +55,7 @@ def measure(
 
     Returns:
         Tables `tarp` and `posterior_ranks`, with schedule, seed, flow and noise_std before the columns of `judged_rows`
-        and `rank_rows`. Exact prior, box and Gaussian stand with the first seed of a schedule.
+        and `rank_rows`. Exact prior, box and Gaussian stand with the first seed of a schedule, as does the next.
         Beside `learned`, whose latents are drawn as the flow says, reducing flows have the other prior of compressed
         latents, `learned_gaussian` or `learned_empirical`.
 
@@ -88,10 +88,11 @@ def measure(
     for schedule, member in trained:
         flow = flows[schedule, member]
         judged = {"learned": judge(generated(flow), minimum_ess)}
-        if flow.schedule.kept_dims < flow.dimension:
+        first = member == next(seed for name, seed in trained if name == schedule)
+        if first and flow.schedule.kept_dims < flow.dimension:
             other: CompressedPrior = "gaussian" if flow.compressed_prior == "empirical" else "empirical"
             judged[f"learned_{other}"] = judge(generated(flow, other))
-        if member == next(seed for name, seed in trained if name == schedule):
+        if first:
             judged |= shared
         for (of_schedule, variant), early in flows.items():
             if of_schedule == schedule and variant.startswith(f"{member}-"):
