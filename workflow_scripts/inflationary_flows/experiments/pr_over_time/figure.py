@@ -32,13 +32,18 @@ def draw_pr_over_time(material: Material) -> Figure:
     with figure_style():
         figure, axes = new_panels(len(shown), columns=_SHOWN, height=1.5)
         for axis, flow in zip(axes, shown, strict=True):
-            carried = table[(table["of"] == "points") & (table["dataset"] == flow[0]) & (table["schedule"] == flow[1])]
+            # Schedules that differ by their kernel alone share a panel.
+            alike = [other for other in groups if other[0] == flow[0] and _are_alike(groups[other], groups[flow])]
+            points = table[(table["of"] == "points") & (table["dataset"] == flow[0])]
+            carried = points[points["schedule"].isin([schedule for _, schedule in alike])]
             _draw_ratio(axis, groups[flow], carried, (", " if len("".join(flow)) < _LONG else ",\n").join(flow))
         despine(axes)
         figure.supxlabel("time, share of the range", fontsize=7.5)
         figure.supylabel("participation ratio", fontsize=7.5)
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=3)
+        entries = {
+            name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=4)
     return figure
 
 
@@ -46,6 +51,11 @@ def _curves(group: pd.DataFrame) -> np.ndarray:
     """PR(t) over that of the data under each kernel, shape (kernels, times)."""
     wide = group.pivot_table(index="kernel", columns="t_fraction", values="participation_ratio")
     return (wide / wide.loc[:, [0.0]].to_numpy().max()).to_numpy()
+
+
+def _are_alike(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether PR(t) of two flows is the same under both kernels, to a thousandth."""
+    return np.allclose(_curves(one), _curves(other), rtol=1e-3)
 
 
 def _most_different(curves: dict[tuple[str, str], np.ndarray]) -> list[tuple[str, str]]:
@@ -69,7 +79,14 @@ def _draw_ratio(axis: Axes, group: pd.DataFrame, carried: pd.DataFrame, title: s
         axis.plot(curve["t_fraction"], curve["participation_ratio"], line, color=colour, label=kernel)
     for kernel, points in carried.groupby("kernel", sort=False):
         own = _KERNELS[str(kernel)][0]
-        axis.plot(points["t_fraction"], points["participation_ratio"], ".", color=own, ms=3, label="points of the flow")
+        axis.plot(
+            points["t_fraction"],
+            points["participation_ratio"],
+            ".",
+            color=own,
+            ms=3,
+            label=f"points of a flow, {kernel}",
+        )
     low, high = axis.get_ylim()
     # A constant must look like one: never less than a tenth of the value from below to above.
     middle = (low + high) / 2
