@@ -660,6 +660,7 @@ def delete(path: Path, chance: random.Random) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_hundred_random_corruptions_are_all_found_and_named(smoke_run: Path, tmp_path: Path) -> None:
     """Four at a time, of files that were not made from one another."""
     results = Path(shutil.copytree(smoke_run / "results", tmp_path / "results"))
@@ -700,6 +701,7 @@ def unrelated(ledger: Ledger, count: int, chance: random.Random) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_damaged_sidecars_are_all_found(smoke_run: Path, tmp_path: Path) -> None:
     results = Path(shutil.copytree(smoke_run / "results", tmp_path / "results"))
     chance = random.Random(7)
@@ -793,6 +795,7 @@ def made_again(ledger: Ledger, *deleted: str) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_deleted_intermediates_are_made_again_with_what_follows_and_nothing_else(
     smoke_run: Path, tmp_path: Path
 ) -> None:

@@ -148,6 +148,7 @@ def test_a_spec_that_is_wrong_is_named(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_it_is_measured_and_drawn_and_nothing_else_is_made_again(copied_repository: Path, config: Path) -> None:
     directory = config.parent / "run"
 

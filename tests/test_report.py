@@ -68,7 +68,7 @@ def make_run(folder: Path) -> Path:
     tarp = [("circles", "prp", 0, "learned", 1.0, a, a + 0.04 * a, 0.01, 0.31, 200) for a in levels]
     tarp += [("circles", "prp", 0, "miscalibrated", 1.0, a, a - 0.3 * a, 0.01, 1e-9, 200) for a in levels]
     counts = [12, 9, 11, 8]
-    sbc = [("circles", "prp", "learned", 0.1, "weight1", k, c, 10.0, 3, 18, 0.83, 40) for k, c in enumerate(counts)]
+    sbc = [("circles", "prp", 0, "learned", 0.1, "weight1", k, c, 10.0, 3, 18, 0.83, 40) for k, c in enumerate(counts)]
     shells = [
         ("circles", "prp", 0, "learned", r, stage, 20 * r + k)
         for r in (1.0, 2.0)
@@ -79,7 +79,7 @@ def make_run(folder: Path) -> Path:
         "pr_over_time": csv_text("t,ratio", [(k, 1 / (k + 3)) for k in range(2100)]),
         "tarp": csv_text("dataset,schedule,seed,flow,noise_std,level,coverage,se,p_value,replicates", tarp),
         "sbc": csv_text(
-            "dataset,schedule,flow,noise_std,quantity,bin,count,expected,lower,upper,p_value,replicates", sbc
+            "dataset,schedule,seed,flow,noise_std,quantity,bin,count,expected,lower,upper,p_value,replicates", sbc
         ),
         "shell_retention": csv_text("dataset,schedule,seed,weights,radius,stage,percent_inside", shells),
         "odd & <new>": csv_text("name,value", [("<b>&amp;</b>", 0.5)]),

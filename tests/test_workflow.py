@@ -78,7 +78,7 @@ def members_of(config: Path) -> set[tuple[str, str, str]]:
             members |= {(dataset, schedule, name) for name in names}
         if dataset in coverage["datasets"]:
             members |= {(dataset, schedule, str(other)) for other in coverage["seeds"]}
-        if dataset in tarp["datasets"]:
+        if dataset in tarp["datasets"] and schedule == min(s for d, s, _ in flows_of(config) if d == dataset):
             members |= {(dataset, schedule, f"{seed}-{tarp['miscalibrated']}")}
         if schedule in lengths["flows"].get(dataset, []):
             members |= {(dataset, schedule, f"{seed}-{variant}") for variant in lengths["variants"]}
@@ -128,7 +128,8 @@ def test_tables_have_the_columns_that_their_experiment_describes(smoke_run: Path
 @pytest.mark.parametrize("table", ["flow_quality", "roundtrip", "solver_comparison"])
 def test_tables_cover_every_flow(smoke_run: Path, table: str) -> None:
     frame = pd.read_csv(smoke_run / f"results/tables/{table}.csv")
-    assert set(frame[FLOW].itertuples(index=False, name=None)) == flows_of(SMOKE)
+    again = {("circles", "prp", 1)} if table == "flow_quality" else set()
+    assert set(frame[FLOW].itertuples(index=False, name=None)) == flows_of(SMOKE) | again
 
 
 @pytest.mark.slow
@@ -207,6 +208,7 @@ def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path) -> None:
     # The second run finds the own table elsewhere, next to the Snakefile. It draws data, trains and generates; that all
     # else agrees, chains and posteriors among it, is tested on a cluster.
@@ -557,7 +559,7 @@ def test_given_configuration_replaces_the_default_one(tmp_path: Path) -> None:
         *("fetch_file", "generate_method_images", "measure_method_frechet"),
         *("measure_complexity", "measure_image_speed", "measure_sampler_efficiency"),
     }
-    assert sum(outcome.jobs.values()) <= 100
+    assert sum(outcome.jobs.values()) <= 105
 
 
 def test_default_configuration_is_read_without_configfile(tmp_path: Path) -> None:
@@ -695,7 +697,7 @@ def test_table_with_a_hole_is_refused_with_its_place(tmp_path: Path, edited_conf
     def edit(content: dict[str, Any]) -> None:
         entry = {"kind": "csv", "path": str(tmp_path / "holes.csv"), "schedules": ["prp"]}
         content["datasets"] = {"holes": entry}
-        del content["experiments"], content["baselines"]
+        del content["experiments"], content["baselines"], content["repeats"]
 
     outcome = run_workflow(tmp_path / "run", "data", config=edited_config(edit))
     assert outcome.code != 0
