@@ -188,7 +188,7 @@ class _Groups:
             value, gradient = self._evaluate(position)
             momentum = momentum + (step if number + 1 < count else step / 2) * gradient
         error = momentum.square().sum(2) / 2 - value - start.square().sum(2) / 2 + self.value
-        error = torch.nan_to_num(error, nan=torch.inf)
+        error = torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf)
         probability = torch.exp(-error.clamp(min=0.0))
         goes = torch.from_numpy(level) < probability
         self.position = torch.where(goes[..., None], position, self.position)

@@ -140,7 +140,7 @@ def estimate_evidence(
             share = torch.softmax(whole, 1)
             covariance[chunk] = _covariance(torch.softmax(log_weights, 1))
             ess[chunk] = (1 / share.square().sum(1) / m).numpy()
-            pareto_k[chunk] = np.nan_to_num(psislw(whole.numpy())[1], nan=np.inf)
+            pareto_k[chunk] = np.nan_to_num(psislw(whole.numpy())[1], nan=np.inf, posinf=np.inf)
             spent[chunk] += m
             centre[chunk], factor[chunk] = _refit(y, share, laplace.factor[chunk])
         unknown = share_error(log_evidence[todo], covariance[todo]).numpy() > _SHARE_ERROR

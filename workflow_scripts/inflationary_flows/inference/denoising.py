@@ -213,7 +213,7 @@ def sample_clean_posteriors(
     with np.errstate(divide="ignore", invalid="ignore"):
         for drawn in np.concatenate([x, values[..., None]], 3):
             dataset = arviz.convert_to_dataset({"x": drawn})
-            rhat.append(np.nan_to_num(arviz.rhat(dataset, method="rank")["x"].values, nan=np.inf))
+            rhat.append(np.nan_to_num(arviz.rhat(dataset, method="rank")["x"].values, nan=np.inf, posinf=np.inf))
             ess.append(arviz.ess(dataset, method="bulk")["x"].values)
     return CleanPosteriors(
         x=x,
