@@ -103,6 +103,9 @@ EXPERIMENT = Experiment(
             flow samples from; where it resamples compressed latents of over three directions, under the Gaussian one. The log of the job has a warning where a flow is worse than the Gaussian
             by more than two standard errors.
 
+            Flows of other training seeds (`repeats`) are compared with the same fresh points, from the same draws of latents:
+            their spread is that of training alone.
+
             Embedded toys lie exactly in a plane of their space. Flows start from data with the first kernel's noise, so
             generated points leave the plane by about `sqrt(gamma0)` in each direction across it, whatever the source of
             latents. Fresh points get the same noise across the plane before they are compared, because any classifier
