@@ -28,6 +28,7 @@ from inflationary_flows.experiments.solver_comparison.figure import draw_solver_
 from inflationary_flows.experiments.spectra.figure import draw_spectra
 from inflationary_flows.experiments.thin_coordinate_study.figure import draw_thin_coordinate_study
 from inflationary_flows.experiments.training_curves.figure import draw_training_curves
+from inflationary_flows.files.tables import merge_tables, write_rows
 from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import DOUBLE_COLUMN, label_colours, save_figure
@@ -317,6 +318,15 @@ def test_material_reads_tables_and_arrays_of_flows(tmp_path: Path) -> None:
     assert set(material.tables) == {"own", "floors"}
     found = {flow: arrays["x"].tolist() for flow, arrays in material.flow_arrays("snapshots").items()}
     assert found == {("b", "prp", "0"): [1, 1], ("a", "prp", "0"): [2, 2], ("b", "prr", "0"): [0, 0]}
+
+
+def test_a_table_without_rows_keeps_no_figure_from_being_drawn(tmp_path: Path) -> None:
+    """Errors do not grow in a table where no data set has an exact denoiser: it was written without a header."""
+    write_rows(tmp_path / "none.csv", [])
+    merge_tables([tmp_path / "none.csv"], tmp_path / "merged.csv")
+    tables = {"error_growth": str(tmp_path / "merged.csv")}
+    material = Material.read(Labels(), tables=tables, files={}, params={}, wildcards={})
+    assert material.tables["error_growth"].empty
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,14 @@ Arrays = dict[str, np.ndarray]
 FlowName = tuple[str, str, str]
 
 
+def _read_table(path: str) -> pd.DataFrame:
+    """A table; one that was written without rows knows no columns, and is empty."""
+    try:
+        return pd.read_csv(path)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+
+
 @dataclass(frozen=True)
 class Material:
     """What `figure.py` of an experiment draws from.
@@ -59,7 +67,7 @@ class Material:
         npz = {name: [path for path in found if path.endswith(".npz")] for name, found in paths.items()}
         return cls(
             labels,
-            {name: pd.concat(map(pd.read_csv, found), ignore_index=True) for name, found in csv.items() if found},
+            {name: pd.concat(map(_read_table, found), ignore_index=True) for name, found in csv.items() if found},
             {name: [dict(np.load(path)) for path in found] for name, found in npz.items() if found},
             files,
             params,
