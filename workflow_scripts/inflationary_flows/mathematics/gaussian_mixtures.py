@@ -47,8 +47,7 @@ class GaussianMixture:
         roots = torch.linalg.cholesky(self.covariances)
         if len(roots) == 1:
             points, means = (torch.linalg.solve_triangular(roots[0], v.T, upper=False).T for v in (x, self.means))
-            rows = max(1, _DISTANCES // len(means))
-            squared = torch.cat([torch.cdist(p, means).square() for p in points.split(rows)])
+            squared = torch.cdist(points, means).square()
         else:
             whitened = [
                 torch.linalg.solve_triangular(root, (x - mean).T, upper=False)
@@ -60,7 +59,8 @@ class GaussianMixture:
 
     def log_density(self, x: Tensor) -> Tensor:
         """Log density at points of shape (n, D), shape (n,), nats."""
-        return torch.logsumexp(self.joint_log_densities(x), 1)
+        parts = x.split(max(1, _DISTANCES // len(self.means)))
+        return torch.cat([torch.logsumexp(self.joint_log_densities(part), 1) for part in parts])
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Mean, shape (D,), and covariance, shape (D, D)."""

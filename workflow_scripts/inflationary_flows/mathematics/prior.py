@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError
+from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
 from inflationary_flows.mathematics.points import numbered_normal, standard_normal
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.seeding import derive_seed
@@ -29,8 +30,6 @@ CompressedPrior = Literal["gaussian", "empirical", "zero"]
 
 # Kernel estimates of a density are good in few directions, from many rows.
 _SMOOTHED_DIRECTIONS, _SMOOTHED_ROWS = 3, 500
-# Distances to rows that are held at once.
-_DISTANCES = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,21 +66,12 @@ class LatentPrior:
         """
         kept = self.schedule.kept_dims if self.bandwidth is not None else self.schedule.dimension
         value = -y[:, :kept].square().sum(1) / 2 - kept * math.log(2 * math.pi) / 2
-        return value if self.bandwidth is None else value + self._kernel_density(y[:, kept:], self.bandwidth)
-
-    def _kernel_density(self, compressed: Tensor, bandwidth: Tensor) -> Tensor:
-        """Log density of whitened compressed latents, shape (n, D - d) to (n,)."""
-        assert self.compressed_latents is not None
-        std = self.schedule.latent_std[self.schedule.kept_dims :]
-        root = bandwidth / std[:, None]
-        rows, points = (
-            torch.linalg.solve_triangular(root, v.double().T.cpu(), upper=False).T
-            for v in (self.compressed_latents / std, compressed)
-        )
-        parts = points.split(max(1, _DISTANCES // len(rows)))
-        sums = torch.cat([torch.logsumexp(-torch.cdist(part, rows).square() / 2, 1) for part in parts])
-        volume = root.diagonal().log().sum() + len(root) * math.log(2 * math.pi) / 2
-        return (sums - math.log(len(rows)) - volume).to(compressed)
+        if self.bandwidth is None or self.compressed_latents is None:
+            return value
+        std = self.schedule.latent_std[kept:]
+        rows, root = self.compressed_latents.double() / std, self.bandwidth / std[:, None]
+        kernels = GaussianMixture(rows, rows.new_full((len(rows),), -math.log(len(rows))), (root @ root.T)[None])
+        return value + kernels.log_density(y[:, kept:].double().to(rows.device)).to(y)
 
     def sample(self, n: int, seed: int) -> Tensor:
         """Draws latents, shape (n, D), float64; the same seed gives the same first latents for any n.

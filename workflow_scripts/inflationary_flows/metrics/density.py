@@ -27,7 +27,7 @@ def gaussian_log_density(flow: Flow, x: np.ndarray) -> np.ndarray:
     """Log density of the Gaussian of the data with the first kernel's noise, shape (n,), nats."""
     y = flow.whiten_data(torch.from_numpy(x))
     volume = flow.basis.scale.log().sum() + flow.schedule.total_std(flow.schedule.t_min).log().sum()
-    return (-y.square().sum(1) / 2 - flow.dimension * math.log(2 * math.pi) / 2 - volume).numpy()
+    return (flow.prior("gaussian").log_density(y) - volume).numpy()
 
 
 def measure_density(

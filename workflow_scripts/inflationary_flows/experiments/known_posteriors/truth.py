@@ -6,7 +6,6 @@ which are data with the kernel of the last time.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,12 +80,7 @@ class Truth:
         ratios = {
             "learned": network,
             "learned_true_latents": network - gap,
-            "exact_flow": _standard(exact) - self.latent_law.log_density(exact),
+            "exact_flow": self.flow.prior("gaussian").log_density(exact) - self.latent_law.log_density(exact),
             "gaussian": self.gaussian.log_density(points) - true,
         }
         return {prior: ratio.view(x.shape[:-1]).numpy() for prior, ratio in ratios.items()}
-
-
-def _standard(y: Tensor) -> Tensor:
-    """Log density of the standard normal distribution, shape (n, D) to (n,)."""
-    return -y.square().sum(1) / 2 - y.shape[1] * math.log(2 * math.pi) / 2
