@@ -18,20 +18,31 @@ from inflationary_flows.experiments.image_posteriors.measure import measure
 from inflationary_flows.inference.batched_hmc import run_hmc
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.denoising import sample_clean_posteriors
-from inflationary_flows.inference.pca_mixture import PcaMixture, choose_mixture, fit_gaussian, fit_mixture
+from inflationary_flows.inference.pca_mixture import choose_mixture, fit_gaussian, fit_mixture
 from inflationary_flows.inference.weighting import weigh_pool
 from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
+from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture, MixturePosterior
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
 from inflationary_flows.metrics.posterior_draws import group_rows, rank_fractions, score_draws
 
 SIGMA = 0.5
-PAIR = PcaMixture(
-    np.log([0.3, 0.7]),
-    np.array([[1.0, 0.0], [-1.0, 0.5]]),
-    np.array([[[0.4, 0.1], [0.1, 0.3]], [[0.1, 0.0], [0.0, 0.6]]]),
+PAIR = GaussianMixture(
+    means=torch.tensor([[1.0, 0.0], [-1.0, 0.5]]).double(),
+    log_weights=torch.tensor([0.3, 0.7]).double().log(),
+    covariances=torch.tensor([[[0.4, 0.1], [0.1, 0.3]], [[0.1, 0.0], [0.0, 0.6]]]).double(),
 )
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def posterior_of(prior: GaussianMixture, observed: np.ndarray, sigma: float = SIGMA) -> MixturePosterior:
+    """Posteriors of points given noisy ones."""
+    operator = torch.eye(observed.shape[1]).double()
+    return prior.given(torch.from_numpy(observed), operator, sigma**2 * operator)
 
 
 def correlated(dimension: int, seed: int = 0) -> np.ndarray:
@@ -64,13 +75,13 @@ def flow_of(dimension: int, denoiser: type[Any] = GaussianDenoiser) -> Flow:
     return Flow(denoiser(schedule), basis, solver=SolverSettings("rk4", 8))
 
 
-def prior_of(flow: Flow) -> PcaMixture:
+def prior_of(flow: Flow) -> GaussianMixture:
     """The Gaussian that a linear flow generates."""
     schedule, basis = flow.schedule, flow.basis
     columns = basis.from_eigen(torch.eye(flow.dimension).double()) - basis.from_eigen(torch.zeros(1, flow.dimension))
-    variances = (schedule.eigenvalues + schedule.gamma(schedule.t_min)).numpy()
-    mean = basis.from_eigen(torch.zeros(1, flow.dimension).double()).numpy()
-    return PcaMixture(np.zeros(1), mean, ((columns.numpy().T * variances) @ columns.numpy())[None])
+    variances = schedule.eigenvalues + schedule.gamma(schedule.t_min)
+    mean = basis.from_eigen(torch.zeros(1, flow.dimension).double())
+    return GaussianMixture(mean, torch.zeros(1).double(), ((columns.T * variances) @ columns)[None])
 
 
 class TestBatchedHmc:
@@ -139,18 +150,23 @@ class TestCleanPosteriors:
     def test_a_flow_of_zero_network_has_the_gaussian_posterior(self):
         flow = flow_of(6)
         prior = prior_of(flow)
-        observed = prior.repeat(3).sample(1, 0)[:, 0] + SIGMA * np.random.default_rng(1).standard_normal((3, 6))
-        exact = prior.posterior(observed, SIGMA)
+        observed = prior.sample(3, generator(0)).numpy() + SIGMA * np.random.default_rng(1).standard_normal((3, 6))
+        exact = posterior_of(prior, observed)
         drawn = sample_clean_posteriors(
-            Decoder(flow, steps=2), observed, SIGMA, starts=exact.sample(4, 3), draws=150, leapfrogs=2
+            Decoder(flow, steps=2),
+            observed,
+            SIGMA,
+            starts=exact.sample(4, generator(3)).numpy(),
+            draws=150,
+            leapfrogs=2,
         )
-        for x, mean in zip(drawn.x, exact.means[:, 0], strict=True):
-            assert_moments(x, mean, exact.covariances[0])
+        for x, mean in zip(drawn.x, exact.means[0].numpy(), strict=True):
+            assert_moments(x, mean, exact.covariances[0].numpy())
         assert drawn.rhat.shape == drawn.ess.shape == (3, 7)
         assert drawn.rhat.max() < 1.1
         # In a linear flow the density of latents is that of points, up to a constant.
-        row = PcaMixture(exact.log_weights[0], exact.means[0], exact.covariances)
-        difference = drawn.log_density[0].flatten() - row.log_density(drawn.x[0].reshape(-1, 6))
+        points = torch.from_numpy(drawn.x.reshape(3, -1, 6))
+        difference = drawn.log_density[0].flatten() - exact.log_density(points)[0].numpy()
         np.testing.assert_allclose(difference, difference[0], rtol=1e-6)
 
     def test_agrees_with_a_weighed_pool_where_the_flow_bends(self):
@@ -198,23 +214,22 @@ class TestMixture:
         x = np.random.default_rng(0).standard_normal((5, 2))
         parts = [
             np.exp(w) * multivariate_normal(m, c).pdf(x)
-            for w, m, c in zip(PAIR.log_weights, PAIR.means, PAIR.covariances, strict=True)
+            for w, m, c in zip(PAIR.log_weights.numpy(), PAIR.means.numpy(), PAIR.covariances.numpy(), strict=True)
         ]
-        np.testing.assert_allclose(PAIR.log_density(x), np.log(sum(parts)))
+        np.testing.assert_allclose(PAIR.log_density(torch.from_numpy(x)), np.log(sum(parts)))
 
     def test_posterior_is_prior_times_likelihood(self):
         observed, x = np.array([[0.2, 0.4], [1.5, -1.0]]), np.random.default_rng(1).standard_normal((40, 2))
-        posterior = PAIR.posterior(observed, SIGMA)
-        for row, seen in enumerate(observed):
-            own = PcaMixture(posterior.log_weights[row], posterior.means[row], posterior.covariances)
-            evidence = own.log_density(x) - PAIR.log_density(x) + np.square((x - seen) / SIGMA).sum(1) / 2
+        posterior, points = posterior_of(PAIR, observed), torch.from_numpy(x)
+        for own, seen in zip(posterior.log_density(points.expand(2, -1, -1)).numpy(), observed, strict=True):
+            evidence = own - PAIR.log_density(points).numpy() + np.square((x - seen) / SIGMA).sum(1) / 2
             np.testing.assert_allclose(evidence, evidence[0])
-        np.testing.assert_allclose(np.exp(posterior.log_weights).sum(1), 1)
+        np.testing.assert_allclose(posterior.log_weights.exp().sum(1), 1)
 
     def test_draws_are_those_of_the_posterior(self):
         observed = np.array([[0.2, 0.4], [1.5, -1.0]])
-        pool = weigh_pool(PAIR.repeat(1).sample(100_000, 0)[0], observed, SIGMA)
-        drawn = PAIR.posterior(observed, SIGMA).sample(20_000, 1)
+        pool = weigh_pool(PAIR.sample(100_000, generator(0)).numpy(), observed, SIGMA)
+        drawn = posterior_of(PAIR, observed).sample(20_000, generator(1)).numpy()
         np.testing.assert_allclose(drawn.mean(1), pool.mean(), atol=0.02)
         np.testing.assert_allclose([np.cov(x.T) for x in drawn], pool.covariance(), atol=0.02)
 
@@ -222,13 +237,15 @@ class TestMixture:
         points = np.random.default_rng(2).multivariate_normal(np.zeros(4), correlated(4), 5000)
         one, whole = fit_mixture(points, 1, 2, 0), fit_gaussian(points)
         np.testing.assert_allclose(one.means, whole.means, atol=1e-3)
-        np.testing.assert_allclose(one.log_density(points), whole.log_density(points), atol=0.05)
+        densities = [mixture.log_density(torch.from_numpy(points)) for mixture in (one, whole)]
+        np.testing.assert_allclose(*densities, atol=0.05)
 
     def test_the_mixture_of_the_data_is_found_and_chosen(self):
-        points, held_out = np.split(PAIR.repeat(1).sample(3000, 3)[0], 2)
+        points, held_out = np.split(PAIR.sample(3000, generator(3)).numpy(), 2)
         chosen, components, rank = choose_mixture(points, held_out, [1, 2], [2], 0)
         assert (components, rank) == (2, 2)
-        true, found, gaussian = (m.log_density(held_out).mean() for m in (PAIR, chosen, fit_gaussian(points)))
+        laws = (PAIR, chosen, fit_gaussian(points))
+        true, found, gaussian = (float(law.log_density(torch.from_numpy(held_out)).mean()) for law in laws)
         assert found > true - 0.02
         assert gaussian < true - 0.1
 
@@ -236,9 +253,9 @@ class TestMixture:
         points = np.random.default_rng(4).standard_normal((2000, 5))
         points[:1000, 0] *= 6
         found = fit_mixture(points, 2, 1, 0)
-        white = np.linalg.inv(np.linalg.cholesky(fit_gaussian(points).covariances[0]))
+        white = np.linalg.inv(np.linalg.cholesky(fit_gaussian(points).covariances[0].numpy()))
         for covariance in found.covariances:
-            values = np.linalg.eigvalsh(white @ covariance @ white.T)
+            values = np.linalg.eigvalsh(white @ covariance.numpy() @ white.T)
             np.testing.assert_allclose(values[:4], values[0])
 
 
@@ -289,7 +306,8 @@ class TestMeasurement:
         flow = flow_of(6)
         random = np.random.default_rng(3)
         mean = flow.basis.from_eigen(torch.zeros(1, 6).double()).numpy()[0]
-        clean = prior_of(flow).covariances[0] - float(flow.schedule.gamma(flow.schedule.t_min)[0]) * np.eye(6)
+        first_noise = float(flow.schedule.gamma(flow.schedule.t_min)[0])
+        clean = prior_of(flow).covariances[0].numpy() - first_noise * np.eye(6)
         train, validation, test = (random.multivariate_normal(mean, clean, n) for n in (4000, 500, 100))
         splits = Splits(train, validation, test, *(np.zeros(n) for n in (4000, 500, 100)), scale=np.ones(6))
         found = measure(
@@ -337,12 +355,14 @@ class TestMeasurement:
 
     def test_posteriors_of_another_noise_are_rejected(self):
         prior = prior_of(flow_of(6))
-        truth = prior.repeat(100).sample(1, 0)[:, 0]
+        truth = prior.sample(300, generator(0)).numpy()
         observed = truth + SIGMA * np.random.default_rng(1).standard_normal(truth.shape)
         names = [str(place) for place in range(6)]
         found = {
             factor: group_rows(
-                rank_fractions(prior.posterior(observed, factor * SIGMA).sample(200, 2), truth), names, 10
+                rank_fractions(posterior_of(prior, observed, factor * SIGMA).sample(200, generator(2)).numpy(), truth),
+                names,
+                10,
             )[0]
             for factor in (0.7, 1.0, 1.4)
         }

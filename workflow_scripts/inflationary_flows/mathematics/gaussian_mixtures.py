@@ -120,6 +120,15 @@ class MixturePosterior:
         within = torch.einsum("nk,kij->nij", weights, self.covariances.expand(len(away), -1, -1))
         return within + torch.einsum("nk,kni,knj->nij", weights, away, away)
 
+    def log_density(self, x: Tensor) -> Tensor:
+        """Log density of each posterior at points of its own, shape (n, L, D) to (n, L), nats; none may be singular."""
+        joint = []
+        for k, root in enumerate(torch.linalg.cholesky(self.covariances).expand(len(self.means), -1, -1)):
+            away = torch.linalg.solve_triangular(root, (x - self.means[k][:, None]).mT, upper=False)
+            volume = root.diagonal().log().sum() + x.shape[2] * math.log(2 * math.pi) / 2
+            joint.append(self.log_weights[:, k, None] - volume - away.square().sum(1) / 2)
+        return torch.logsumexp(torch.stack(joint), 0)
+
     def sample(self, draws: int, generator: torch.Generator) -> Tensor:
         """Independent draws of each posterior, shape (n, draws, D)."""
         values, vectors = torch.linalg.eigh(self.covariances)

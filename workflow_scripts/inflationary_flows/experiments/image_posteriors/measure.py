@@ -22,8 +22,9 @@ from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.denoising import sample_clean_posteriors
 from inflationary_flows.inference.joint import gaussian_log_likelihood
-from inflationary_flows.inference.pca_mixture import PcaMixture, choose_mixture, fit_gaussian
+from inflationary_flows.inference.pca_mixture import choose_mixture, fit_gaussian
 from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture, MixturePosterior
 from inflationary_flows.metrics.posterior_draws import group_rows, rank_fractions, score_draws
 from inflationary_flows.seeding import derive_seed
 
@@ -87,7 +88,7 @@ def measure(
         decoder,
         observed,
         sigma,
-        starts=mixture.posterior(observed, sigma).sample(chains, derive_seed("image posteriors starts", seed)),
+        starts=_posterior(mixture, observed, sigma).sample(chains, _generator("image posteriors starts", seed)).numpy(),
         warmup=warmup,
         draws=draws,
         leapfrogs=leapfrogs,
@@ -109,7 +110,7 @@ def measure(
             "divergences": chain.divergences,
         },
     )
-    imagined = mixture.repeat(len(test)).sample(1, derive_seed("image posteriors imagined", seed))[:, 0]
+    imagined = mixture.sample(len(test), _generator("image posteriors imagined", seed)).numpy()
     judged = {"learned": learned}
     if converged.sum() > bins:
         judged["learned_converged"] = learned.of(converged)
@@ -185,13 +186,25 @@ class Judged:
         return groups
 
 
-def _exactly(prior: PcaMixture, truth: np.ndarray, observed: np.ndarray, sigma: float, count: int, seed: int) -> Judged:
+def _generator(name: str, seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derive_seed(name, seed))
+
+
+def _posterior(prior: GaussianMixture, observed: np.ndarray, sigma: float) -> MixturePosterior:
+    """Posteriors of points given noisy ones."""
+    operator = torch.eye(observed.shape[1], dtype=torch.float64)
+    return prior.given(torch.from_numpy(observed), operator, sigma**2 * operator)
+
+
+def _exactly(
+    prior: GaussianMixture, truth: np.ndarray, observed: np.ndarray, sigma: float, count: int, seed: int
+) -> Judged:
     """Posteriors under a mixture, in closed form."""
-    posterior = prior.posterior(observed, sigma)
-    drawn = posterior.sample(count, derive_seed("image posteriors draws", seed))
-    densities = np.stack([posterior.log_density(drawn[:, k]) for k in range(count)], 1)
-    log_density = posterior.log_density(truth)
-    return Judged(truth, observed, drawn, (densities, log_density), {"log_density": log_density})
+    posterior = _posterior(prior, observed, sigma)
+    drawn = posterior.sample(count, _generator("image posteriors draws", seed))
+    log_density = posterior.log_density(torch.from_numpy(truth)[:, None])[:, 0].numpy()
+    density = (posterior.log_density(drawn).numpy(), log_density)
+    return Judged(truth, observed, drawn.numpy(), density, {"log_density": log_density})
 
 
 def _scores(flow: Flow, x: np.ndarray, count: int) -> np.ndarray:
