@@ -37,6 +37,7 @@ CLASSES = (
 MOST_CLASSES = len(CLASSES)
 
 _INK = "0.15"
+_SMALL_P = 0.001
 _STYLE: Any = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
     "lines.solid_capstyle": "round",
@@ -135,6 +136,11 @@ def use_log_scale(axis: Axes, which: str, subs: Sequence[float] = (1.0,)) -> Non
     side.set_minor_locator(NullLocator())
     if len(subs) > 1:
         side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def p_value_text(p_value: float) -> str:
+    """A p-value for a panel, two digits, or that it is below 0.001."""
+    return f"{p_value:.2g}" if p_value >= _SMALL_P else f"< {_SMALL_P:g}"
 
 
 def despine(axes: Sequence[Axes]) -> None:

@@ -6,7 +6,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from inflationary_flows.plotting.material import Material
-from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, MARKERS, despine, figure_style, new_figure
+from inflationary_flows.plotting.style import (
+    COLOURS,
+    DOUBLE_COLUMN,
+    MARKERS,
+    despine,
+    figure_style,
+    new_figure,
+    p_value_text,
+)
 
 # Colour and label of each prior that is drawn.
 _PRIORS = {
@@ -21,7 +29,6 @@ _TITLES = {
     "distance": "distance from noisy image",
     "density": "log density",
 }
-_SMALL_P = 0.001
 # Shares beyond this many times the expected one are cut off.
 _MOST = {"pixels": 2.1, "scores": 2.1, "distance": 4.4, "density": 4.4}
 
@@ -59,8 +66,7 @@ def draw_image_posteriors(material: Material) -> Figure:
                         lw=0.8,
                         elinewidth=0.6,
                     )
-                    p_value = float(curve["p_value"].iloc[0])
-                    text = f"{p_value:.2g}" if p_value >= _SMALL_P else f"< {_SMALL_P:g}"
+                    text = p_value_text(float(curve["p_value"].iloc[0]))
                     axis.text(
                         0.02 + 0.25 * place, 0.99, text, color=colour, fontsize=5, va="top", transform=axis.transAxes
                     )

@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from inflationary_flows.plotting.material import Material
-from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, GREY, despine, figure_style, new_figure
+from inflationary_flows.plotting.style import (
+    COLOURS,
+    DOUBLE_COLUMN,
+    GREY,
+    despine,
+    figure_style,
+    new_figure,
+    p_value_text,
+)
 
 # Colour, line and label of each prior.
 PRIORS = {
@@ -22,7 +30,6 @@ PRIORS = {
     "gaussian": (COLOURS[3], "-", "Gaussian of the data"),
     "box": (COLOURS[4], "-", "flat box"),
 }
-_SMALL_P = 0.001
 # Differences beyond this are cut off; more than the box's are not seen in practice.
 _SPAN = 0.6
 _TICKS = (-0.3, -0.05, 0.05, 0.3)
@@ -86,7 +93,7 @@ def draw_tarp(material: Material) -> Figure:
 
 def _write_p_value(axis: Axes, number: int, p_value: float, colour: str) -> None:
     """Writes one p-value at the upper or lower edge of a panel, beside those of other flows."""
-    text = f"{p_value:.2g}" if p_value >= _SMALL_P else f"< {_SMALL_P:g}"
+    text = p_value_text(p_value)
     column, row = number % 3, number // 3
     place: Any = {"ha": "left", "va": "bottom" if row else "top", "transform": axis.transAxes}
     axis.text(0.02 + 0.33 * column, 0.02 if row else 0.98, text, color=colour, fontsize=5, **place)
