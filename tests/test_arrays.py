@@ -101,8 +101,40 @@ REAL: dict[str, Callable[[np.ndarray], Any]] = {
 @pytest.mark.parametrize("kind", REAL)
 @pytest.mark.parametrize("method", ["inflate", "log_prob", "round_trip"])
 def test_real_points_of_every_kind_are_read(flow, kind, method):
-    expected = getattr(flow, method)(X)
-    np.testing.assert_allclose(getattr(flow, method)(REAL[kind](X)), expected, rtol=0, atol=1e-12)
+    expected, points = getattr(flow, method)(X), REAL[kind](X)
+    result = getattr(flow, method)(points)
+    single = getattr(points, "dtype", None) == torch.float32
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-6 if single else 1e-12)
+
+
+NAMES = {"inflate": ["z1", "z2"], "noised_latents": ["z1", "z2"], "round_trip": [*COLUMNS], "noised_data": [*COLUMNS]}
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_data_frames_come_back_as_data_frames_and_single_precision_as_single(flow, method):
+    seed = [0] if method.startswith("noised") else []
+    frame = swapped().set_axis([f"row {n}" for n in range(len(X))])
+    expected = getattr(flow, method)(X, *seed)
+    result = getattr(flow, method)(frame, *seed)
+    pd.testing.assert_frame_equal(result, pd.DataFrame(expected, index=frame.index, columns=NAMES[method]))
+    for single in (X.astype(np.float32), torch.from_numpy(X).float(), frame.astype(np.float32)):
+        returned = getattr(flow, method)(single, *seed)
+        assert type(returned) is type(single)
+        assert str(np.asarray(returned).dtype) == "float32"
+        np.testing.assert_allclose(returned, expected, rtol=0, atol=1e-6)
+    mixed = getattr(flow, method)(frame.astype({"height": np.float32}), *seed)
+    assert set(mixed.dtypes) == {np.dtype("float64")}
+
+
+def test_densities_of_a_data_frame_are_a_series_and_latents_return_by_name(flow):
+    frame = swapped().set_axis([*"abcde"])
+    density = flow.log_prob(frame)
+    pd.testing.assert_series_equal(density, pd.Series(flow.log_prob(X), index=frame.index))
+    z = flow.inflate(frame)
+    pd.testing.assert_frame_equal(flow.generate(z[["z2", "z1"]]), flow.generate(z))
+    assert list(flow.generate(z).columns) == list(COLUMNS)
+    with pytest.raises(DataError, match="z: expected the columns z1, z2, got height, width"):
+        flow.generate(frame_of(X))
 
 
 @pytest.mark.parametrize("dtype", ["i1", "u8", ">i4", "?"])
@@ -178,6 +210,8 @@ UNFIT: dict[str, tuple[Any, str]] = {
 def test_what_is_no_array_of_real_numbers_is_refused(flow, points, method):
     with pytest.raises(DataError, match="x: expected real numbers, got"):
         getattr(flow, method)(points, *([0] if method == "noised_data" else []))
+    if isinstance(points, pd.DataFrame):
+        points = points.set_axis(["z1", "z2"], axis=1)
     with pytest.raises(DataError, match="z: expected real numbers, got"):
         flow.generate(points)
 

@@ -96,6 +96,8 @@ class Flow:
         columns: Names of the D coordinates, if they have names: data frames are read by them.
 
     Points come as tensors, arrays of any real type and layout, lists or data frames; what is neither is a DataError.
+    Results come in the caller's kind of container: tensors for tensors, data frames for data frames, else arrays; of
+    float32 if float32 was given, else float64.
     """
 
     def __init__(
@@ -128,6 +130,11 @@ class Flow:
     def dimension(self) -> int:
         """Number of coordinates D."""
         return self.basis.dimension
+
+    @property
+    def latent_columns(self) -> tuple[str, ...]:
+        """Names of latents in data frames: z1, ..., zD."""
+        return tuple(f"z{place}" for place in range(1, self.dimension + 1))
 
     def double(self) -> Flow:
         """The same flow with its network in float64, for measuring solvers below float32 rounding."""
@@ -269,7 +276,7 @@ class Flow:
         """
         y = require_near(self.whiten_data(self._points(x, "x")), "x")
         y, frames, _ = self.carry(y, "inflate", self.settings(solver, steps), self._times(times))
-        return self._like(y.double() * self.schedule.latent_std if times is None else frames, x)
+        return self._like(y.double() * self.schedule.latent_std if times is None else frames, x, self.latent_columns)
 
     @torch.no_grad()
     def generate(
@@ -281,13 +288,17 @@ class Flow:
         steps: int | None = None,
     ) -> Points:
         """Carries latents to data; arguments and errors as of `inflate`, backwards."""
-        y = require_near(checked(z, self.dimension, "z") / self.schedule.latent_std, "z")
+        latents = checked(z, self.dimension, "z", columns=self.latent_columns)
+        y = require_near(latents / self.schedule.latent_std, "z")
         y, frames, _ = self.carry(y, "generate", self.settings(solver, steps), self._times(times))
-        return self._like(self.unwhiten_data(y) if times is None else frames, z)
+        return self._like(self.unwhiten_data(y) if times is None else frames, z, self.columns)
 
     def round_trip(self, x: Points, *, solver: str | None = None, steps: int | None = None) -> Points:
         """Inflates and generates again: an exact flow returns x, shape (n, D), data units."""
-        return self.generate(self.inflate(x, solver=solver, steps=steps), solver=solver, steps=steps)
+        # In float64 in between, whatever the caller's numbers are.
+        points = self._points(x, "x")
+        again = self.generate(self.inflate(points, solver=solver, steps=steps), solver=solver, steps=steps)
+        return self._like(again, x, self.columns)
 
     def propagate(
         self,
@@ -361,14 +372,14 @@ class Flow:
         angle = schedule.angle(schedule.t_max)
         noise = standard_normal(len(u), self.dimension, derive_seed("kernel noise", whole(seed, "seed")))
         y = torch.cos(angle) * u / schedule.eigenvalues.sqrt() + torch.sin(angle) * noise
-        return self._like(y * schedule.latent_std, x)
+        return self._like(y * schedule.latent_std, x, self.latent_columns)
 
     def noised_data(self, x: Points, seed: int) -> Points:
         """Data plus kernel noise at t_min, data units, shape (n, D): the distribution that the flow starts from."""
         schedule = self.schedule
         u = self.basis.to_eigen(self._points(x, "x"))
         noise = standard_normal(len(u), self.dimension, derive_seed("first noise", whole(seed, "seed")))
-        return self._like(self.basis.from_eigen(u + schedule.gamma(schedule.t_min).sqrt() * noise), x)
+        return self._like(self.basis.from_eigen(u + schedule.gamma(schedule.t_min).sqrt() * noise), x, self.columns)
 
     def sample(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> np.ndarray:
         """Generates n new data points from the prior, shape (n, D), data units."""
@@ -422,8 +433,8 @@ class Flow:
             steps: Solver steps other than the flow's own.
 
         Returns:
-            Log densities, shape (n,), float64: of the data smoothed by the kernel at t_min. With `return_error` their
-            standard errors, too, shape (n,): zero where the trace is exact.
+            Log densities, shape (n,), of a data frame a series: of the data smoothed by the kernel at t_min. With
+            `return_error` their standard errors, too, shape (n,): zero where the trace is exact.
 
         Raises:
             DataError: as of `inflate`, or if there is no probe, or one of which no error can be told.
@@ -457,10 +468,10 @@ class Flow:
         """The caller's points of data, shape (n, D), float64."""
         return checked(x, self.dimension, name, columns=self.columns, single=single)
 
-    def _like(self, values: Tensor, template: Points) -> Points:
+    def _like(self, values: Tensor, template: Any, names: Sequence[str] = ()) -> Any:
         """Results in the kind of container that the caller gave, if they are finite."""
         require_finite(values, "result", "finite numbers", "that row lies too far from the data: leave it out")
-        return like(values, template)
+        return like(values, template, names)
 
     def _times(self, times: Sequence[float] | None) -> Sequence[float]:
         """The caller's times of the schedule, to rounding."""

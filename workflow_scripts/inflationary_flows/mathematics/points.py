@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
 from types import NoneType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +19,10 @@ from torch.masked import MaskedTensor
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.seeding import derive_seed
 
-Points = TypeVar("Points", np.ndarray, Tensor)
+if TYPE_CHECKING:
+    import pandas as pd
+
+Points = TypeVar("Points", np.ndarray, Tensor, "pd.DataFrame")
 
 # Standard deviations beyond which the squares of a network in float32 overflow.
 _FARTHEST = 1e18
@@ -126,9 +129,34 @@ def numbered_normal(first: int, count: int, dimension: int, *purpose: str | int)
     return torch.cat(rows) if rows else torch.empty(0, dimension, dtype=torch.float64)
 
 
-def like(values: Tensor, template: Points) -> Points:
-    """Values in the kind of container that the caller gave."""
-    return values if isinstance(template, Tensor) else values.numpy()
+def like(values: Tensor, template: Any, names: Sequence[str] = ()) -> Any:
+    """Values in the kind of container that the caller gave, float32 if it held float32 alone, else float64.
+
+    Arguments:
+        values: Shape (n,), (n, D) or (k, n, D).
+        template: Points of the caller, shape (n, ...). Of a data frame of pandas, rows become a data frame, numbers a
+            series, both with its index; what has three axes stays an array.
+        names: Names of the D columns of a data frame; x1, x2, ... without.
+    """
+    values = values.to(torch.float32 if _is_single(template) else torch.float64)
+    if isinstance(template, Tensor):
+        return values
+    numbers = values.numpy()
+    if not (hasattr(template, "iloc") and hasattr(template, "columns")) or values.ndim > 2:
+        return numbers
+    # Through the caller's own objects: pandas is not imported here.
+    if values.ndim == 1:
+        return type(template.iloc[:, 0])(numbers, index=template.index)
+    names = list(names) or [f"x{place}" for place in range(1, values.shape[1] + 1)]
+    return type(template)(numbers, index=template.index, columns=names)
+
+
+def _is_single(points: Any) -> bool:
+    """Whether points are of float32, all columns of a data frame too."""
+    kinds = getattr(points, "dtypes", None)
+    if kinds is not None and hasattr(points, "columns"):
+        return len(kinds) > 0 and all(str(kind) == "float32" for kind in kinds)
+    return str(getattr(points, "dtype", "")).removeprefix("torch.") == "float32"
 
 
 def _labels(points: Any) -> list[Any] | None:
