@@ -31,7 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "metrics": {"mathematics", "networks", "training", "data", "inference"},
     "config": {"fields", "data", "networks", "baselines", "files", "experiments"},
     "experiments": COMPUTING | {"fields", "files", "plotting"},
-    "artifacts": COMPUTING | {"files"},
+    "artifacts": COMPUTING | {"files", "runtime"},
     "plotting": {"files"},
     "audit": {"files", "runtime", "config", "experiments"},
     "report": {"files", "audit", "plotting", "experiments"},

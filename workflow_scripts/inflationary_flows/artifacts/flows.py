@@ -1,44 +1,155 @@
-"""Flows as files: all that inflation and generation need, the eigenbasis included, without pickle."""
+"""Flows from tables and from files: all that inflation and generation need, the eigenbasis included, without pickle."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
 
 from inflationary_flows.artifacts.bases import checked_basis
 from inflationary_flows.artifacts.networks import fitting
-from inflationary_flows.errors import ArtifactError, shorten
+from inflationary_flows.errors import ArtifactError, DataError, shorten
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.mathematics import flow as mathematics
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
+from inflationary_flows.mathematics.flow import SolverSettings
+from inflationary_flows.mathematics.points import checked, like, whole
+from inflationary_flows.mathematics.prior import CompressedPrior
+from inflationary_flows.mathematics.schedules import ScheduleSettings
+from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.flow_content import flow_content, flow_from
 
 _FLOW = "flow"
+# The layout of files: raised when older releases could not read a new one. This release reads all up to its own.
+FORMAT = 1
+
+
+class Decoded(NamedTuple):
+    """Data points given their kept latents alone, in the caller's kind of container.
+
+    Attributes:
+        mean: Conditional means, shape (n, D), data units.
+        std: Conditional standard deviations, shape (n, D), data units.
+    """
+
+    mean: Any
+    std: Any
 
 
 class Flow(mathematics.Flow):
-    """A flow that reads itself from a file; all else is `mathematics.flow.Flow`."""
+    """A flow that is fitted to a table, and kept in a file; what it does with points is `mathematics.flow.Flow`.
+
+    Attributes:
+        record: How it was made, as plain values: schedule, network, training, split, history, versions, summary.
+    """
+
+    record: dict[str, Any]
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Flow:
-        """Reads a flow that the workflow made.
+    def fit(
+        cls,
+        table: Any,
+        *,
+        kept_dims: int | None = None,
+        schedule: str | ScheduleSettings = "floor",
+        seed: int = 0,
+        validation: Any = 0.15,
+        test: Any = 0.15,
+        columns: Sequence[str] | None = None,
+        standardise: bool = True,
+        network: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+        solver: SolverSettings | None = None,
+        compressed_prior: CompressedPrior | None = None,
+        device: str | None = None,
+        callbacks: Sequence[Callable[[Mapping[str, Any]], object]] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+    ) -> Flow:
+        """Fits a flow to a table of real numbers, from fifty rows to a million.
+
+        Network and training are chosen from the numbers of rows and columns; `training.recipe` says how. Where rows are
+        seen often, the weights that are best on validation rows are kept, and shrunk towards the Gaussian of the data
+        as far as these rows ask. Ctrl-C ends training with the best flow so far. The same settings give the same bits
+        as in the workflow.
 
         Arguments:
-            path: `flow.safetensors` or the folder that holds it.
+            table: A data frame, array or tensor, shape (n, D), at least D + 1 rows of it for training.
+            kept_dims: Number d of dimensions to reduce to (PRR); by default all are kept (PRP).
+            schedule: Kernel, `floor` or `proportional`, or whole settings.
+            seed: Seed of the split, of initial weights, batches, times and noise.
+            validation: Share of rows that the flow is chosen on, or such rows.
+            test: Share of rows that `summary` judges the flow on, or such rows; 0 for none, then it takes validation
+                rows.
+            columns: Names of the columns to take of a data frame; by default all.
+            standardise: Whether columns are divided by their standard deviation before directions are found.
+            network: Settings of the network other than the chosen ones: width, blocks, frequencies, bandwidth, space.
+            training: Settings of training other than the chosen ones: steps and other fields of `TrainingSettings`.
+            solver: Default integration.
+            compressed_prior: How compressed latents are drawn: `gaussian`, `empirical` (resampled from training rows),
+                or `zero`; by default resampled where rows are many, or can be smoothed.
+            device: Device of the network, such as cpu or cuda; by default a GPU if there is one.
+            callbacks: Functions that get each row of the training curve, a mapping with step, loss and validation_loss.
+            checkpoint: Folder for progress: a call with the same table and settings goes on from there.
+            progress: Whether to show a bar with the time left.
 
         Raises:
-            ArtifactError: if the file is missing, truncated, altered or not a flow, if it holds NaN, or if `path` is no
-                path.
+            InflationaryFlowsError: if an argument is wrong, or training diverges.
+        """
+        # Imported here: reading a flow needs none of it.
+        from inflationary_flows.artifacts.fitting import fit_flow
+
+        flow, record = fit_flow(
+            table,
+            kept_dims=kept_dims,
+            schedule=schedule,
+            seed=seed,
+            validation=validation,
+            test=test,
+            columns=columns,
+            standardise=standardise,
+            network=network or {},
+            training=training or {},
+            solver=solver,
+            compressed_prior=compressed_prior,
+            device=device,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        return cls._of(flow, record)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], device: str = "cpu") -> Flow:
+        """Reads a flow from a file of `save`, or of the workflow.
+
+        Arguments:
+            path: The file, or the folder that holds `flow.safetensors`.
+            device: Device of its network.
+
+        Raises:
+            ArtifactError: if the file is missing, truncated, altered, of a later release or not a flow, if it holds
+                NaN, or if `path` is no path.
+            DataError: if this machine has no such device.
         """
         file = path_of(path)
         file = file / "flow.safetensors" if file.is_dir() else file
         arrays, metadata = load_tensors(file, _FLOW, finite=True)
+        if not isinstance(written := metadata.get("format", 1), int) or written > FORMAT:
+            hint = "install a newer release of inflationary-flows"
+            raise ArtifactError(str(file), f"a flow of format {FORMAT} or before", f"format {shorten(written)}", hint)
         # A clearer message than that of a missing key.
         checked_basis(file, arrays, "eigenbasis.")
         with fitting(file):
             flow = flow_from(arrays, metadata)
-        return cls(
+        return cls._of(flow if device == "cpu" else flow.to(device), metadata)
+
+    @classmethod
+    def _of(cls, flow: mathematics.Flow, record: Mapping[str, Any]) -> Flow:
+        own = cls(
             flow.denoiser,
             flow.basis,
             solver=flow.solver,
@@ -46,6 +157,100 @@ class Flow(mathematics.Flow):
             compressed_latents=flow.compressed_latents,
             columns=flow.columns,
         )
+        own.record = dict(record)
+        return own
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the flow, with all that is known of how it was made, as one file without code.
+
+        Arguments:
+            path: File, usually ending in .safetensors, replaced atomically.
+
+        Raises:
+            ArtifactError: if `path` is no path, its folder is missing, or the denoiser is not a network.
+        """
+        file = path_of(path)
+        if file.is_dir() or not file.absolute().parent.is_dir():
+            got = f"{file}, {'a folder' if file.is_dir() else 'in a folder that does not exist'}"
+            raise ArtifactError("path", "a file in a folder that exists", shorten(got, 200), "make the folder first")
+        save_flow(file, self, self.record)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Rows of the training curve; empty of flows of the workflow, which keeps curves in a file."""
+        return list(self.record.get("history", []))
+
+    def summary(self, table: Any = None, *, seed: int = 0) -> Any:
+        """What the flow is worth on rows that it was not trained on; printed, it is a report with a verdict.
+
+        Arguments:
+            table: Rows that were held out, as of `inflate`; by default those that `fit` set aside, judged then.
+            seed: Seed of samples and of the classifier that is to tell them from the rows.
+
+        Returns:
+            A `metrics.summary.Summary`: log-likelihood beside that of a Gaussian, two-sample accuracy, moments of
+            latents.
+
+        Raises:
+            DataError: if there is no table, and the flow's file holds no summary, or a table of less than three rows.
+        """
+        from inflationary_flows.metrics.summary import Summary, summarise_flow
+
+        if table is None:
+            if "summary" not in self.record:
+                hint = "pass rows that the flow was not trained on: flow.summary(table)"
+                raise DataError("summary", "a flow of Flow.fit, or a table", "a flow of the workflow alone", hint)
+            return Summary.from_dict(self.record["summary"])
+        points = self._points(table, "table")
+        if len(points) < 3:
+            raise DataError("table", "at least 3 rows", str(len(points)), "pass more: they stand for a distribution")
+        return summarise_flow(self, points.numpy(), "given", whole(seed, "seed"))
+
+    def sample(self, n: int, seed: int = 0, compressed_prior: CompressedPrior | None = None) -> Any:
+        """Generates new rows from the prior.
+
+        Arguments:
+            n: Number of rows.
+            seed: Seed; the same seed gives the same first latents for any n.
+            compressed_prior: Other than the flow's own.
+
+        Returns:
+            Rows, shape (n, D), data units: a data frame if the flow's columns have names, else an array.
+
+        Raises:
+            DataError: as of `sample_latents`.
+        """
+        points = super().sample(n, seed, compressed_prior)
+        if not self.columns:
+            return points
+        import pandas as pd
+
+        return pd.DataFrame(points, columns=list(self.columns))
+
+    @torch.no_grad()
+    def decode_kept(self, z: Any, *, draws: int = 64, seed: int = 0) -> Decoded:
+        """Mean and spread of data points given their kept latents alone: what d numbers say of a row.
+
+        Compressed latents are drawn from their prior, and each draw is generated.
+
+        Arguments:
+            z: Kept latents, shape (n, d): the first d columns of `inflate`.
+            draws: Draws of compressed latents a row.
+            seed: Seed of the draws.
+
+        Raises:
+            DataError: if z holds anything else than d finite numbers a row, or draws is not at least 2.
+        """
+        kept, count = self.schedule.kept_dims, whole(draws, "draws", 2)
+        own = checked(z, kept, "z", columns=self.latent_columns[:kept])
+        compressed = self.sample_latents(count, derive_seed("decode", whole(seed, "seed")))[:, kept:]
+        mean, std = [own.new_empty(0, self.dimension)], [own.new_empty(0, self.dimension)]
+        for rows in own.split(max(1, self.batch_size // count)):
+            latents = torch.cat([rows.repeat_interleave(count, 0), compressed.repeat(len(rows), 1)], 1)
+            points = self.generate(latents).view(len(rows), count, self.dimension)
+            mean.append(points.mean(1))
+            std.append(points.std(1))
+        return Decoded(*(like(torch.cat(values), z, self.columns) for values in (mean, std)))
 
 
 def path_of(path: Any) -> Path:
@@ -56,13 +261,13 @@ def path_of(path: Any) -> Path:
     return Path(path)
 
 
-def save_flow(path: Path, flow: mathematics.Flow, network_metadata: dict[str, Any]) -> None:
+def save_flow(path: Path, flow: mathematics.Flow, record: Mapping[str, Any]) -> None:
     """Writes a flow.
 
     Arguments:
         path: File, usually `flow.safetensors`.
         flow: A flow whose denoiser is a trained network.
-        network_metadata: Metadata that `load_network` gave.
+        record: How it was made, as plain values: `schedule` and `network`, as `load_network` gives them, and more.
 
     Raises:
         ArtifactError: if the denoiser is not a network.
@@ -74,5 +279,5 @@ def save_flow(path: Path, flow: mathematics.Flow, network_metadata: dict[str, An
             type(flow.denoiser).__name__,
             "exact denoisers are made from data, not saved",
         )
-    tensors, metadata = flow_content(flow, network_metadata)
-    save_tensors(path, tensors, {**metadata, "kind": _FLOW})
+    tensors, metadata = flow_content(flow, record)
+    save_tensors(path, tensors, {**metadata, "kind": _FLOW, "format": FORMAT})

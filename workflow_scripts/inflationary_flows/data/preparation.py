@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from inflationary_flows.data.cuts import LEAST_ROWS, SHUFFLE_STREAM, groups_of_copies, require_rows, shuffled
 from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.images import read_images
 from inflationary_flows.data.oracles import find_toy
@@ -22,9 +23,7 @@ from inflationary_flows.errors import DataError
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.files.tensors import sha256_of_array
 
-_SHUFFLE_STREAM = 4
 _TEST_STREAM = 6
-_LEAST_ROWS = 2
 
 # Points and a label of each.
 Part = tuple[np.ndarray, np.ndarray]
@@ -127,10 +126,10 @@ def _cut_table(
     """Splits of a table; how many rows are copies of earlier ones, or of rows of another split; columns that count."""
     where = str(table.path)
     n, dimension = table.points.shape
-    groups = _groups_of_copies(table.points)
-    parts = _shuffled(groups if together else np.arange(n), fractions, seed)
+    groups = groups_of_copies(table.points)
+    parts = shuffled(groups if together else np.arange(n), fractions, seed)
     hint = f"add rows, choose fewer columns (now D = {dimension}), or change `fractions`."
-    _require_rows(where, parts, n, dimension + 1, hint)
+    require_rows(where, parts, n, dimension + 1, hint)
     require_varying(f"{where}, train split", table.points[parts["train"]], table.columns)
     # Splits that each group has rows in, and the rows of groups with several.
     spread = np.stack([np.bincount(groups[rows], minlength=n) > 0 for rows in parts.values()]).sum(axis=0)
@@ -143,21 +142,6 @@ def _cut_table(
     return {split: (table.points[rows], table.labels[rows]) for split, rows in parts.items()}, found
 
 
-def _groups_of_copies(points: np.ndarray) -> np.ndarray:
-    """The number of each row's group, shape (n,): rows with equal numbers are of one, in the order of their firsts."""
-    # Adding zero makes -0.0, which equals 0.0, the same bytes.
-    rows = np.ascontiguousarray(points + 0.0)
-    bits = rows.view(np.uint64)
-    # Numbers that differ wherever rows do, almost surely: mostly, no row has a copy.
-    sums = (bits ^ (bits >> np.uint64(32))) @ np.random.default_rng(0).integers(
-        2**64, size=rows.shape[1], dtype=np.uint64
-    )
-    if len(np.unique(sums)) == len(rows):
-        return np.arange(len(rows))
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(row.tobytes(), len(first)) for row in rows])
-
-
 def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Part]:
     """Splits of images: the source's own test part, or a cut of all images."""
     if set(source.parts) == set(SPLITS):
@@ -165,8 +149,8 @@ def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Pa
     seed = int(dataset["seed"])
     if "fractions" in dataset:
         values, labels = (np.concatenate(arrays) for arrays in zip(*source.parts.values(), strict=True))
-        parts = _shuffled(np.arange(len(values)), dataset["fractions"], seed)
-        _require_rows(source.where, parts, len(values), _LEAST_ROWS, "add images, or change `fractions`.")
+        parts = shuffled(np.arange(len(values)), dataset["fractions"], seed)
+        require_rows(source.where, parts, len(values), LEAST_ROWS, "add images, or change `fractions`.")
         return {split: (values[rows], labels[rows]) for split, rows in parts.items()}
     if "test" not in source.parts:
         raise DataError(
@@ -176,38 +160,17 @@ def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Pa
             "give the shares of the splits, such as `fractions: {train: 0.7, validation: 0.15, test: 0.15}`.",
         )
     n, held_out = len(source.parts["train"][0]), len(source.parts["test"][0])
-    order = np.random.default_rng([seed, _SHUFFLE_STREAM]).permutation(n)
-    validation = max(_LEAST_ROWS, round(dataset["validation_share"] * n))
+    order = np.random.default_rng([seed, SHUFFLE_STREAM]).permutation(n)
+    validation = max(LEAST_ROWS, round(dataset["validation_share"] * n))
     rows = {
         "train": order[validation:],
         "validation": order[:validation],
         # Archives are sorted by class: the first images would be of one.
         "test": np.random.default_rng([seed, _TEST_STREAM]).permutation(held_out),
     }
-    _require_rows(source.where, rows, n, _LEAST_ROWS, "add images, or change `validation_share`.")
+    require_rows(source.where, rows, n, LEAST_ROWS, "add images, or change `validation_share`.")
     chosen = {split: source.parts["test" if split == "test" else "train"] for split in SPLITS}
     return {split: (chosen[split][0][rows[split]], chosen[split][1][rows[split]]) for split in SPLITS}
-
-
-def _shuffled(groups: np.ndarray, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
-    """Numbers of the rows of each split; rows of one group, whose numbers are from 0, stay together."""
-    n = len(groups)
-    sizes = np.bincount(groups)
-    order = np.random.default_rng([seed, _SHUFFLE_STREAM]).permutation(len(sizes))
-    rows = np.argsort(np.argsort(order)[groups], kind="stable")
-    validation, test = (round(fractions[split] * n) for split in ("validation", "test"))
-    train = n - validation - test
-    # Cuts lie between groups, as near as can be to where they are asked for.
-    ends = np.concatenate([[0], np.cumsum(sizes[order])])
-    cuts = [ends[np.abs(ends - cut).argmin()] for cut in (train, train + validation)]
-    return dict(zip(SPLITS, np.split(rows, cuts), strict=True))
-
-
-def _require_rows(where: str, parts: Mapping[str, np.ndarray], n: int, train: int, hint: str) -> None:
-    for split, rows in parts.items():
-        least = train if split == "train" else _LEAST_ROWS
-        if len(rows) < least:
-            raise DataError(f"{where}, {split} split", f"at least {least} rows", f"{len(rows)} of {n}", hint)
 
 
 def _versions(kind: str) -> dict[str, str]:

@@ -80,6 +80,17 @@ class SolverSettings:
     tolerance: float = 1e-6
 
 
+def require_device(device: str | torch.device) -> None:
+    """Raises DataError if this machine has no such device."""
+    try:
+        torch.zeros(1, device=device).tolist()
+    except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
+        known = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        raise DataError(
+            "device", f"a device of this machine, such as {known}", shorten(device), "torch has no other here"
+        ) from problem
+
+
 class Flow:
     """Carries points between data and latents, in batches of bounded memory.
 
@@ -152,13 +163,7 @@ class Flow:
         Raises:
             DataError: if this machine has no such device.
         """
-        try:
-            torch.zeros(1, device=device).tolist()
-        except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
-            known = "cpu, cuda" if torch.cuda.is_available() else "cpu"
-            raise DataError(
-                "device", f"a device of this machine, such as {known}", shorten(device), "torch has no other here"
-            ) from problem
+        require_device(device)
         twin = copy.copy(self)
         if isinstance(self.denoiser, NetworkDenoiser):
             network = copy.deepcopy(self.denoiser.network).to(device)

@@ -30,13 +30,31 @@ _FARTHEST = 1e18
 _MOST_ROWS = 2**31
 
 
-def checked(points: Any, dimension: int, name: str, *, columns: Sequence[str] = (), single: bool = False) -> Tensor:
+def names_of(points: Any, name: str) -> tuple[str, ...]:
+    """Names of the columns of a caller's table; none for arrays, and for data frames whose columns are numbered.
+
+    Raises:
+        DataError: if some are no texts, or one stands twice.
+    """
+    labels = _labels(points) if hasattr(points, "columns") else None
+    if not labels or all(isinstance(label, Integral) for label in labels):
+        return ()
+    wrong = [label for label in labels if not isinstance(label, str) or labels.count(label) > 1]
+    if wrong:
+        got = f"{shorten(wrong[0])}{' twice' if isinstance(wrong[0], str) else ''}"
+        raise DataError(name, "a text as the name of each column, once", got, "rename the columns")
+    return tuple(labels)
+
+
+def checked(
+    points: Any, dimension: int | None, name: str, *, columns: Sequence[str] = (), single: bool = False
+) -> Tensor:
     """A float64 copy of the caller's points, shape (n, D).
 
     Arguments:
         points: Real numbers: a tensor, an array of any layout, lists or tuples of numbers or arrays, or a data frame.
             What else has names, such as tables of pyarrow and lists of dicts, is refused, not read by position.
-        dimension: D.
+        dimension: D; None for any number of coordinates.
         name: Name of the points in messages.
         columns: Names of the D coordinates, if they have names: data frames are read by them, whatever their order;
             those whose columns are numbered are read by position.
@@ -55,10 +73,10 @@ def checked(points: Any, dimension: int, name: str, *, columns: Sequence[str] = 
         raise _unreal(name, f"what cannot be read as them ({shorten(str(problem), 90)})") from problem
     if single and tensor.ndim == 1:
         tensor = tensor[None]
-    if tensor.ndim != 2 or tensor.shape[1] != dimension:
+    if tensor.ndim != 2 or tensor.shape[1] != (dimension or tensor.shape[1] or 1):
         raise DataError(
             name,
-            f"an array of shape (n, {dimension})",
+            f"an array of shape (n, {dimension or 'D'})",
             f"shape {tuple(tensor.shape)}",
             "pass one row per point: of a single one x[None], of a data frame df.iloc[[0]]",
         )

@@ -16,9 +16,9 @@ is computed from log gamma, in float64, so that kernels near exp(60) lose no pre
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -215,6 +215,39 @@ class Schedule:
             self.t_min,
             self.t_max,
         )
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """A schedule before it is fitted to data: arguments of `make_schedule`.
+
+    Attributes:
+        kernel: `floor` or `proportional`.
+        kept_dims: Number d of directions to keep; None keeps all (PRP).
+        gap, inflation_gap: How the others inflate.
+        rho, gamma0: Overall rate, kernel variance at the start.
+        t_min, t_max: Times; t_max None ends where `signal_left` of the data is left.
+        signal_left: xi_max / gamma_*(T); by default 1e-2, and 1e-4 where dimensions are reduced.
+    """
+
+    kernel: Kernel = "floor"
+    kept_dims: int | None = None
+    gap: Gap = "orig"
+    inflation_gap: float | None = None
+    rho: float = 1.0
+    gamma0: float = 5e-4
+    t_min: float | None = None
+    t_max: float | None = None
+    signal_left: float | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `make_schedule`, as plain values."""
+        given = {key: value for key, value in asdict(self).items() if value is not None}
+        if self.kept_dims is None:
+            del given["gap"]
+        if self.t_max is None and self.signal_left is None:
+            given["signal_left"] = 1e-2 if self.kept_dims is None else 1e-4
+        return given
 
 
 def _exponents(dimension: int, kernel: Kernel, kept: int, gap: Gap, inflation_gap: float) -> Tensor:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 from types import FrameType, TracebackType
 
-# What schedulers send before they kill, and what Ctrl-C sends.
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Time to save and to end before the limit: this share of the time limit, up to so many seconds.
 _MARGIN_SHARE, _MARGIN_SECONDS = 0.1, 120.0
 
@@ -19,9 +18,15 @@ class Interruption:
 
     Arguments:
         seconds_left: Seconds until the scheduler ends this job, if there is a limit.
+        signals: Signals that ask to stop: by default what schedulers send before they kill, and what Ctrl-C sends.
     """
 
-    def __init__(self, seconds_left: float | None = None) -> None:
+    def __init__(
+        self,
+        seconds_left: float | None = None,
+        signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
+    ) -> None:
+        self._signals = signals
         self._signal: str | None = None
         self._deadline: float | None = None
         if seconds_left is not None:
@@ -32,7 +37,7 @@ class Interruption:
         """Records signals from now on."""
         self._handlers = {
             number: signal.signal(number, self._note)
-            for number in _SIGNALS
+            for number in self._signals
             if signal.getsignal(number) is not signal.SIG_IGN
         }
         return self

@@ -11,7 +11,7 @@ import copy
 import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
@@ -181,6 +181,9 @@ def fit(
     exact: Denoiser | None = None,
     device: str = "cpu",
     processes: Processes | None = None,
+    end: Callable[[], bool] = lambda: False,
+    callbacks: Sequence[Callable[[Mapping[str, Any]], object]] = (),
+    progress: bool = True,
 ) -> tuple[NetworkDenoiser, list[dict[str, Any]]]:
     """Trains a network, or resumes an interrupted run of the same digest.
 
@@ -195,6 +198,9 @@ def fit(
         exact: Exact denoiser to measure the excess error against, where it is known.
         device: Device of the network.
         processes: Processes that share the batches; all get the same network, the first one saves the state.
+        end: Asked after every step whether to end early, with what was learned; the kept state goes on from there.
+        callbacks: Called with each row of the training curve.
+        progress: Whether a bar may be shown.
 
     Returns:
         The denoiser with averaged weights, shrunk where `settings.shrink` says so, and the rows of the training curve.
@@ -242,8 +248,15 @@ def fit(
         logger.info("resumed at step %d of %d", state.step, settings.steps)
     best = state.best
 
+    ended = False
+
     def finished() -> bool:
-        return state.step >= settings.steps or (best is not None and best.over(state.step, settings.steps))
+        return state.step >= settings.steps or ended or (best is not None and best.over(state.step, settings.steps))
+
+    def tell(row: dict[str, Any]) -> None:
+        state.history.append(row)
+        for callback in callbacks:
+            callback(row)
 
     examples = make_examples(train, basis, schedule, settings, network_settings.get("image"), device)
     space = network_settings["space"]
@@ -252,7 +265,7 @@ def fit(
     held_out = whitened_data(validation[: settings.validation_points], basis, schedule)
     monitor = Monitor(held_out, exact, seed, settings.validation_points)
     writes = compute.processes.first
-    silent = not (writes and sys.stderr.isatty())
+    silent = not (progress and writes and sys.stderr.isatty())
     bar = tqdm(total=settings.steps, initial=state.step, disable=silent, unit="step", leave=False)
     network.train()
     batches = Batches(lambda step: draw_batch(examples, schedule, settings, seed, step), device)
@@ -265,7 +278,8 @@ def fit(
                 problem.hint += f"; the last good state is kept in {checkpoint.store.name}"
                 raise
             bar.update()
-            if best is not None and (is_looked_at(state.step) or state.step == settings.steps):
+            ended = end()
+            if best is not None and (is_looked_at(state.step) or ended or state.step == settings.steps):
                 parabola = measure_parabola(averaged, held_out, seed, settings.validation_points)
                 best.look(state.step, state.averages, parabola)
             if state.step % settings.validate_every == 0 or finished():
@@ -276,7 +290,7 @@ def fit(
                     "loss": value,
                     **monitor.measure(averaged),
                 }
-                state.history.append(row)
+                tell(row)
                 logger.info(
                     "step %d of %d  loss %.4f  validation %.4f%s",
                     state.step,
@@ -295,14 +309,14 @@ def fit(
         state.save(checkpoint)
     if best is not None:
         _keep_best(state, best)
+        tell({"event": "kept", **best.described()})
     return averaged, state.history
 
 
 def _keep_best(state: TrainingState, best: BestWeights) -> None:
-    """Makes the averaged network the best one, shrunk, and writes a last row of the curve about it."""
+    """Makes the averaged network the best one, shrunk."""
     state.restore_best()
     cast(Any, state.average).scale_output(best.factor)
-    state.history.append({"event": "kept", **best.described()})
     logger.info("kept the weights of step %d, F times %.2f", best.step, best.factor)
     if best.factor == 0.0:
         logger.warning("held-out points support nothing beyond the Gaussian of the data: the flow is that Gaussian")

@@ -1,0 +1,212 @@
+"""Fits a flow to a table of the caller: split, network and training chosen from its size, unless said otherwise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from numbers import Real
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from inflationary_flows.checkpoint import Checkpoint, run_digest
+from inflationary_flows.data.cuts import groups_of_copies, require_rows, shuffled
+from inflationary_flows.data.splits import SPLITS
+from inflationary_flows.data.tables import require_varying
+from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.files.tensors import sha256_of_array
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.flow import Flow, SolverSettings, require_device
+from inflationary_flows.mathematics.points import checked, names_of, real, whole
+from inflationary_flows.mathematics.prior import CompressedPrior
+from inflationary_flows.mathematics.schedules import Kernel, ScheduleSettings, make_schedule
+from inflationary_flows.metrics.summary import summarise_flow
+from inflationary_flows.runtime.interruption import Interruption
+from inflationary_flows.runtime.locks import Lock
+from inflationary_flows.runtime.states import StateFile
+from inflationary_flows.training.assembly import assemble
+from inflationary_flows.training.fit import fit
+from inflationary_flows.training.recipe import choose_network, choose_training
+
+# Seconds between two saved states.
+_SAVE_SECONDS = 20.0
+# Resampled compressed latents are near copies of rows where these are few, unless their density can be smoothed.
+_SMOOTHED, _SMOOTHED_ROWS, _MANY_ROWS = 3, 500, 5000
+
+
+def read_table(table: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Points of the caller's table, shape (n, D), float64, and the names of its columns, if they have names.
+
+    Raises:
+        DataError: if it holds anything but rows of finite numbers, a name stands twice, or a column is missing.
+    """
+    names = names_of(table, "table")
+    if columns is not None:
+        if isinstance(columns, str) or not names:
+            hint = "pass a list of names and a data frame, or choose the columns of the array"
+            raise DataError("columns", "names of columns of a data frame", shorten(columns), hint)
+        missing = [name for name in columns if name not in names]
+        if missing or len(set(columns)) < len(columns):
+            got = shorten(missing[0]) if missing else "a name twice"
+            raise DataError("columns", f"names of {', '.join(names)}"[:300], got, "check the spelling")
+        table, names = table[list(columns)], tuple(columns)
+    width = len(names) or None
+    return checked(table, width, "table", columns=names).numpy(), names
+
+
+def choose_schedule(schedule: Any, kept_dims: int | None) -> ScheduleSettings:
+    """Settings of a schedule from what the caller gave: a kernel's name, or settings.
+
+    Raises:
+        DataError: if it is neither, or both name kept dimensions, other ones.
+    """
+    kept = None if kept_dims is None else whole(kept_dims, "kept_dims", 1)
+    if isinstance(schedule, ScheduleSettings):
+        if kept is not None and schedule.kept_dims not in (None, kept):
+            got = f"{kept}, and {schedule.kept_dims} in the schedule"
+            raise DataError("kept_dims", "one number of dimensions", got, "give it once")
+        return schedule if kept is None else replace(schedule, kept_dims=kept)
+    if schedule not in get_args(Kernel):
+        expected = f"{' or '.join(get_args(Kernel))}, or ScheduleSettings"
+        raise DataError("schedule", expected, shorten(schedule), "floor is the default; kept_dims reduces dimensions")
+    return ScheduleSettings(kernel=schedule, kept_dims=kept)
+
+
+def choose_device(device: str | None) -> str:
+    """The caller's device, or a GPU if there is one; DataError if there is no such device."""
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device is None else device
+    require_device(chosen)
+    return str(chosen)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed while a block runs; a second one ends it as usual.  Only main threads get signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    with Interruption(signals=(signal.SIGINT,)) as interruption:
+        yield lambda: interruption.reason() is not None
+
+
+def fit_flow(
+    table: Any,
+    *,
+    kept_dims: int | None,
+    schedule: str | ScheduleSettings,
+    seed: int,
+    validation: Any,
+    test: Any,
+    columns: Sequence[str] | None,
+    standardise: bool,
+    network: Mapping[str, Any],
+    training: Mapping[str, Any],
+    solver: SolverSettings | None,
+    compressed_prior: CompressedPrior | None,
+    device: str | None,
+    callbacks: Sequence[Callable[[Mapping[str, Any]], object]],
+    checkpoint: str | os.PathLike[str] | None,
+    progress: bool,
+) -> tuple[Flow, dict[str, Any]]:
+    """Fits a flow; arguments as of `Flow.fit`.
+
+    Returns:
+        The flow, and the record of how it was made, as plain values.
+
+    Raises:
+        InflationaryFlowsError: if an argument is wrong, or training diverges.
+    """
+    points, names = read_table(table, columns)
+    dimension, seed = points.shape[1], whole(seed, "seed", 0)
+    settings = choose_schedule(schedule, kept_dims).arguments()
+    parts, split = _cut(points, validation, test, seed, names)
+    train = parts["train"]
+    scale = train.std(axis=0, ddof=1) if standardise else None
+    basis = Eigenbasis.fit(train, scale)
+    made = make_schedule(basis.eigenvalues, **settings)
+    network_settings = choose_network(dimension, network)
+    training_settings = choose_training(len(train), dimension, training)
+    place = choose_device(device)
+    decisive = {
+        "schedule": settings,
+        "network": network_settings,
+        "training": training_settings.as_dict(),
+        "seed": seed,
+    }
+    with ExitStack() as stack:
+        kept = Checkpoint.unkept()
+        if checkpoint is not None:
+            digest = run_digest(split=split, standardise=standardise, **decisive)
+            folder = Path(checkpoint) / digest
+            lock = stack.enter_context(Lock(folder))
+            state = StateFile(folder / "state.safetensors", lock)
+            kept = Checkpoint(state, digest, seconds=_SAVE_SECONDS, stop=lock.lost)
+        asked = stack.enter_context(interruptible())
+        denoiser, history = fit(
+            train,
+            parts["validation"],
+            basis,
+            made,
+            network_settings,
+            training_settings,
+            seed=seed,
+            checkpoint=kept,
+            device=place,
+            end=asked,
+            callbacks=callbacks,
+            progress=progress,
+        )
+    prior = compressed_prior or choose_prior(len(train), dimension - made.kept_dims)
+    flow = assemble(denoiser, train, solver=solver or SolverSettings(), compressed_prior=prior, device=place)
+    flow.columns = names
+    judged = "test" if len(parts["test"]) else "validation"
+    record = {
+        **decisive,
+        "split": split,
+        "standardise": standardise,
+        "history": history,
+        "versions": {name: version(name) for name in ("inflationary-flows", "numpy", "torch")},
+        "summary": summarise_flow(flow, parts[judged], judged, seed).as_dict(),
+    }
+    return flow, record
+
+
+def _cut(
+    points: np.ndarray, validation: Any, test: Any, seed: int, names: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The splits of a table, and what they are, as plain values."""
+    n, dimension = points.shape
+    given: dict[str, np.ndarray] = {}
+    shares = {"validation": 0.0, "test": 0.0}
+    for name, value in (("validation", validation), ("test", test)):
+        if isinstance(value, Real):
+            # Of validation rows some are needed: the flow is chosen on them.
+            shares[name] = real(value, name, 0.0, 1.0, "0.15 is the default", ends=name == "test")
+        else:
+            given[name] = checked(value, dimension, name, columns=names).numpy()
+    if sum(shares.values()) >= 1:
+        got = f"{shares['validation']:g} and {shares['test']:g}"
+        raise DataError("validation and test", "shares that leave rows to train on", got, "lower one")
+    rows = shuffled(groups_of_copies(points), shares, seed)
+    needed = {name: own for name, own in rows.items() if name == "train" or shares[name] > 0}
+    require_rows("table", needed, n, dimension + 1, f"add rows, or choose fewer columns (now D = {dimension}).")
+    if "validation" in given and len(given["validation"]) < 2:
+        raise DataError("validation", "at least 2 rows", str(len(given["validation"])), "add rows, or give a share")
+    parts = {name: given.get(name, points[rows[name]]) for name in SPLITS}
+    require_varying("table, train split", parts["train"], names or [f"x{place + 1}" for place in range(dimension)])
+    sizes = {name: len(part) for name, part in parts.items()}
+    digests = {name: sha256_of_array(part) for name, part in parts.items()}
+    return parts, {"seed": seed, "shares": shares, "sizes": sizes, "sha256": digests}
+
+
+def choose_prior(rows: int, compressed: int) -> CompressedPrior:
+    """How compressed latents are drawn: from training rows where these are many or can be smoothed, else a Gaussian."""
+    smoothed = compressed <= _SMOOTHED and rows >= _SMOOTHED_ROWS
+    return "empirical" if smoothed or rows >= _MANY_ROWS else "gaussian"

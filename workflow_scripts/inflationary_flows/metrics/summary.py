@@ -1,0 +1,145 @@
+"""What a flow is worth on rows that it has not seen, in numbers and in a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from inflationary_flows.mathematics.eigenbasis import participation_ratio_of
+from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.metrics.two_sample import c2st_accuracy, standardise
+from inflationary_flows.seeding import derive_seed
+
+# Rows that densities and the classifier are measured on: they know means to a thirtieth of a standard deviation.
+ROWS = 1000
+# Standard normal quantiles of 95 %: of one side, and of both.
+_ONE_SIDE, _BOTH_SIDES = 1.645, 1.96
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A flow judged on rows that it was not trained on; printed, it is a report.
+
+    Attributes:
+        rows: Rows that were judged.
+        judged: What they are: `test`, `validation` (on which the flow was chosen) or `given`.
+        dimension, kept_dims: D and d.
+        log_likelihood: Mean log density of the rows, nats.
+        gaussian_log_likelihood: That of the Gaussian with mean and covariance of the training rows, in the coordinates
+            that the flow works in.
+        gain, gain_error: Their difference and its standard error, nats.
+        two_sample_accuracy: Share in which a classifier tells the rows from as many samples; one half is chance.
+        chance: Accuracy that chance exceeds in 5 % of cases.
+        latent_mean: Largest distance from 0 of the means of the kept latents, in standard deviations of the prior.
+        latent_std_low, latent_std_high: Least and largest standard deviation of the kept latents, in the same units.
+        participation_ratio_data, participation_ratio_latents: Effective dimensions of the rows and of their latents.
+    """
+
+    rows: int
+    judged: str
+    dimension: int
+    kept_dims: int
+    log_likelihood: float
+    gaussian_log_likelihood: float
+    gain: float
+    gain_error: float
+    two_sample_accuracy: float
+    chance: float
+    latent_mean: float
+    latent_std_low: float
+    latent_std_high: float
+    participation_ratio_data: float
+    participation_ratio_latents: float
+
+    @property
+    def verdict(self) -> str:
+        """What the numbers say, in words."""
+        size = f"by {abs(self.gain):.2f} nats a row (standard error {self.gain_error:.2f})"
+        if self.gain > 2 * self.gain_error:
+            density = f"Held-out rows are more likely under the flow than under a Gaussian, {size}."
+        elif self.gain < -2 * self.gain_error:
+            density = f"Held-out rows are less likely under the flow than under a Gaussian, {size}: do not use it."
+        else:
+            density = f"The flow is not told from a Gaussian by the density of {self.rows} held-out rows."
+        told = f"(accuracy {self.two_sample_accuracy:.2f}, chance stays below {self.chance:.2f})"
+        if self.two_sample_accuracy > self.chance:
+            return f"{density} A classifier tells its samples from real rows {told}."
+        return f"{density} A classifier does not tell its samples from real rows {told}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Summary:
+        """The inverse of `as_dict`."""
+        return cls(**values)
+
+    def __str__(self) -> str:
+        """A report of some lines."""
+        kind = "all kept" if self.kept_dims == self.dimension else f"{self.kept_dims} kept"
+        spread = _BOTH_SIDES / math.sqrt(self.rows)
+        lines = {
+            "columns": f"{self.dimension} ({kind})",
+            f"{self.judged} rows": f"{self.rows}",
+            "log-likelihood": f"{self.log_likelihood:.3f} nats a row",
+            "that of a Gaussian": f"{self.gaussian_log_likelihood:.3f} nats a row",
+            "gain": f"{self.gain:.3f} +- {self.gain_error:.3f}",
+            "two-sample accuracy": f"{self.two_sample_accuracy:.3f} (chance: 0.5, below {self.chance:.3f})",
+            "means of latents": f"within {self.latent_mean:.2f} of 0 (95 % of one by chance: {spread:.2f})",
+            "spreads of latents": f"{self.latent_std_low:.2f} to {self.latent_std_high:.2f} "
+            f"(95 % of one by chance: {1 - spread / math.sqrt(2):.2f} to {1 + spread / math.sqrt(2):.2f})",
+            "participation ratio": f"{self.participation_ratio_data:.2f} of data, "
+            f"{self.participation_ratio_latents:.2f} of latents",
+        }
+        width = max(map(len, lines))
+        return "\n".join([*(f"{name:<{width}}  {text}" for name, text in lines.items()), self.verdict])
+
+
+def gaussian_log_density(flow: Flow, x: torch.Tensor) -> torch.Tensor:
+    """Log density of points under the Gaussian of the training data, shape (n, D) to (n,), nats, data units."""
+    basis, variances = flow.basis, flow.schedule.eigenvalues
+    u = basis.to_eigen(x)
+    normal = -(u.square() / variances + (2 * math.pi * variances).log()).sum(1) / 2
+    return normal - basis.scale.log().sum()
+
+
+def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary:
+    """Judges a flow.
+
+    Arguments:
+        flow: The flow.
+        x: Rows that it was not trained on, shape (n, D), data units, at least three.
+        judged: What they are, for the report.
+        seed: Seed of samples, of the classifier, and of the choice among more than `ROWS` rows.
+    """
+    chosen = np.random.default_rng(derive_seed("summary", seed)).permutation(len(x))[:ROWS]
+    rows = torch.from_numpy(np.ascontiguousarray(x[np.sort(chosen)]))
+    density, gaussian = flow.log_prob(rows), gaussian_log_density(flow, rows)
+    gain = density - gaussian
+    latents = flow.inflate(rows)
+    kept = (latents / flow.schedule.latent_std)[:, : flow.schedule.kept_dims]
+    samples = flow.generate(flow.sample_latents(len(rows), derive_seed("summary samples", seed)))
+    real, made = (standardise(points.numpy(), flow.basis) for points in (rows, samples))
+    return Summary(
+        rows=len(rows),
+        judged=judged,
+        dimension=flow.dimension,
+        kept_dims=flow.schedule.kept_dims,
+        log_likelihood=float(density.mean()),
+        gaussian_log_likelihood=float(gaussian.mean()),
+        gain=float(gain.mean()),
+        gain_error=float(gain.std() / math.sqrt(len(rows))),
+        two_sample_accuracy=c2st_accuracy(real, made, seed=seed),
+        chance=0.5 + _ONE_SIDE * 0.5 / math.sqrt(2 * len(rows)),
+        latent_mean=float(kept.mean(0).abs().max()),
+        latent_std_low=float(kept.std(0).min()),
+        latent_std_high=float(kept.std(0).max()),
+        participation_ratio_data=participation_ratio_of(flow.basis.to_eigen(rows).numpy()),
+        participation_ratio_latents=participation_ratio_of(latents.numpy()),
+    )
