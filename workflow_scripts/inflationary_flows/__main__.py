@@ -1,7 +1,7 @@
-"""Command line, such as `python -m inflationary_flows check config.yaml`.
+"""Command line, such as `inflationary-flows fit wine.csv --keep 2 -o wine.safetensors`.
 
-Commands: `check` and `resolve` for a configuration, `schema` for what editors complete from, `figures` and `results`
-for the pages on figures and on tables.
+Commands: `fit` and others that fit and use flows (`command_line`), `check` and `resolve` for a configuration of the
+workflow, `schema` for what editors complete from, `figures` and `results` for the pages on figures and on tables.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from inflationary_flows.command_line import EPILOGUE, add_commands
 from inflationary_flows.errors import ConfigError, DataError, InflationaryFlowsError
 from inflationary_flows.requirements import counted
 
@@ -35,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Not every locale has every letter of a name.
             stream.reconfigure(errors="backslashreplace")
+    if hasattr(options, "run"):
+        try:
+            options.run(options)
+        except InflationaryFlowsError as error:
+            print(error, file=sys.stderr)
+            return 2
+        return 0
     try:
         # Imported here: a wrong spec of an experiment is an error of the user's as well.
         from inflationary_flows.config import export_schema, load_config, resolve
@@ -87,9 +95,13 @@ def _read_tables(config: Config, where: str) -> Iterator[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="inflationary_flows", description="Checks configurations, prints what documents hold."
+        prog="inflationary-flows",
+        description="Fits flows to tables and uses them; checks configurations of the workflow.",
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    add_commands(commands)
     for name, help_text in (
         ("check", "check a configuration"),
         ("resolve", "print a configuration with every default written out"),
@@ -102,7 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The program: one command of the command line, and its exit code."""
     # A reader that has seen enough, such as head, ends the program without a word.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

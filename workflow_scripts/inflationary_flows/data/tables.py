@@ -104,6 +104,18 @@ def table_dimension(dataset: Mapping[str, Any]) -> int:
     return len(choose(file.path, file.names, file.index, dataset).chosen)
 
 
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """The kind of a table, by its suffix; DataError if there is none of this suffix."""
+    suffixes = [suffix.lstrip(".").lower() for suffix in Path(path).suffixes]
+    packed = bool(suffixes) and suffixes[-1] in _PACKED
+    kind = _SUFFIXES.get(suffixes[-1 - packed]) if len(suffixes) > packed else None
+    if kind is None:
+        endings = ", ".join(f".{suffix}" for suffix in _SUFFIXES)
+        expected = f"a name ending in {endings}, compressed or not"
+        raise DataError(str(path), expected, shown(Path(path).name), "convert the file.")
+    return kind
+
+
 def read_points(path: str | os.PathLike[str], dimension: int, origin: Mapping[str, Any] | None = None) -> np.ndarray:
     """Reads points of the user's own, any number of them.
 
@@ -120,14 +132,7 @@ def read_points(path: str | os.PathLike[str], dimension: int, origin: Mapping[st
     """
     origin = origin or {}
     settings = origin.get("settings", {})
-    suffixes = [suffix.lstrip(".").lower() for suffix in Path(path).suffixes]
-    packed = bool(suffixes) and suffixes[-1] in _PACKED
-    kind = _SUFFIXES.get(suffixes[-1 - packed]) if len(suffixes) > packed else None
-    if kind is None:
-        endings = ", ".join(f".{suffix}" for suffix in _SUFFIXES)
-        raise DataError(
-            str(path), f"a name ending in {endings}, compressed or not", shown(Path(path).name), "convert the file."
-        )
+    kind = kind_of(path)
     asked = {"kind": kind, "path": path}
     if kind == "csv":
         asked |= {key: settings[key] for key in ("separator", "decimal") if key in settings}

@@ -1,0 +1,121 @@
+"""The command line fits a flow to a table, and uses it, with tables in and out and no Snakemake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inflationary_flows import Flow
+from inflationary_flows.__main__ import main
+from repository import REPOSITORY
+
+SHORT = ["--steps", "40", "--width", "16", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table of German spreadsheets, and the flow that a command has fitted to it."""
+    folder = tmp_path_factory.mktemp("commands")
+    a, b, c = np.random.default_rng(0).standard_normal((3, 200))
+    table = pd.DataFrame({"kind": np.arange(200) % 3, "height": 100 * a, "width": a**2 + b, "depth": c})
+    table.to_csv(folder / "table.csv", sep=";", decimal=",", index=False)
+    arguments = ["fit", str(folder / "table.csv"), "--keep", "2", "--label-column", "kind"]
+    assert main([*arguments, "-o", str(folder / "flow.safetensors"), *SHORT]) == 0
+    return folder
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "table.csv", sep=";", decimal=",").drop(columns="kind")
+
+
+def read(folder: Path, *arguments: str, capsys: pytest.CaptureFixture[str]) -> pd.DataFrame:
+    """What a command prints."""
+    assert main([arguments[0], str(folder / "flow.safetensors"), *arguments[1:], "-o", str(folder / "out.csv")]) == 0
+    assert capsys.readouterr().out == ""
+    return pd.read_csv(folder / "out.csv")
+
+
+def test_fit_is_that_of_python(folder):
+    flow = Flow.load(folder / "flow.safetensors")
+    settings = {"training": {"steps": 40}, "network": {"width": 16}}
+    again = Flow.fit(rows(folder), kept_dims=2, progress=False, **settings)
+    pd.testing.assert_frame_equal(flow.sample(20), again.sample(20), check_exact=True)
+
+
+def test_commands_do_what_methods_do(folder, capsys):
+    flow, table = Flow.load(folder / "flow.safetensors"), str(folder / "table.csv")
+    exact = {"check_exact": True}
+    pd.testing.assert_frame_equal(read(folder, "sample", "-n", "7", capsys=capsys), flow.sample(7), **exact)
+    latents = read(folder, "inflate", table, capsys=capsys)
+    pd.testing.assert_frame_equal(latents, flow.inflate(rows(folder)), **exact)
+    latents[["z3", "z1", "z2"]].to_csv(folder / "latents.csv", index=False)
+    again = read(folder, "generate", str(folder / "latents.csv"), capsys=capsys)
+    np.testing.assert_allclose(again, rows(folder), atol=1e-3)
+    density = read(folder, "log-prob", table, capsys=capsys)
+    np.testing.assert_array_equal(density["log_prob"], flow.log_prob(rows(folder)))
+
+
+def test_tables_are_printed_or_written_as_parquet(folder, capsys):
+    flow = str(folder / "flow.safetensors")
+    assert main(["sample", flow, "-n", "2"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "height,width,depth"
+    assert main(["sample", flow, "-n", "2", "-o", str(folder / "rows.parquet")]) == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "rows.parquet"), Flow.load(flow).sample(2))
+
+
+def test_summary_is_of_the_rows_set_aside_or_of_others(folder, capsys):
+    flow = folder / "flow.safetensors"
+    assert main(["summary", str(flow)]) == 0
+    assert capsys.readouterr().out == f"{Flow.load(flow).summary()}\n"
+    assert main(["summary", str(flow), str(folder / "table.csv")]) == 0
+    assert "given rows" in capsys.readouterr().out
+
+
+WRONG = {
+    "no table": ["fit", "missing.csv", "-o", "x.safetensors"],
+    "a table of another kind": ["fit", "table.pdf", "-o", "x.safetensors"],
+    "too many dimensions": ["fit", "table.csv", "--keep", "9", "-o", "x.safetensors"],
+    "an unknown kernel": ["fit", "table.csv", "--schedule", "fast", "-o", "x.safetensors"],
+    "an unknown column": ["fit", "table.csv", "--columns", "height,hat", "-o", "x.safetensors"],
+    "a share above one": ["fit", "table.csv", "--test", "1.5", "-o", "x.safetensors"],
+    "a file of another name": ["fit", "table.csv", "-o", "x.pkl"],
+    "a folder that is missing": ["fit", "table.csv", "-o", "missing/x.safetensors"],
+    "a flow that is a table": ["sample", "table.csv"],
+    "rows below none": ["sample", "flow.safetensors", "-n", "-1"],
+    "a table of pictures to write": ["sample", "flow.safetensors", "-o", "x.png"],
+    "a table of other columns": ["inflate", "flow.safetensors", "other.csv"],
+    "latents that are data": ["generate", "flow.safetensors", "table.csv"],
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
+def test_mistakes_end_in_one_message(folder, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(folder)
+    (folder / "other.csv").write_text("a,b,c\n1.5,2.5,3.5\n2.5,3.5,1.5\n", encoding="utf-8")
+    before = set(folder.iterdir())
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "expected" in told.err
+    assert "Hint: " in told.err
+    assert set(folder.iterdir()) == before
+
+
+def test_a_reader_that_has_seen_enough_ends_the_program_without_a_word(folder):
+    command = f"{sys.executable} -m inflationary_flows sample {folder / 'flow.safetensors'} -n 20000 | head -1"
+    environment = {"PYTHONPATH": str(REPOSITORY / "workflow_scripts"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "height,width,depth\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["fit", "sample", "inflate", "generate", "log-prob", "summary", "check"])
+def test_every_command_has_its_help(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert "usage: inflationary-flows" in capsys.readouterr().out

@@ -1,0 +1,188 @@
+"""Commands that fit a flow to a table and use it: fit, sample, inflate, generate, log-prob, summary."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inflationary_flows.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from inflationary_flows.artifacts.flows import Flow
+
+_WRITTEN = ("csv", "parquet")
+EPILOGUE = """examples:
+  inflationary-flows fit wine.csv --keep 2 --label-column target -o wine.safetensors
+  inflationary-flows summary wine.safetensors
+  inflationary-flows sample wine.safetensors -n 1000 -o new_wines.csv
+  inflationary-flows inflate wine.safetensors wine.csv -o latents.csv
+  inflationary-flows generate wine.safetensors latents.csv -o wines_again.csv
+  inflationary-flows log-prob wine.safetensors wine.csv
+"""
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the commands to those of a parser."""
+    fit = _command(commands, "fit", _fit, "fit a flow to a table", table="table of real numbers")
+    fit.add_argument("-o", "--output", required=True, help="file of the flow, ending in .safetensors")
+    fit.add_argument(
+        "--keep", type=int, metavar="D", help="dimensions to reduce to (PRR); by default all are kept (PRP)"
+    )
+    fit.add_argument("--schedule", default="floor", help="kernel: floor (default) or proportional")
+    fit.add_argument(
+        "--columns", type=_names, metavar="A,B", help="columns to take; by default all but label and index"
+    )
+    fit.add_argument("--label-column", metavar="A", help="a column to leave out")
+    fit.add_argument("--validation", type=float, default=0.15, metavar="SHARE", help="rows to choose on (default 0.15)")
+    fit.add_argument("--test", type=float, default=0.15, metavar="SHARE", help="rows to judge on (default 0.15)")
+    fit.add_argument("--steps", type=int, help="steps of training, chosen from the table's size by default")
+    fit.add_argument("--width", type=int, help="width of the network, chosen from the table's size by default")
+    fit.add_argument("--seed", type=int, default=0, help="seed of everything random (default 0)")
+    fit.add_argument("--device", help="cpu or cuda; by default a GPU if there is one")
+    fit.add_argument("--checkpoint", metavar="FOLDER", help="folder for progress, from which the same call goes on")
+    fit.add_argument("--quiet", action="store_true", help="show no progress")
+
+    sample = _command(commands, "sample", _sample, "draw new rows", flow=True)
+    sample.add_argument("-n", type=int, default=1000, help="number of rows (default 1000)")
+    sample.add_argument("--seed", type=int, default=0, help="seed of the rows (default 0)")
+    for name, run, about, table in (
+        ("inflate", _inflate, "carry rows of data to latents", "table of data"),
+        ("generate", _generate, "carry latents to rows of data", "table of latents, as inflate writes it"),
+        ("log-prob", _log_prob, "log density of rows, in nats", "table of data"),
+    ):
+        _command(commands, name, run, about, flow=True, table=table)
+    summary = _command(commands, "summary", _summary, "what a flow is worth on held-out rows", flow=True)
+    summary.add_argument("table", nargs="?", help="rows that it was not trained on; by default what fit set aside")
+    for name in ("sample", "inflate", "generate", "log-prob"):
+        commands.choices[name].add_argument("-o", "--output", help="a .csv or .parquet file; by default csv is printed")
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    about: str,
+    *,
+    flow: bool = False,
+    table: str | None = None,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+    command.set_defaults(run=run)
+    if flow:
+        command.add_argument("flow", help="file of a flow, or the folder that holds flow.safetensors")
+    if table is not None:
+        command.add_argument("table", help=f"{table}: csv or other text, parquet, xlsx, npz or npy")
+    return command
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _fit(options: argparse.Namespace) -> None:
+    output = Path(options.output)
+    if output.suffix != ".safetensors" or not output.absolute().parent.is_dir():
+        hint = "name it like wine.safetensors, and make its folder first"
+        raise ConfigError("--output", "a .safetensors file in a folder that exists", str(output), hint)
+    if not options.quiet:
+        logging.basicConfig(format="%(message)s", level=logging.INFO)
+    from inflationary_flows.artifacts.flows import Flow
+    from inflationary_flows.data.tables import kind_of, read_table, understood
+
+    asked: dict[str, Any] = {"kind": kind_of(options.table), "path": options.table}
+    asked |= {key: getattr(options, key) for key in ("columns", "label_column") if getattr(options, key) is not None}
+    table = read_table(asked)
+    print(f"{options.table}: read with {understood(table.record)}", file=sys.stderr)
+    training = {} if options.steps is None else {"steps": options.steps}
+    network = {} if options.width is None else {"width": options.width}
+    flow = Flow.fit(
+        _framed(table.points, table.columns),
+        kept_dims=options.keep,
+        schedule=options.schedule,
+        seed=options.seed,
+        validation=options.validation,
+        test=options.test,
+        training=training,
+        network=network,
+        device=options.device,
+        checkpoint=options.checkpoint,
+        progress=not options.quiet,
+    )
+    flow.save(output)
+    print(flow.summary())
+
+
+def _framed(points: Any, names: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(points, columns=list(names))
+
+
+def _loaded(options: argparse.Namespace) -> Flow:
+    if getattr(options, "output", None) is not None:
+        output = Path(options.output)
+        if output.suffix.lstrip(".") not in _WRITTEN or not output.absolute().parent.is_dir():
+            expected = "a .csv or .parquet file in a folder that exists"
+            raise ConfigError("--output", expected, str(output), "rename it, or make its folder first")
+    from inflationary_flows.artifacts.flows import Flow
+
+    return Flow.load(options.flow)
+
+
+def _points(options: argparse.Namespace, flow: Flow, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The table of a command, its columns found by name if they have names."""
+    from inflationary_flows.data.tables import read_points
+
+    origin = {"settings": {"kind": "csv"}, "columns": list(columns)} if columns else None
+    points = read_points(options.table, flow.dimension, origin)
+    return _framed(points, columns or [f"x{place}" for place in range(1, flow.dimension + 1)])
+
+
+def _write(options: argparse.Namespace, table: pd.DataFrame) -> None:
+    if options.output is None:
+        table.to_csv(sys.stdout, index=False)
+        return
+    from inflationary_flows.files.files import atomic_write
+
+    with atomic_write(options.output) as path:
+        if path.suffix == ".csv":
+            table.to_csv(path, index=False, encoding="utf-8")
+            return
+        try:
+            table.to_parquet(path, index=False)
+        except ImportError as problem:
+            hint = "pip install 'inflationary-flows[tables]', or write .csv"
+            raise DataError("parquet files", "the package pyarrow", "none that can be imported", hint) from problem
+
+
+def _sample(options: argparse.Namespace) -> None:
+    flow = _loaded(options)
+    rows = flow.sample(options.n, options.seed)
+    _write(options, rows if flow.columns else _framed(rows, [f"x{place}" for place in range(1, flow.dimension + 1)]))
+
+
+def _inflate(options: argparse.Namespace) -> None:
+    flow = _loaded(options)
+    _write(options, flow.inflate(_points(options, flow, flow.columns)))
+
+
+def _generate(options: argparse.Namespace) -> None:
+    flow = _loaded(options)
+    _write(options, flow.generate(_points(options, flow, flow.latent_columns)))
+
+
+def _log_prob(options: argparse.Namespace) -> None:
+    flow = _loaded(options)
+    density = flow.log_prob(_points(options, flow, flow.columns).to_numpy())
+    _write(options, _framed(density[:, None], ["log_prob"]))
+
+
+def _summary(options: argparse.Namespace) -> None:
+    flow = _loaded(options)
+    print(flow.summary(None if options.table is None else _points(options, flow, flow.columns)))
