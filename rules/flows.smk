@@ -62,6 +62,7 @@ rule assemble_flow:
         splits="results/data/{dataset}/splits.safetensors",
         eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
         network=NETWORK,
+        curve=CURVE,
     output:
         flow=FLOW,
     log:

@@ -20,7 +20,7 @@ import xarray as xr
 from torch.masked import masked_tensor
 
 from inflationary_flows import Flow, InjectiveFlow
-from inflationary_flows.artifacts.flows import save_flow
+from inflationary_flows.artifacts.flow_files import save_flow
 from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.errors import ArtifactError, DataError

@@ -16,7 +16,7 @@ import yaml
 from inflationary_flows import Flow
 from inflationary_flows.__main__ import main
 from inflationary_flows.artifacts.bases import load_basis
-from inflationary_flows.artifacts.flows import save_flow
+from inflationary_flows.artifacts.flow_files import save_flow
 from inflationary_flows.artifacts.networks import load_network, save_network
 from inflationary_flows.config import load_config
 from inflationary_flows.data.preparation import make_splits

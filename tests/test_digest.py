@@ -129,15 +129,22 @@ def test_what_reads_flows_counts_and_what_reads_files_does_not(tree: Path) -> No
     )
 
 
-@pytest.mark.parametrize("edited", ["training/content.py", "training/flow_content.py", "artifacts/flows.py"])
+@pytest.mark.parametrize("edited", ["training/content.py", "training/flow_content.py", "artifacts/flow_files.py"])
 def test_every_script_that_loads_flows_depends_on_how_they_are_loaded(edited: str, tmp_path: Path) -> None:
     copy = shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    loading = [path.name for path in sorted(copy.glob("*.py")) if "Flow.load(" in path.read_text()]
+    loading = [path.name for path in sorted(copy.glob("*.py")) if "load_flow(" in path.read_text()]
     assert {"measure.py", "generate_images.py"} <= {*loading}
     before = [source_digest(copy / name, copy) for name in loading]
     path = f"inflationary_flows/{edited}"
     after = digest_after(copy, loading[0], path, (copy / path).read_text() + "\nedited = True\n")
     assert not set(before) & {after, *(source_digest(copy / name, copy) for name in loading)}
+
+
+@pytest.mark.parametrize("module", ["artifacts/fitting.py", "training/recipe.py", "metrics/summary.py"])
+def test_what_only_python_uses_reruns_no_job(module: str) -> None:
+    name = f"inflationary_flows.{module.removesuffix('.py').replace('/', '.')}"
+    assert name in source_closure(SCRIPTS / "inflationary_flows/artifacts/flows.py", SCRIPTS)
+    assert not [path.name for path in SCRIPTS.glob("*.py") if name in source_closure(path, SCRIPTS)]
 
 
 def test_imports_inside_functions_count(tree: Path) -> None:

@@ -93,7 +93,7 @@ class TestWorkflow:
         params = Named(solver=solver, compressed_prior="gaussian", source="")
         run_script(
             "assemble_flow",
-            Named(**files, network=trained["network"]),
+            Named(**files, network=trained["network"], curve=trained["curve"]),
             Named(flow="results/flow.safetensors"),
             params,
             here,
@@ -108,6 +108,10 @@ class TestWorkflow:
         )
         assert same(made, fitted)
         assert made.columns == fitted.columns == tuple(COLUMNS)
+        assert {**made.record["network"], "time_features": 12} == {**fitted.record["network"], "time_features": 12}
+        for key in ("schedule", "training", "seed", "history", "versions"):
+            assert made.record[key] == fitted.record[key], key
+        assert made.record["split"]["sizes"] == fitted.record["split"]["sizes"]
         pd.testing.assert_frame_equal(made.sample(20), fitted.sample(20), check_exact=True)
         np.testing.assert_array_equal(made.log_prob(table), fitted.log_prob(table))
         # Another seed is another flow: the comparison can fail.

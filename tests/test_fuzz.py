@@ -22,7 +22,7 @@ import yaml
 
 from inflationary_flows import Flow
 from inflationary_flows.__main__ import main
-from inflationary_flows.artifacts.flows import save_flow
+from inflationary_flows.artifacts.flow_files import save_flow
 from inflationary_flows.audit.__main__ import main as audit_main
 from inflationary_flows.config import load_config, resolve
 from inflationary_flows.data.images import read_images

@@ -1,9 +1,10 @@
 """Joins network, eigenbasis, schedule and solver to a flow."""
 
+import json
 from pathlib import Path
 
 from inflationary_flows.artifacts.bases import load_basis
-from inflationary_flows.artifacts.flows import save_flow
+from inflationary_flows.artifacts.flow_files import save_flow
 from inflationary_flows.artifacts.networks import load_network
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.data.tables import NAMED_KINDS
@@ -25,4 +26,9 @@ with job(snakemake):
     # The columns of an array have numbers for names, and toys and images have no columns.
     if splits.provenance["settings"]["kind"] in NAMED_KINDS:
         flow.columns = tuple(splits.provenance["columns"])
-    save_flow(Path(snakemake.output.flow), flow, metadata)
+    # A flow's file says how it was made, as one of `Flow.fit` does.
+    made, source = metadata["provenance"], splits.provenance
+    split = {"seed": source["settings"]["seed"], **{key: source[key] for key in ("sizes", "sha256")}}
+    history = [json.loads(row) for row in Path(snakemake.input.curve).read_text(encoding="utf-8").splitlines()]
+    record = {key: made[key] for key in ("training", "seed", "versions")} | {"split": split, "history": history}
+    save_flow(Path(snakemake.output.flow), flow, {**metadata, **record})

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from inflationary_flows import Flow
+from inflationary_flows.artifacts.flow_files import load_flow
 from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.experiments.hmc.convergence import measure_convergence
 from inflationary_flows.files.datasets import load_dataset
@@ -23,7 +23,7 @@ with job(snakemake):
     for (schedule, seed), flow, path in zip(params.flows, files.flows, files.observations, strict=True):
         observed = load_observations(path, flow)
         rows = measure_convergence(
-            Flow.load(flow), observed.observations, observed.noise_std, steps=params.steps, samples=params.samples
+            load_flow(flow), observed.observations, observed.noise_std, steps=params.steps, samples=params.samples
         )
         convergence += [{"schedule": schedule, "seed": seed, **row} for row in rows]
     write_rows(snakemake.output.convergence, convergence, dataset=dataset)

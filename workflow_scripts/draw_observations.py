@@ -1,6 +1,6 @@
 """Draws the observations of the HMC experiment, latents of a mixture, generated, with noise, and their Laplace fits."""
 
-from inflationary_flows import Flow
+from inflationary_flows.artifacts.flow_files import load_flow
 from inflationary_flows.artifacts.laplace import save_laplace
 from inflationary_flows.artifacts.observations import ObservedMixture, save_observations
 from inflationary_flows.inference.decoder import Decoder
@@ -11,7 +11,7 @@ from inflationary_flows.runtime.job import job
 
 with job(snakemake):
     params, output = snakemake.params, snakemake.output
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
+    flow = load_flow(snakemake.input.flow).to(device_for(snakemake.resources))
     mixture = LatentMixture.of(**params.mixture)
     # The flow's own solver, not the samplers' cheaper one: data know nothing of how they will be explained.
     made = observe(Decoder(flow), mixture, params.observations, params.noise_std, params.seed)

@@ -1,6 +1,6 @@
 """Generates one shard of a set of images, and a sheet of the first ones."""
 
-from inflationary_flows import Flow
+from inflationary_flows.artifacts.flow_files import load_flow
 from inflationary_flows.artifacts.images import save_images
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.experiments.images.acceleration import accelerate
@@ -13,7 +13,7 @@ from inflationary_flows.runtime.states import keep_carried
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     flow = accelerate(
-        Flow.load(snakemake.input.flow),
+        load_flow(snakemake.input.flow),
         device_for(snakemake.resources),
         batch_size=params.batch_size,
         tf32=params.tf32,

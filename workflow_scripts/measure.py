@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from inflationary_flows import Flow
 from inflationary_flows.artifacts.bases import load_basis
+from inflationary_flows.artifacts.flow_files import load_flow
 from inflationary_flows.artifacts.networks import load_network
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.data.tables import read_points
 from inflationary_flows.files.files import atomic_write
 from inflationary_flows.files.tables import write_rows
+from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
 from inflationary_flows.training.assembly import assemble
@@ -44,7 +45,7 @@ with job(snakemake) as log:
     def flow_of(schedule: str, path: str) -> Flow:
         """A flow from its file, or from its network if it is there for comparison alone."""
         if Path(path).name == "flow.safetensors":
-            return Flow.load(path).to(device)
+            return load_flow(path).to(device)
         denoiser, _ = load_network(Path(path), basis)
         solver = solver_settings(params["member_solver"][schedule])
         # Only flows that are sampled from need latents of training data.

@@ -1,6 +1,6 @@
 """Measures the round-trip error of images in grey levels."""
 
-from inflationary_flows import Flow
+from inflationary_flows.artifacts.flow_files import load_flow
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.images.acceleration import accelerate
 from inflationary_flows.experiments.images.choice import images_of_split
@@ -13,7 +13,7 @@ from inflationary_flows.runtime.states import keep_carried
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     flow = accelerate(
-        Flow.load(snakemake.input.flow),
+        load_flow(snakemake.input.flow),
         device_for(snakemake.resources),
         batch_size=params.batch_size,
         tf32=params.tf32,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from inflationary_flows import Flow
 from inflationary_flows.artifacts.evidence import save_evidence
+from inflationary_flows.artifacts.flow_files import load_flow
 from inflationary_flows.artifacts.laplace import load_laplace
 from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.files.datasets import save_dataset
@@ -18,7 +18,7 @@ from inflationary_flows.seeding import derive_seed
 
 with job(snakemake):
     params, output, largest = snakemake.params, snakemake.output, max(snakemake.params.observations)
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
+    flow = load_flow(snakemake.input.flow).to(device_for(snakemake.resources))
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)
     evidence = estimate_evidence(
         Decoder(flow, solver=params.solver, steps=params.steps),

@@ -1,6 +1,6 @@
 """Runs the chains of NUTS over the mixture's weights and all latents, side by side."""
 
-from inflationary_flows import Flow
+from inflationary_flows.artifacts.flow_files import load_flow
 from inflationary_flows.artifacts.laplace import load_laplace
 from inflationary_flows.artifacts.observations import load_observations
 from inflationary_flows.files.datasets import save_dataset
@@ -14,7 +14,7 @@ from inflationary_flows.seeding import derive_seed
 
 with job(snakemake):
     params, n = snakemake.params, snakemake.params.observations
-    flow = Flow.load(snakemake.input.flow).to(device_for(snakemake.resources))
+    flow = load_flow(snakemake.input.flow).to(device_for(snakemake.resources))
     observed = load_observations(snakemake.input.observations, snakemake.input.flow)
     posterior = JointPosterior(
         Decoder(flow, solver=params.solver, steps=params.steps, checkpointed=params.checkpointed),

@@ -1,7 +1,7 @@
 """Measures Frechet distance and round-trip error of images at one number of solver steps."""
 
-from inflationary_flows import Flow
 from inflationary_flows.artifacts.features import load_extractor, load_reference
+from inflationary_flows.artifacts.flow_files import load_flow
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.experiments.images.acceleration import accelerate
 from inflationary_flows.experiments.images.choice import images_of_split
@@ -15,7 +15,7 @@ with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     device = device_for(snakemake.resources)
     flow = accelerate(
-        Flow.load(snakemake.input.flow),
+        load_flow(snakemake.input.flow),
         device,
         batch_size=params.batch_size,
         tf32=params.tf32,

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from inflationary_flows.artifacts.bases import load_basis
-from inflationary_flows.artifacts.networks import save_network
+from inflationary_flows.artifacts.networks import save_network, versions
 from inflationary_flows.checkpoint import run_digest
 from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
@@ -56,7 +56,12 @@ with job(snakemake):
                 processes=processes,
             )
         if processes.first:
-            provenance = {"seed": params.seed, "digest": digest}
+            provenance = {
+                "seed": params.seed,
+                "digest": digest,
+                "training": dict(params.training),
+                "versions": versions(),
+            }
             save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)
             with atomic_write(snakemake.output.curve) as path:
                 path.write_text("".join(json.dumps(row) + "\n" for row in curve), encoding="utf-8")

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from numbers import Real
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +15,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
+from inflationary_flows.artifacts.networks import versions
 from inflationary_flows.checkpoint import Checkpoint, run_digest
 from inflationary_flows.data.cuts import groups_of_copies, require_rows, shuffled
 from inflationary_flows.data.splits import SPLITS
@@ -172,7 +172,7 @@ def fit_flow(
         "split": split,
         "standardise": standardise,
         "history": history,
-        "versions": {name: version(name) for name in ("inflationary-flows", "numpy", "torch")},
+        "versions": versions(),
         "summary": summarise_flow(flow, parts[judged], judged, seed).as_dict(),
     }
     return flow, record

@@ -1,30 +1,21 @@
-"""Flows from tables and from files: all that inflation and generation need, the eigenbasis included, without pickle."""
+"""The flow of the public API: fitted to a table, judged, and kept in a file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from inflationary_flows.artifacts.bases import checked_basis
-from inflationary_flows.artifacts.networks import fitting
+from inflationary_flows.artifacts.flow_files import path_of, read_flow, save_flow
 from inflationary_flows.errors import ArtifactError, DataError, shorten
-from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.mathematics import flow as mathematics
-from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.flow import SolverSettings
 from inflationary_flows.mathematics.points import checked, like, whole
 from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.mathematics.schedules import ScheduleSettings
 from inflationary_flows.seeding import derive_seed
-from inflationary_flows.training.flow_content import flow_content, flow_from
-
-_FLOW = "flow"
-# The layout of files: raised when older releases could not read a new one. This release reads all up to its own.
-FORMAT = 1
 
 
 class Decoded(NamedTuple):
@@ -99,7 +90,7 @@ class Flow(mathematics.Flow):
         Raises:
             InflationaryFlowsError: if an argument is wrong, or training diverges.
         """
-        # Imported here: reading a flow needs none of it.
+        # Imported here: using a flow needs none of it.
         from inflationary_flows.artifacts.fitting import fit_flow
 
         flow, record = fit_flow(
@@ -135,17 +126,8 @@ class Flow(mathematics.Flow):
                 NaN, or if `path` is no path.
             DataError: if this machine has no such device.
         """
-        file = path_of(path)
-        file = file / "flow.safetensors" if file.is_dir() else file
-        arrays, metadata = load_tensors(file, _FLOW, finite=True)
-        if not isinstance(written := metadata.get("format", 1), int) or written > FORMAT:
-            hint = "install a newer release of inflationary-flows"
-            raise ArtifactError(str(file), f"a flow of format {FORMAT} or before", f"format {shorten(written)}", hint)
-        # A clearer message than that of a missing key.
-        checked_basis(file, arrays, "eigenbasis.")
-        with fitting(file):
-            flow = flow_from(arrays, metadata)
-        return cls._of(flow if device == "cpu" else flow.to(device), metadata)
+        flow, record = read_flow(path)
+        return cls._of(flow if device == "cpu" else flow.to(device), record)
 
     @classmethod
     def _of(cls, flow: mathematics.Flow, record: Mapping[str, Any]) -> Flow:
@@ -177,7 +159,7 @@ class Flow(mathematics.Flow):
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """Rows of the training curve; empty of flows of the workflow, which keeps curves in a file."""
+        """Rows of the training curve, as its callbacks got them."""
         return list(self.record.get("history", []))
 
     def summary(self, table: Any = None, *, seed: int = 0) -> Any:
@@ -251,33 +233,3 @@ class Flow(mathematics.Flow):
             mean.append(points.mean(1))
             std.append(points.std(1))
         return Decoded(*(like(torch.cat(values), z, self.columns) for values in (mean, std)))
-
-
-def path_of(path: Any) -> Path:
-    """The caller's path; ArtifactError if it is none."""
-    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
-        hint = "name the file, or the folder that holds it"
-        raise ArtifactError("path", "a path: text or a pathlib.Path", shorten(path), hint)
-    return Path(path)
-
-
-def save_flow(path: Path, flow: mathematics.Flow, record: Mapping[str, Any]) -> None:
-    """Writes a flow.
-
-    Arguments:
-        path: File, usually `flow.safetensors`.
-        flow: A flow whose denoiser is a trained network.
-        record: How it was made, as plain values: `schedule` and `network`, as `load_network` gives them, and more.
-
-    Raises:
-        ArtifactError: if the denoiser is not a network.
-    """
-    if not isinstance(flow.denoiser, NetworkDenoiser):
-        raise ArtifactError(
-            str(path),
-            "a flow with a trained network",
-            type(flow.denoiser).__name__,
-            "exact denoisers are made from data, not saved",
-        )
-    tensors, metadata = flow_content(flow, record)
-    save_tensors(path, tensors, {**metadata, "kind": _FLOW, "format": FORMAT})

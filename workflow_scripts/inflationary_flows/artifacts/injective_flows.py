@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from inflationary_flows.artifacts.flows import path_of
+from inflationary_flows.artifacts.flow_files import path_of
 from inflationary_flows.artifacts.models import load_model
 from inflationary_flows.baselines import injective
 from inflationary_flows.errors import ArtifactError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from inflationary_flows.training.content import denoiser_from
 _NETWORK = "network"
 # What a description that does not fit the weights may raise, from nested settings to sizes that fit into no memory.
 UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RuntimeError, MemoryError)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the bits of a training."""
+    return {name: version(name) for name in ("inflationary-flows", "numpy", "torch")}
 
 
 def save_network(
@@ -37,7 +43,7 @@ def save_network(
         denoiser: Network, schedule and eigenbasis.
         schedule_settings: Arguments of `make_schedule`.
         network_settings: Arguments of `build_network`.
-        provenance: Recorded with it: seed, digest of the training run, ...
+        provenance: Recorded with it: seed, settings and digest of the training run, versions, ...
     """
     tensors = {f"network.{k}": v for k, v in denoiser.network.state_dict().items()}
     metadata = {
