@@ -71,14 +71,13 @@ def choose_training(rows: int, dimension: int, wanted: Mapping[str, Any]) -> Tra
     Raises:
         DataError: if one of these is unknown, or no value that it can have.
     """
-    few = dimension <= _FEW_COLUMNS
     near = dimension <= _NEAR
     default = TrainingSettings(
         steps=4000 if rows >= _MANY_ROWS else 2000,
         learning_rate=5e-3 if near else 3e-3,
         targets="posterior_mean" if near else "sample",
         antithetic=not near,
-        weighting="flow" if few else "uniform",
+        weighting="flow",
     )
     checked: dict[str, Any] = {key: _checked(key, value) for key, value in wanted.items()}
     steps = checked.get("steps", default.steps)
