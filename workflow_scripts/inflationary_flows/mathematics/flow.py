@@ -25,6 +25,7 @@ from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.grids import GridSettings, TimeGrid
 from inflationary_flows.mathematics.likelihood import carry_volume, probe_generator, rademacher
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.mathematics.pfode import Coordinates, VelocityField, convert
 from inflationary_flows.mathematics.points import (
     Points,
@@ -308,7 +309,7 @@ class Flow:
     def propagate(
         self,
         x0: Points,
-        noise_std: float | None,
+        noise_std: NoiseLevel | None,
         n: int,
         seed: int,
         *,
@@ -320,26 +321,27 @@ class Flow:
         `inference.denoising.sample_clean_posterior` samples that one, with the flow as prior.
 
         Arguments:
-            x0: A point, shape (D,) or (1, D), around which N(x0, noise_std^2 I) is drawn; or, with noise_std None,
-                samples of any distribution, shape (m, D), which are carried as they are. Data units.
-            noise_std: Standard deviation of the ball, data units.
+            x0: A point, shape (D,) or (1, D), around which a Gaussian is drawn; or, with noise_std None, samples of any
+                distribution, shape (m, D), which are carried as they are. Data units.
+            noise_std: Standard deviation of the Gaussian, data units: one number, D of them, by name perhaps, or a
+                covariance, as of `noise_of`.
             n: Number of samples; of given samples the first n.
-            seed: Seed of the ball.
+            seed: Seed of the Gaussian.
             levels: Levels of the equal-tailed intervals.
 
         Raises:
-            DataError: if shapes do not fit, numbers are not finite, noise_std is not positive, or n is below 2.
+            DataError: if shapes do not fit, numbers are not finite, noise_std is no such noise, or n is below 2.
         """
         whole(n, "n", 2)
         reals(levels, "levels", 0.0, 1.0, "0.9 is the 90 % interval")
         if noise_std is None:
             x = self._points(x0, "x0")[:n]
         else:
-            radius = real(noise_std, "noise_std", 0.0, math.inf, "give the ball a radius")
+            noise = noise_of(noise_std, self.dimension, columns=self.columns)
             centre = self._points(x0, "x0", single=True)
             if len(centre) != 1:
                 raise DataError("x0", "one point", f"{len(centre)}", "pass noise_std=None to carry given samples")
-            x = centre + radius * standard_normal(n, self.dimension, derive_seed("ball", whole(seed, "seed")))
+            x = centre + noise.sample(n, derive_seed("ball", whole(seed, "seed")))
         return summarise(x.numpy(), self.inflate(x).numpy(), self.schedule.kept_dims, levels)
 
     def sample_latents(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> Tensor:
