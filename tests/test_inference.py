@@ -539,7 +539,8 @@ class TestLatentMixture:
         assert set(made.component.tolist()) == {1}
 
     @pytest.mark.parametrize(
-        ("mixture", "noise_std", "message"), [(TRIPLE, 1.0, "2 coordinates"), (PAIR, 0.0, "noise_std: expected a number > 0")]
+        ("mixture", "noise_std", "message"),
+        [(TRIPLE, 1.0, "2 coordinates"), (PAIR, 0.0, "noise_std: expected a number > 0")],
     )
     def test_impossible_observations_are_refused(self, mixture, noise_std, message):
         with pytest.raises(InflationaryFlowsError, match=message):
