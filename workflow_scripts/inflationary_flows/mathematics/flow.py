@@ -14,7 +14,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ from inflationary_flows.mathematics.points import (
     standard_normal,
     whole,
 )
-from inflationary_flows.mathematics.prior import CompressedPrior, LatentPrior
+from inflationary_flows.mathematics.prior import CompressedPrior, LatentPrior, require_prior
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.mathematics.solvers import (
     EULER,
@@ -84,12 +84,24 @@ class SolverSettings:
 def require_device(device: str | torch.device) -> None:
     """Raises DataError if this machine has no such device."""
     try:
-        torch.zeros(1, device=device).tolist()
+        torch.zeros(1, device=torch.device(device)).tolist()
     except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
         known = "cpu, cuda" if torch.cuda.is_available() else "cpu"
         raise DataError(
             "device", f"a device of this machine, such as {known}", shorten(device), "torch has no other here"
         ) from problem
+
+
+def require_solver(chosen: Any) -> SolverSettings:
+    """Settings of an integration; DataError if the solver is unknown, or a number is none that it can have."""
+    if not isinstance(chosen, SolverSettings):
+        hint = "mathematics.flow has SolverSettings(method, steps)"
+        raise DataError("solver", "settings of a solver", shorten(chosen), hint)
+    if chosen.method not in SOLVERS:
+        raise DataError("solver", f"one of {', '.join(SOLVERS)}", shorten(chosen.method), "check the spelling")
+    whole(chosen.steps, "steps", 1)
+    real(chosen.tolerance, "tolerance", 0.0, 1.0, "1e-6 is usual")
+    return chosen
 
 
 class Flow:
@@ -185,11 +197,7 @@ class Flow:
             steps=self.solver.steps if steps is None else steps,
             tolerance=self.solver.tolerance if tolerance is None else tolerance,
         )
-        if chosen.method not in SOLVERS:
-            raise DataError("solver", f"one of {', '.join(SOLVERS)}", repr(chosen.method), "check the spelling")
-        whole(chosen.steps, "steps", 1)
-        real(chosen.tolerance, "tolerance", 0.0, 1.0, "1e-6 is usual")
-        return chosen
+        return require_solver(chosen)
 
     def evaluations(self, solver: str | None = None, steps: int | None = None) -> int:
         """Network evaluations of one way with a fixed-step solver.
@@ -363,10 +371,7 @@ class Flow:
 
     def prior(self, compressed_prior: CompressedPrior | None = None) -> LatentPrior:
         """The prior of latents, with compressed directions as asked, by default as of the flow."""
-        chosen = compressed_prior or self.compressed_prior
-        if chosen not in get_args(CompressedPrior):
-            known = ", ".join(get_args(CompressedPrior))
-            raise DataError("compressed_prior", f"one of {known}", shorten(chosen), "check the spelling")
+        chosen = require_prior(compressed_prior or self.compressed_prior)
         return LatentPrior(self.schedule, chosen, self.compressed_latents)
 
     def noised_latents(self, x: Points, seed: int) -> Points:

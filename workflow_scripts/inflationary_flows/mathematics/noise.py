@@ -12,14 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError, shorten
-from inflationary_flows.mathematics.points import Points, checked, real, standard_normal
+from inflationary_flows.mathematics.points import checked, real, standard_normal
+
+Rows = TypeVar("Rows", np.ndarray, Tensor)
 
 # Standard deviations between which squares are far from the ends of floats.
 _LEAST, _MOST = 1e-100, 1e100
@@ -63,7 +65,7 @@ class Noise:
         """Noise so many times as wide."""
         return replace(self, scale=self.scale * factor)
 
-    def spherical(self, residuals: Points) -> Points:
+    def spherical(self, residuals: Rows) -> Rows:
         """F^-1 r for residuals r of shape (..., D): their noise is `scale` in every direction."""
         if self.factor is None:
             return residuals
@@ -75,11 +77,11 @@ class Noise:
         solved = torch.linalg.solve_triangular(factor.mT, flat, upper=True, left=False)
         return _like(solved.reshape(rows.shape), residuals)
 
-    def whiten(self, residuals: Points) -> Points:
+    def whiten(self, residuals: Rows) -> Rows:
         """Residuals, shape (..., D), in coordinates in which the noise is standard normal."""
         return self.spherical(residuals) / self.scale
 
-    def scaled(self, normals: Points) -> Points:
+    def scaled(self, normals: Rows) -> Rows:
         """Noise made of standard normals of shape (..., D): the inverse of `whiten`."""
         if self.factor is None:
             return self.scale * normals
@@ -246,9 +248,9 @@ def _refuse(got: str, hint: str) -> NoReturn:
     raise DataError("", "", got, hint)
 
 
-def _tensor(points: Points) -> Tensor:
+def _tensor(points: Rows) -> Tensor:
     return points if isinstance(points, Tensor) else torch.from_numpy(np.array(points))
 
 
-def _like(values: Tensor, template: Points) -> Points:
+def _like(values: Tensor, template: Rows) -> Rows:
     return values if isinstance(template, Tensor) else values.numpy()
