@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 
 from inflationary_flows.data.splits import Splits
-from inflationary_flows.errors import InferenceError
+from inflationary_flows.errors import InferenceError, InflationaryFlowsError
 from inflationary_flows.experiments.image_posteriors.measure import measure
 from inflationary_flows.inference.batched_hmc import run_hmc
 from inflationary_flows.inference.decoder import Decoder
@@ -193,12 +193,12 @@ class TestCleanPosteriors:
             ({"x_obs": np.zeros((2, 3))}, r"shapes \(n, 2\)"),
             ({"starts": np.zeros((1, 2, 2))}, r"\(n, chains, 2\)"),
             ({"starts": np.zeros((2, 1, 2))}, "at least 2"),
-            ({"noise_std": 0.0}, "a number > 0"),
+            ({"noise_std": 0.0}, "noise_std: expected a number > 0"),
         ],
     )
     def test_what_does_not_fit_is_refused(self, change, message):
         given = {"x_obs": np.zeros((2, 2)), "noise_std": 1.0, "starts": np.zeros((2, 2, 2))} | change
-        with pytest.raises(InferenceError, match=message):
+        with pytest.raises(InflationaryFlowsError, match=message):
             sample_clean_posteriors(Decoder(flow_of(2)), **given)
 
     def test_few_steps_are_inverted(self):

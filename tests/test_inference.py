@@ -15,7 +15,7 @@ from scipy.stats import chisquare
 from torch import Tensor
 from torch.distributions import Dirichlet, MultivariateNormal, Normal
 
-from inflationary_flows.errors import DataError, InferenceError
+from inflationary_flows.errors import DataError, InferenceError, InflationaryFlowsError
 from inflationary_flows.experiments.hmc.convergence import measure_convergence
 from inflationary_flows.experiments.sbc.replicates import WeightRanks, rank_weights
 from inflationary_flows.inference import joint, nuts
@@ -437,12 +437,12 @@ class TestWeighedPool:
             (2, np.zeros((3, 5)), 1.0, r"\(n, 2\)"),
             (2, np.zeros(2), 1.0, "one row per observation"),
             (4, np.zeros((1, 4)), 1.0, "at most 3 dimensions"),
-            (2, np.zeros((1, 2)), 0.0, "a number > 0"),
-            (2, np.zeros((1, 2)), math.nan, "a number > 0"),
+            (2, np.zeros((1, 2)), 0.0, "noise_std: expected a number > 0"),
+            (2, np.zeros((1, 2)), math.nan, "noise_std: expected a number > 0"),
         ],
     )
     def test_observations_that_do_not_fit_are_refused(self, dimension, x_obs, noise_std, message):
-        with pytest.raises(InferenceError, match=message):
+        with pytest.raises(InflationaryFlowsError, match=message):
             weigh_pool(np.zeros((100, dimension)), x_obs, noise_std)
 
 
@@ -481,13 +481,13 @@ class TestCleanPosterior:
         [
             ({"x_obs": np.zeros(3)}, r"shape \(2,\)"),
             ({"x_obs": np.zeros((1, 2))}, "one observation at a time"),
-            ({"noise_std": 0.0}, "a number > 0"),
-            ({"noise_std": -1.0}, "a number > 0"),
+            ({"noise_std": 0.0}, "noise_std: expected a number > 0"),
+            ({"noise_std": -1.0}, "noise_std: expected a number > 0"),
             ({"chains": 1}, "at least 2"),
         ],
     )
     def test_what_does_not_fit_is_refused(self, change, message):
-        with pytest.raises(InferenceError, match=message):
+        with pytest.raises(InflationaryFlowsError, match=message):
             sample_clean_posterior(bent_decoder(2), **{"x_obs": np.zeros(2), "noise_std": 1.0} | change)
 
 
@@ -539,10 +539,11 @@ class TestLatentMixture:
         assert set(made.component.tolist()) == {1}
 
     @pytest.mark.parametrize(
-        ("mixture", "noise_std", "message"), [(TRIPLE, 1.0, "2 coordinates"), (PAIR, 0.0, "some noise")]
+        ("mixture", "noise_std", "message"),
+        [(TRIPLE, 1.0, "2 coordinates"), (PAIR, 0.0, "noise_std: expected a number > 0")],
     )
     def test_impossible_observations_are_refused(self, mixture, noise_std, message):
-        with pytest.raises(InferenceError, match=message):
+        with pytest.raises(InflationaryFlowsError, match=message):
             observe(bent_decoder(), mixture, 3, noise_std, seed=0)
 
     @pytest.mark.parametrize(

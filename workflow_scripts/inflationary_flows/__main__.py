@@ -84,6 +84,10 @@ def _read_tables(config: Config, where: str) -> Iterator[str]:
                 if (highest := max(chosen.get("indices") or [0])) > last:
                     hint = f"choose other `indices` in experiments.propagation.examples.{name}."
                     raise DataError("the test split", f"rows from 0 to {last}", f"the example {highest}", hint)
+                names = chosen.get("noise_std")
+                if isinstance(names, dict) and set(names) != set(record["columns"]):
+                    hint = f"name each column once in experiments.propagation.examples.{name}.noise_std."
+                    raise DataError("noise_std", f"the columns {', '.join(record['columns'])}", ", ".join(names), hint)
                 if chosen.get("file"):
                     read_points(chosen["file"], record["dimension"], record)
             except DataError as problem:

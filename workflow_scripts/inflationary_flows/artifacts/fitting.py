@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from numbers import Real
@@ -17,15 +17,16 @@ import torch
 
 from inflationary_flows.artifacts.networks import versions
 from inflationary_flows.checkpoint import Checkpoint, run_digest
-from inflationary_flows.data.cuts import groups_of_copies, require_rows, shuffled
+from inflationary_flows.data.cuts import LEAST_ROWS, groups_of_copies, require_rows, shuffled
 from inflationary_flows.data.splits import SPLITS
 from inflationary_flows.data.tables import require_varying
-from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.errors import ArtifactError, DataError, shorten
+from inflationary_flows.files.files import path_of
 from inflationary_flows.files.tensors import sha256_of_array
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
-from inflationary_flows.mathematics.flow import Flow, SolverSettings, require_device
+from inflationary_flows.mathematics.flow import Flow, SolverSettings, require_device, require_solver
 from inflationary_flows.mathematics.points import checked, names_of, real, whole
-from inflationary_flows.mathematics.prior import CompressedPrior
+from inflationary_flows.mathematics.prior import CompressedPrior, require_prior
 from inflationary_flows.mathematics.schedules import Kernel, ScheduleSettings, make_schedule
 from inflationary_flows.metrics.summary import summarise_flow
 from inflationary_flows.runtime.interruption import Interruption
@@ -47,9 +48,12 @@ def read_table(table: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, t
     Raises:
         DataError: if it holds anything but rows of finite numbers, a name stands twice, or a column is missing.
     """
+    if isinstance(table, str | os.PathLike):
+        hint = "read the file first, a csv by pandas.read_csv"
+        raise DataError("table", "rows of numbers, such as a data frame", shorten(table), hint)
     names = names_of(table, "table")
     if columns is not None:
-        if isinstance(columns, str) or not names:
+        if isinstance(columns, str) or not isinstance(columns, Iterable) or not names or not len(list(columns)):
             hint = "pass a list of names and a data frame, or choose the columns of the array"
             raise DataError("columns", "names of columns of a data frame", shorten(columns), hint)
         missing = [name for name in columns if name not in names]
@@ -134,6 +138,10 @@ def fit_flow(
     network_settings = choose_network(dimension, network)
     training_settings = choose_training(len(train), dimension, training)
     place = choose_device(device)
+    integration = require_solver(SolverSettings() if solver is None else solver)
+    prior = require_prior(compressed_prior or choose_prior(len(train), dimension - made.kept_dims))
+    if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
+        raise DataError("callbacks", "a list of functions of one row", shorten(callbacks), "such as [print]")
     decisive = {
         "schedule": settings,
         "network": network_settings,
@@ -144,7 +152,7 @@ def fit_flow(
         kept = Checkpoint.unkept()
         if checkpoint is not None:
             digest = run_digest(split=split, standardise=standardise, **decisive)
-            folder = Path(checkpoint) / digest
+            folder = _made(path_of(checkpoint, "checkpoint") / digest)
             lock = stack.enter_context(Lock(folder))
             state = StateFile(folder / "state.safetensors", lock)
             kept = Checkpoint(state, digest, seconds=_SAVE_SECONDS, stop=lock.lost)
@@ -163,8 +171,7 @@ def fit_flow(
             callbacks=callbacks,
             progress=progress,
         )
-    prior = compressed_prior or choose_prior(len(train), dimension - made.kept_dims)
-    flow = assemble(denoiser, train, solver=solver or SolverSettings(), compressed_prior=prior, device=place)
+    flow = assemble(denoiser, train, solver=integration, compressed_prior=prior, device=place)
     flow.columns = names
     judged = "test" if len(parts["test"]) else "validation"
     record = {
@@ -176,6 +183,16 @@ def fit_flow(
         "summary": summarise_flow(flow, parts[judged], judged, seed).as_dict(),
     }
     return flow, record
+
+
+def _made(folder: Path) -> Path:
+    """A folder, made if it is missing; ArtifactError if it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        got = f"{folder.parent} ({problem.strerror})"
+        raise ArtifactError("checkpoint", "a folder, there or to be made", got, "name another one") from problem
+    return folder
 
 
 def _cut(
@@ -197,8 +214,9 @@ def _cut(
     rows = shuffled(groups_of_copies(points), shares, seed)
     needed = {name: own for name, own in rows.items() if name == "train" or shares[name] > 0}
     require_rows("table", needed, n, dimension + 1, f"add rows, or choose fewer columns (now D = {dimension}).")
-    if "validation" in given and len(given["validation"]) < 2:
-        raise DataError("validation", "at least 2 rows", str(len(given["validation"])), "add rows, or give a share")
+    for name, own_rows in given.items():
+        if len(own_rows) < LEAST_ROWS:
+            raise DataError(name, f"at least {LEAST_ROWS} rows", str(len(own_rows)), "add rows, or give a share")
     parts = {name: given.get(name, points[rows[name]]) for name in SPLITS}
     require_varying("table, train split", parts["train"], names or [f"x{place + 1}" for place in range(dimension)])
     sizes = {name: len(part) for name, part in parts.items()}

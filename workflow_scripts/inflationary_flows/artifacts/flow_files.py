@@ -10,6 +10,7 @@ from typing import Any
 from inflationary_flows.artifacts.bases import checked_basis
 from inflationary_flows.artifacts.networks import fitting
 from inflationary_flows.errors import ArtifactError, shorten
+from inflationary_flows.files.files import path_of
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.flow import Flow
@@ -45,14 +46,6 @@ def read_flow(path: str | os.PathLike[str]) -> tuple[Flow, dict[str, Any]]:
     checked_basis(file, arrays, "eigenbasis.")
     with fitting(file):
         return flow_from(arrays, metadata), metadata
-
-
-def path_of(path: Any) -> Path:
-    """The caller's path; ArtifactError if it is none."""
-    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
-        hint = "name the file, or the folder that holds it"
-        raise ArtifactError("path", "a path: text or a pathlib.Path", shorten(path), hint)
-    return Path(path)
 
 
 def save_flow(path: Path, flow: Flow, record: Mapping[str, Any]) -> None:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from inflationary_flows.artifacts.flow_files import path_of, read_flow, save_flow
+from inflationary_flows.artifacts.flow_files import read_flow, save_flow
 from inflationary_flows.errors import ArtifactError, DataError, shorten
+from inflationary_flows.files.files import path_of
 from inflationary_flows.mathematics import flow as mathematics
 from inflationary_flows.mathematics.flow import SolverSettings
 from inflationary_flows.mathematics.points import checked, like, whole
@@ -149,13 +150,18 @@ class Flow(mathematics.Flow):
             path: File, usually ending in .safetensors, replaced atomically.
 
         Raises:
-            ArtifactError: if `path` is no path, its folder is missing, or the denoiser is not a network.
+            ArtifactError: if `path` is no path, its folder is missing, it cannot be written, or the denoiser is not a
+                network.
         """
         file = path_of(path)
         if file.is_dir() or not file.absolute().parent.is_dir():
             got = f"{file}, {'a folder' if file.is_dir() else 'in a folder that does not exist'}"
             raise ArtifactError("path", "a file in a folder that exists", shorten(got, 200), "make the folder first")
-        save_flow(file, self, self.record)
+        try:
+            save_flow(file, self, self.record)
+        except OSError as problem:
+            got = f"{file}: {problem.strerror}"
+            raise ArtifactError("path", "a file that can be written", got, "check permissions and space") from problem
 
     @property
     def history(self) -> list[dict[str, Any]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from inflationary_flows.artifacts.flow_files import path_of
 from inflationary_flows.artifacts.models import load_model
 from inflationary_flows.baselines import injective
 from inflationary_flows.errors import ArtifactError
+from inflationary_flows.files.files import path_of
 
 
 class InjectiveFlow(injective.InjectiveFlow):

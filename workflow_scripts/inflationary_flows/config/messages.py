@@ -176,6 +176,15 @@ def _flat(metadata: Iterable[Any]) -> tuple[Any, ...]:
     return flat
 
 
+def _alternative(annotation: Any, metadata: tuple[Any, ...], node: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Of a value or a mapping of values the one that is meant; other types as they are."""
+    union = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
+    members = [unwrap(member) for member in union]
+    if not any(get_origin(member) is dict for member, _ in members):
+        return annotation, metadata
+    return next(pair for pair in members if (get_origin(pair[0]) is dict) == isinstance(node, Mapping))
+
+
 def _type_at(
     model: type[BaseModel], location: Location, raw: Mapping[str, Any]
 ) -> tuple[Any, tuple[Any, ...], str | None]:
@@ -199,6 +208,7 @@ def _type_at(
             annotation, metadata = unwrap(members[1])
         elif get_origin(annotation) is list:
             annotation, metadata = unwrap(members[0])
+        annotation, metadata = _alternative(annotation, metadata, node)
     return annotation, metadata, description
 
 

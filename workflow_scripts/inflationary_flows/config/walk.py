@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from inflationary_flows.config.messages import unwrap
 from inflationary_flows.config.models import Config
@@ -35,7 +35,7 @@ def _places(value: Any, annotation: Any, marks: tuple[Any, ...], where: str) -> 
         inner = unwrap(get_args(annotation)[0])
         for index, entry in enumerate(value):
             yield from _places(entry, *inner, f"{where}[{index}]")
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and get_origin(annotation) is dict:
         keys, inner = (unwrap(part) for part in get_args(annotation))
         for key, entry in value.items():
             yield f"{where}.{key}", key, keys[1]

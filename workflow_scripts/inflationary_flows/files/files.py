@@ -92,6 +92,22 @@ def _flush_directory(directory: Path) -> None:
             os.close(descriptor)
 
 
+def path_of(path: Any, name: str = "path") -> Path:
+    """The caller's path; ArtifactError if it is none, or none that this system can have."""
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        hint = "name the file, or the folder that holds it"
+        raise ArtifactError(name, "a path: text or a pathlib.Path", shorten(path), hint)
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        # What this means, depends on what the path is for.
+        pass
+    except (OSError, ValueError) as problem:
+        got = f"{shorten(os.fspath(path))} ({getattr(problem, 'strerror', None) or problem})"
+        raise ArtifactError(name, "a path that can be opened", got, "check its name and permissions") from problem
+    return Path(path)
+
+
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Returns the sha256 of a file, or of the names and contents of the files in a folder, in hexadecimal.
 

@@ -103,7 +103,11 @@ def load_tensors(
     path = Path(path)
     if not path.is_file():
         raise missing(path)
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        got = f"one that cannot be read ({problem.strerror})"
+        raise ArtifactError(str(path), "a file to read", got, "check its permissions") from problem
     try:
         header = _header(content)
         arrays = {name: np.array(array) for name, array in safetensors.numpy.load(content).items()}

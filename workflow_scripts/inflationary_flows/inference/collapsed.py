@@ -26,9 +26,9 @@ from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.inference.joint import gaussian_log_likelihood
 from inflationary_flows.inference.laplace import LaplaceApproximation
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
 # Degrees of freedom of the proposal: tails heavy enough to bound the weights, with few particles in them.
@@ -92,7 +92,7 @@ def estimate_evidence(
     decoder: Decoder,
     mixture: LatentMixture,
     x_obs: Tensor,
-    noise_std: float,
+    noise_std: NoiseLevel,
     laplace: LaplaceApproximation,
     *,
     particles: int,
@@ -105,7 +105,7 @@ def estimate_evidence(
         decoder: The flow.
         mixture: Components; the proposal is judged under equal weights.
         x_obs: Observations, shape (n, D), data units.
-        noise_std: Their noise sigma, data units.
+        noise_std: Their noise, data units, as of `noise_of`.
         laplace: Centres and scales of the proposals.
         particles: Particles of an observation in the first round; each further round has four times as many, for the
             observations that need them.
@@ -114,12 +114,14 @@ def estimate_evidence(
 
     Raises:
         InferenceError: if fewer than 16 particles are asked for.
+        DataError: if the noise is none.
     """
     # Lazy import: jobs that only read evidence do not need it.
     from arviz import psislw
 
     if particles < 16:
         raise InferenceError("particles", "an integer >= 16", str(particles), "128 are enough for most observations")
+    noise = noise_of(noise_std, decoder.dimension, columns=decoder.flow.columns)
     n = len(x_obs)
     log_evidence = torch.empty(n, mixture.components, dtype=torch.float64)
     covariance = torch.zeros(n, mixture.components, mixture.components, dtype=torch.float64)
@@ -133,7 +135,7 @@ def estimate_evidence(
         for chunk in np.array_split(todo, max(1, -(-len(todo) // rows))):
             y, log_proposal = _draw(centre[chunk], factor[chunk], m, chunk, seed, attempt)
             x = decoder(y.flatten(0, 1)).view_as(y)
-            likelihood = gaussian_log_likelihood(x, x_obs[chunk, None].double(), noise_std)
+            likelihood = noise.log_likelihood(x - x_obs[chunk, None].double())
             log_weights = (likelihood - log_proposal)[..., None] + mixture.log_components(y)
             log_evidence[chunk] = torch.logsumexp(log_weights, 1) - math.log(m)
             whole = torch.logsumexp(log_weights, -1)

@@ -1,6 +1,6 @@
 r"""The posterior of a clean point given a noisy observation, with the flow as prior, in any number of dimensions.
 
-    x_obs = x + N(0, sigma^2 I),    x = f(y),    y ~ N(0, I)
+    x_obs = x + N(0, C),    x = f(y),    y ~ N(0, I)
 
 It is sampled in latents whitened by the Laplace approximation: one observation by NUTS, many of them by Hamiltonian
 Monte Carlo that evaluates the chains of all observations together. In few dimensions `weighting` is cheaper.
@@ -20,9 +20,9 @@ from torch import Tensor
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.batched_hmc import run_hmc
 from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.inference.joint import gaussian_log_likelihood
 from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.nuts import run_nuts
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
 # Gauss-Newton steps to the mode of many posteriors, which only centres their coordinates.
@@ -51,7 +51,7 @@ class CleanPosterior:
 def sample_clean_posterior(
     decoder: Decoder,
     x_obs: np.ndarray,
-    noise_std: float,
+    noise_std: NoiseLevel,
     *,
     chains: int = 4,
     warmup: int = 300,
@@ -64,28 +64,28 @@ def sample_clean_posterior(
     Arguments:
         decoder: The flow.
         x_obs: The observation, shape (D,), data units.
-        noise_std: Its noise sigma, data units.
+        noise_std: Its noise, data units, as of `noise_of`, by name if the flow has names.
         chains, warmup, draws: Length of the sampling.
         seed: Seed of all chains.
         target_acceptance: Mean acceptance probability that the step size aims at.
 
     Raises:
-        InferenceError: if x_obs has another shape, the noise is not positive, or there are fewer than two chains.
+        InferenceError: if x_obs has another shape, or there are fewer than two chains.
+        DataError: if the noise is none.
     """
     observed = torch.as_tensor(np.asarray(x_obs), dtype=torch.float64)
     if observed.shape != (decoder.dimension,):
         raise InferenceError(
             "x_obs", f"shape ({decoder.dimension},)", f"shape {tuple(observed.shape)}", "pass one observation at a time"
         )
-    if not noise_std > 0:
-        raise InferenceError("noise_std", "a number > 0", f"{noise_std:g}", "give the standard deviation of the noise")
+    noise = noise_of(noise_std, decoder.dimension, columns=decoder.flow.columns)
     if chains < 2:
         raise InferenceError("chains", "at least 2", str(chains), "one chain cannot show that it has converged")
-    whitening = fit_laplace(decoder, observed[None], noise_std)
+    whitening = fit_laplace(decoder, observed[None], noise)
 
     def log_density(eta: Tensor) -> Tensor:
         y = whitening.to_latents(eta[:, None])[:, 0]
-        return gaussian_log_likelihood(decoder(y), observed, noise_std) - y.square().sum(1) / 2
+        return noise.log_likelihood(decoder(y) - observed) - y.square().sum(1) / 2
 
     streams = [np.random.default_rng(derive_seed("clean point start", seed, number)) for number in range(chains)]
     runs = run_nuts(
@@ -136,7 +136,7 @@ class CleanPosteriors:
 def sample_clean_posteriors(
     decoder: Decoder,
     x_obs: np.ndarray,
-    noise_std: float,
+    noise_std: NoiseLevel,
     *,
     starts: np.ndarray,
     warmup: int = 60,
@@ -154,13 +154,14 @@ def sample_clean_posteriors(
     Arguments:
         decoder: The flow.
         x_obs: Observations, shape (n, D), data units.
-        noise_std: Their noise sigma, data units.
+        noise_std: Their noise, data units, as of `noise_of`, by name if the flow has names.
         starts: Clean points where chains start, shape (n, chains, D), spread wider than the posterior, so that R-hat
             can tell chains that stay where they started.
         warmup, draws, leapfrogs, target_acceptance, seed, numbers: As of `run_hmc`, an observation being a group.
 
     Raises:
-        InferenceError: if shapes do not fit, the noise is not positive, or there are fewer than two chains.
+        InferenceError: if shapes do not fit, or there are fewer than two chains.
+        DataError: if the noise is none.
     """
     observed = torch.as_tensor(np.asarray(x_obs), dtype=torch.float64)
     n, dimension = len(observed), decoder.dimension
@@ -171,15 +172,15 @@ def sample_clean_posteriors(
             f"{tuple(observed.shape)} and {starts.shape}",
             "give each observation a row, and its chains their starts",
         )
-    if not noise_std > 0:
-        raise InferenceError("noise_std", "a number > 0", f"{noise_std:g}", "give the standard deviation of the noise")
+    noise = noise_of(noise_std, decoder.dimension, columns=decoder.flow.columns)
     chains = starts.shape[1]
     if chains < 2:
         raise InferenceError("chains", "at least 2", str(chains), "one chain cannot show that it has converged")
-    whitening = fit_laplace(decoder, observed, noise_std, iterations=_ITERATIONS)
+    whitening = fit_laplace(decoder, observed, noise, iterations=_ITERATIONS)
     y_start = decoder.encode(starts.reshape(n * chains, dimension))
     jacobian = torch.cat([decoder.jacobian(part)[1] for part in y_start.split(decoder.flow.batch_size)])
-    information = (jacobian.mT @ jacobian).unflatten(0, (n, chains)).mean(1) / noise_std**2
+    white = noise.spherical(jacobian.mT).mT
+    information = (white.mT @ white).unflatten(0, (n, chains)).mean(1) / noise.scale**2
     covariance = torch.linalg.inv(information + torch.eye(dimension, dtype=torch.float64))
     whitening = replace(whitening, factor=torch.linalg.cholesky((covariance + covariance.mT) / 2))
 
@@ -190,7 +191,7 @@ def sample_clean_posteriors(
     def log_density(eta: Tensor) -> Tensor:
         y = latents(eta.unflatten(0, (n, chains)))
         x = decoder(y.flatten(0, 1)).view_as(y)
-        return (gaussian_log_likelihood(x, observed[:, None], noise_std) - y.square().sum(-1) / 2).flatten()
+        return (noise.log_likelihood(x - observed[:, None]) - y.square().sum(-1) / 2).flatten()
 
     away = (y_start.unflatten(0, (n, chains)) - whitening.mode[:, None]).mT
     eta_start = torch.linalg.solve_triangular(whitening.factor, away, upper=False).mT

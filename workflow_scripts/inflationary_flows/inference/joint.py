@@ -1,6 +1,6 @@
 r"""The joint posterior of mixture weights and latents given noisy observations, for NUTS.
 
-    log p(w, y | x) = log Dir(w; 1) + sum_i [ log sum_k w_k N(y_i; mu_k, s_k^2) + log N(x_i; f(y_i), sigma^2 I) ]
+    log p(w, y | x) = log Dir(w; 1) + sum_i [ log sum_k w_k N(y_i; mu_k, s_k^2) + log N(x_i; f(y_i), C) ]
 
 The sampler moves in theta = (v, eta), where v are stick-breaking coordinates of the weights, and eta_i stands for the
 latent of observation i in one of three systems of coordinates:
@@ -24,7 +24,6 @@ backward pass.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -36,6 +35,7 @@ from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.laplace import LaplaceApproximation
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
 # Whitened forces are of order one, and a few times that in the tails of a posterior.
@@ -51,13 +51,14 @@ class JointPosterior:
         decoder: The flow.
         mixture: Components of the prior; its weights are unknown here and not used.
         x_obs: Observations, shape (n, D), data units.
-        noise_std: Their noise sigma, data units.
+        noise_std: Their noise, data units, as of `noise_of`.
         laplace: Laplace approximations of these observations: where chains start, and the whitening. Optional in
             `latent` coordinates for chains with a given start.
         coordinates: Coordinates eta of the latents.
 
     Raises:
         InferenceError: if mixture, observations and Laplace approximations do not belong together.
+        DataError: if the noise is none.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class JointPosterior:
         decoder: Decoder,
         mixture: LatentMixture,
         x_obs: Tensor,
-        noise_std: float,
+        noise_std: NoiseLevel,
         laplace: LaplaceApproximation | None,
         coordinates: LatentCoordinates = "data",
     ) -> None:
@@ -88,7 +89,7 @@ class JointPosterior:
         self.decoder = decoder
         self.mixture = mixture
         self.x_obs = x_obs.double()
-        self.noise_std = noise_std
+        self.noise = noise_of(noise_std, decoder.dimension, columns=decoder.flow.columns)
         self._laplace = laplace
         self.coordinates = coordinates
         self.simplex = Simplex(mixture.components)
@@ -113,7 +114,7 @@ class JointPosterior:
         weights = self.simplex.weights(v)
         y, x, log_volume = self._points(eta)
         prior = torch.logsumexp(self.mixture.log_components(y) + weights.log()[..., None, :], -1) + log_volume
-        likelihood = gaussian_log_likelihood(x, self.x_obs, self.noise_std)
+        likelihood = self.noise.log_likelihood(x - self.x_obs)
         return self.simplex.log_prior(v, weights) + (prior + likelihood).sum(-1)
 
     def _split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,7 +176,6 @@ def _solve(factor: Tensor, offset: Tensor) -> Tensor:
     return torch.linalg.solve_triangular(factor, offset[..., None], upper=False)[..., 0]
 
 
-def gaussian_log_likelihood(x: Tensor, x_obs: Tensor, noise_std: float) -> Tensor:
-    """log N(x_obs; x, sigma^2 I), summed over the last axis, broadcast over the others."""
-    square = ((x - x_obs) / noise_std).square().sum(-1)
-    return -square / 2 - x_obs.shape[-1] * (math.log(2 * math.pi) / 2 + math.log(noise_std))
+def gaussian_log_likelihood(x: Tensor, x_obs: Tensor, noise_std: NoiseLevel) -> Tensor:
+    """log N(x_obs; x, C), summed over the last axis, broadcast over the others; noise as of `noise_of`."""
+    return noise_of(noise_std, x_obs.shape[-1]).log_likelihood(x - x_obs)

@@ -1,8 +1,8 @@
 r"""The Laplace approximation of latents given noisy observations of the data they generate.
 
-For x_obs = f(y) + N(0, sigma^2 I) and a Gaussian prior N(m, diag(1 / p)) each posterior is close to
+For x_obs = f(y) + N(0, C) and a Gaussian prior N(m, diag(1 / p)) each posterior is close to
 
-    N(mode, (J^T J / sigma^2 + diag p)^-1),    J = df/dy at the mode,
+    N(mode, (J^T C^-1 J + diag p)^-1),    J = df/dy at the mode,
 
 which whitens it: with y = mode + factor eta, factor factor^T = covariance, eta is close to N(0, I).  Its push-forward
 N(f(mode), J covariance J^T) whitens the clean point x = f(y).  Levenberg and Marquardt's damped Gauss-Newton steps
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.mathematics.noise import Noise, NoiseLevel, noise_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class LaplaceApproximation:
 def fit_laplace(
     decoder: Decoder,
     x_obs: Tensor,
-    noise_std: float,
+    noise_std: NoiseLevel,
     prior_precision: Tensor | None = None,
     prior_mean: Tensor | None = None,
     *,
@@ -65,7 +66,7 @@ def fit_laplace(
     Arguments:
         decoder: The flow.
         x_obs: Observations, shape (n, D), data units.
-        noise_std: Their noise sigma, data units.
+        noise_std: Their noise, data units, as of `noise_of`.
         prior_precision: p, shape (D,); ones if absent.
         prior_mean: m, shape (D,); zeros if absent.
         iterations: Damped Gauss-Newton steps; observations whose step fails repeat it with more damping.
@@ -74,6 +75,7 @@ def fit_laplace(
         Modes and factors; an approximation that need not have converged, since samplers correct it.
     """
     dimension = decoder.dimension
+    noise = noise_of(noise_std, dimension, columns=decoder.flow.columns)
     ones = torch.ones(dimension, dtype=torch.float64)
     precision = ones if prior_precision is None else prior_precision.double()
     mean = 0 * ones if prior_mean is None else prior_mean.double()
@@ -82,7 +84,7 @@ def fit_laplace(
     if len(x_obs) > batch:
         # The Jacobian keeps its graph: memory is bounded by the batch.
         parts = [
-            fit_laplace(decoder, part, noise_std, prior_precision, prior_mean, iterations=iterations)
+            fit_laplace(decoder, part, noise, prior_precision, prior_mean, iterations=iterations)
             for part in x_obs.split(batch)
         ]
         return LaplaceApproximation(
@@ -90,7 +92,7 @@ def fit_laplace(
         )
 
     def objective(x: Tensor, y: Tensor) -> Tensor:
-        misfit = ((x_obs - x) / noise_std).square().sum(1)
+        misfit = noise.whiten(x_obs - x).square().sum(1)
         return (misfit + (precision * (y - mean).square()).sum(1)) / 2
 
     y = decoder.encode(x_obs)
@@ -99,8 +101,9 @@ def fit_laplace(
     damping = torch.full((len(y),), 1e-3, dtype=torch.float64)
     identity = torch.eye(dimension, dtype=torch.float64)
     for _ in range(iterations):
-        gradient = torch.einsum("nij,ni->nj", jacobian, x - x_obs) / noise_std**2 + precision * (y - mean)
-        curvature = _curvature(jacobian, noise_std, precision)
+        white, away = noise.spherical(jacobian.mT).mT, noise.spherical(x - x_obs)
+        gradient = torch.einsum("nij,ni->nj", white, away) / noise.scale**2 + precision * (y - mean)
+        curvature = _curvature(jacobian, noise, precision)
         scale = torch.diagonal(curvature, dim1=1, dim2=2).mean(1)
         damped = curvature + (damping * scale)[:, None, None] * identity
         proposal = y - torch.linalg.solve(damped, gradient)
@@ -112,7 +115,7 @@ def fit_laplace(
         jacobian = torch.where(better[:, None, None], jacobian_new, jacobian)
         value = torch.where(better, value_new, value)
         damping = torch.where(better, damping / 10, damping * 10).clamp(1e-9, 1e9)
-    covariance = torch.linalg.inv(_curvature(jacobian, noise_std, precision))
+    covariance = torch.linalg.inv(_curvature(jacobian, noise, precision))
     return LaplaceApproximation(y, _factor(covariance), x, _factor(jacobian @ covariance @ jacobian.mT))
 
 
@@ -121,6 +124,6 @@ def _factor(covariance: Tensor) -> Tensor:
     return torch.linalg.cholesky((covariance + covariance.mT) / 2)
 
 
-def _curvature(jacobian: Tensor, noise_std: float, precision: Tensor) -> Tensor:
-    """J^T J / sigma^2 + diag p, shape (n, D, D)."""
-    return jacobian.mT @ jacobian / noise_std**2 + torch.diag(precision)
+def _curvature(jacobian: Tensor, noise: Noise, precision: Tensor) -> Tensor:
+    """J^T C^-1 J + diag p, shape (n, D, D)."""
+    return noise.information(jacobian) + torch.diag(precision)

@@ -1,6 +1,6 @@
 r"""The generative mixture of the calibration experiment, in whitened latents.
 
-    k ~ Categorical(w),   y ~ N(mu_k, diag(s_k^2)),   z = latent_std y,   x = f(z) + N(0, sigma^2 I)
+    k ~ Categorical(w),   y ~ N(mu_k, diag(s_k^2)),   z = latent_std y,   x = f(z) + N(0, C)
 
 Unknown are the weights w, with the prior Dirichlet(1, ..., 1): uniform on the simplex.  (Softmax logits without a
 prior, as in the authors' script, are improper: adding a constant to all of them changes nothing.)
@@ -20,6 +20,7 @@ from torch.distributions import StickBreakingTransform
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
 
@@ -110,7 +111,12 @@ class Observations:
 
 @torch.no_grad()
 def observe(
-    decoder: Decoder, mixture: LatentMixture, n: int, noise_std: float, seed: int, weights: np.ndarray | None = None
+    decoder: Decoder,
+    mixture: LatentMixture,
+    n: int,
+    noise_std: NoiseLevel,
+    seed: int,
+    weights: np.ndarray | None = None,
 ) -> Observations:
     """Draws n observations; fewer are the first of more.
 
@@ -118,12 +124,13 @@ def observe(
         decoder: The flow.
         mixture: Generative mixture.
         n: Number of observations.
-        noise_std: Standard deviation of the noise, data units.
+        noise_std: The noise, data units, as of `noise_of`.
         seed: Seed of components, latents and noise.
         weights: Weights other than the mixture's own, shape (K,).
 
     Raises:
-        InferenceError: if the mixture has another dimension than the flow, or the noise is not positive.
+        InferenceError: if the mixture has another dimension than the flow.
+        DataError: if the noise is none.
     """
     if mixture.dimension != decoder.dimension:
         raise InferenceError(
@@ -132,17 +139,16 @@ def observe(
             str(mixture.dimension),
             "describe a mixture for this data set, or name a data set of that dimension",
         )
-    if not noise_std > 0:
-        raise InferenceError("noise_std", "a number > 0", f"{noise_std:g}", "give the observations some noise")
+    noise = noise_of(noise_std, decoder.dimension, columns=decoder.flow.columns)
     y, component = mixture.sample(n, seed, weights)
     clean = decoder(y)
-    return Observations(y, component, clean, add_noise(clean, noise_std, seed))
+    return Observations(y, component, clean, add_noise(clean, noise, seed))
 
 
-def add_noise(clean: Tensor, noise_std: float, seed: int) -> Tensor:
+def add_noise(clean: Tensor, noise_std: NoiseLevel, seed: int) -> Tensor:
     """Observations of clean points, shape (n, D), with the noise of a seed."""
-    noise = np.random.default_rng(derive_seed("observation noise", seed)).standard_normal(clean.shape)
-    return clean + noise_std * torch.from_numpy(noise)
+    noise = noise_of(noise_std, clean.shape[-1])
+    return clean + noise.sample(len(clean), derive_seed("observation noise", seed))
 
 
 class Simplex:

@@ -1,6 +1,6 @@
 r"""Posteriors of clean points given noisy observations, as importance weights over samples of the prior.
 
-    x_obs = x + N(0, sigma^2 I)
+    x_obs = x + N(0, C)
 
 For few dimensions, and for any prior that can be sampled, the exact density of a toy among them.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inflationary_flows.errors import InferenceError
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
 _MOST_DIMENSIONS = 3
@@ -50,18 +51,20 @@ class WeightedPool:
         return self.points[np.stack(chosen)]
 
 
-def weigh_pool(points: np.ndarray, x_obs: np.ndarray, noise_std: float, *, minimum_ess: float = 50.0) -> WeightedPool:
+def weigh_pool(
+    points: np.ndarray, x_obs: np.ndarray, noise_std: NoiseLevel, *, minimum_ess: float = 50.0
+) -> WeightedPool:
     """Weighs samples of the prior by the likelihood of each observation.
 
     Arguments:
         points: Samples of the prior, shape (m, D), data units.
         x_obs: Observations, shape (n, D), data units.
-        noise_std: Their noise sigma, data units.
+        noise_std: Their noise, data units, as of `noise_of`.
         minimum_ess: Fewer effective samples are refused.
 
     Raises:
-        InferenceError: if shapes disagree, D is above 3, the noise is not positive, or the weights collapse onto too
-            few samples.
+        InferenceError: if shapes disagree, D is above 3, or the weights collapse onto too few samples.
+        DataError: if the noise is none.
     """
     if points.ndim != 2 or x_obs.ndim != 2 or points.shape[1] != x_obs.shape[1]:
         raise InferenceError(
@@ -71,12 +74,11 @@ def weigh_pool(points: np.ndarray, x_obs: np.ndarray, noise_std: float, *, minim
         raise InferenceError(
             "x_obs", f"at most {_MOST_DIMENSIONS} dimensions", str(points.shape[1]), "use sample_clean_posterior"
         )
-    if not noise_std > 0:
-        raise InferenceError("noise_std", "a number > 0", f"{noise_std:g}", "give the standard deviation of the noise")
-    # Up to what is the same for all samples of a row, -|x_obs - x|^2 / 2 is (x_obs - c) . (x - c) - |x - c|^2 / 2: one
-    # product of matrices, and around the samples' own centre c it keeps its digits.
+    noise = noise_of(noise_std, points.shape[1])
+    # Whitened, and up to what is the same for all samples of a row, -|x_obs - x|^2 / 2 is (x_obs - c) . (x - c) -
+    # |x - c|^2 / 2: one product of matrices, and around the samples' own centre c it keeps its digits.
     centre = points.mean(0)
-    away, seen = (points - centre) / noise_std, (x_obs - centre) / noise_std
+    away, seen = noise.whiten(points - centre), noise.whiten(x_obs - centre)
     weights: np.ndarray = seen @ away.T - np.square(away).sum(1) / 2
     weights -= weights.max(1, keepdims=True)
     np.exp(weights, out=weights)

@@ -14,7 +14,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.grids import GridSettings, TimeGrid
 from inflationary_flows.mathematics.likelihood import carry_volume, probe_generator, rademacher
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.mathematics.pfode import Coordinates, VelocityField, convert
 from inflationary_flows.mathematics.points import (
     Points,
@@ -37,7 +38,7 @@ from inflationary_flows.mathematics.points import (
     standard_normal,
     whole,
 )
-from inflationary_flows.mathematics.prior import CompressedPrior, LatentPrior
+from inflationary_flows.mathematics.prior import CompressedPrior, LatentPrior, require_prior
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.mathematics.solvers import (
     EULER,
@@ -83,12 +84,24 @@ class SolverSettings:
 def require_device(device: str | torch.device) -> None:
     """Raises DataError if this machine has no such device."""
     try:
-        torch.zeros(1, device=device).tolist()
+        torch.zeros(1, device=torch.device(device)).tolist()
     except (RuntimeError, AssertionError, TypeError, ValueError) as problem:
         known = "cpu, cuda" if torch.cuda.is_available() else "cpu"
         raise DataError(
             "device", f"a device of this machine, such as {known}", shorten(device), "torch has no other here"
         ) from problem
+
+
+def require_solver(chosen: Any) -> SolverSettings:
+    """Settings of an integration; DataError if the solver is unknown, or a number is none that it can have."""
+    if not isinstance(chosen, SolverSettings):
+        hint = "mathematics.flow has SolverSettings(method, steps)"
+        raise DataError("solver", "settings of a solver", shorten(chosen), hint)
+    if chosen.method not in SOLVERS:
+        raise DataError("solver", f"one of {', '.join(SOLVERS)}", shorten(chosen.method), "check the spelling")
+    whole(chosen.steps, "steps", 1)
+    real(chosen.tolerance, "tolerance", 0.0, 1.0, "1e-6 is usual")
+    return chosen
 
 
 class Flow:
@@ -184,11 +197,7 @@ class Flow:
             steps=self.solver.steps if steps is None else steps,
             tolerance=self.solver.tolerance if tolerance is None else tolerance,
         )
-        if chosen.method not in SOLVERS:
-            raise DataError("solver", f"one of {', '.join(SOLVERS)}", repr(chosen.method), "check the spelling")
-        whole(chosen.steps, "steps", 1)
-        real(chosen.tolerance, "tolerance", 0.0, 1.0, "1e-6 is usual")
-        return chosen
+        return require_solver(chosen)
 
     def evaluations(self, solver: str | None = None, steps: int | None = None) -> int:
         """Network evaluations of one way with a fixed-step solver.
@@ -308,7 +317,7 @@ class Flow:
     def propagate(
         self,
         x0: Points,
-        noise_std: float | None,
+        noise_std: NoiseLevel | None,
         n: int,
         seed: int,
         *,
@@ -320,26 +329,27 @@ class Flow:
         `inference.denoising.sample_clean_posterior` samples that one, with the flow as prior.
 
         Arguments:
-            x0: A point, shape (D,) or (1, D), around which N(x0, noise_std^2 I) is drawn; or, with noise_std None,
-                samples of any distribution, shape (m, D), which are carried as they are. Data units.
-            noise_std: Standard deviation of the ball, data units.
+            x0: A point, shape (D,) or (1, D), around which a Gaussian is drawn; or, with noise_std None, samples of any
+                distribution, shape (m, D), which are carried as they are. Data units.
+            noise_std: Standard deviation of the Gaussian, data units: one number, D of them, by name perhaps, or a
+                covariance, as of `noise_of`.
             n: Number of samples; of given samples the first n.
-            seed: Seed of the ball.
+            seed: Seed of the Gaussian.
             levels: Levels of the equal-tailed intervals.
 
         Raises:
-            DataError: if shapes do not fit, numbers are not finite, noise_std is not positive, or n is below 2.
+            DataError: if shapes do not fit, numbers are not finite, noise_std is no such noise, or n is below 2.
         """
         whole(n, "n", 2)
         reals(levels, "levels", 0.0, 1.0, "0.9 is the 90 % interval")
         if noise_std is None:
             x = self._points(x0, "x0")[:n]
         else:
-            radius = real(noise_std, "noise_std", 0.0, math.inf, "give the ball a radius")
+            noise = noise_of(noise_std, self.dimension, columns=self.columns)
             centre = self._points(x0, "x0", single=True)
             if len(centre) != 1:
                 raise DataError("x0", "one point", f"{len(centre)}", "pass noise_std=None to carry given samples")
-            x = centre + radius * standard_normal(n, self.dimension, derive_seed("ball", whole(seed, "seed")))
+            x = centre + noise.sample(n, derive_seed("ball", whole(seed, "seed")))
         return summarise(x.numpy(), self.inflate(x).numpy(), self.schedule.kept_dims, levels)
 
     def sample_latents(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> Tensor:
@@ -361,10 +371,7 @@ class Flow:
 
     def prior(self, compressed_prior: CompressedPrior | None = None) -> LatentPrior:
         """The prior of latents, with compressed directions as asked, by default as of the flow."""
-        chosen = compressed_prior or self.compressed_prior
-        if chosen not in get_args(CompressedPrior):
-            known = ", ".join(get_args(CompressedPrior))
-            raise DataError("compressed_prior", f"one of {known}", shorten(chosen), "check the spelling")
+        chosen = require_prior(compressed_prior or self.compressed_prior)
         return LatentPrior(self.schedule, chosen, self.compressed_latents)
 
     def noised_latents(self, x: Points, seed: int) -> Points:

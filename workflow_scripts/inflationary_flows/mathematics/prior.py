@@ -14,13 +14,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inflationary_flows.errors import DataError
+from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
 from inflationary_flows.mathematics.points import numbered_normal, standard_normal
 from inflationary_flows.mathematics.schedules import Schedule
@@ -30,6 +30,15 @@ CompressedPrior = Literal["gaussian", "empirical", "zero"]
 
 # Kernel estimates of a density are good in few directions, from many rows.
 _SMOOTHED_DIRECTIONS, _SMOOTHED_ROWS = 3, 500
+
+
+def require_prior(chosen: Any) -> CompressedPrior:
+    """A way to treat compressed directions; DataError if there is none of that name."""
+    if chosen not in get_args(CompressedPrior):
+        known = ", ".join(get_args(CompressedPrior))
+        raise DataError("compressed_prior", f"one of {known}", shorten(chosen), "check the spelling")
+    result: CompressedPrior = chosen
+    return result
 
 
 @dataclass(frozen=True, eq=False)

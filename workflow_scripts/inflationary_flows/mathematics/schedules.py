@@ -18,14 +18,15 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from numbers import Integral, Real
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from inflationary_flows.errors import ScheduleError
+from inflationary_flows.errors import ScheduleError, shorten
 from inflationary_flows.mathematics.eigenbasis import participation_ratio
 from inflationary_flows.requirements import growth_problem
 
@@ -240,9 +241,22 @@ class ScheduleSettings:
     t_max: float | None = None
     signal_left: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ScheduleError for what is no such setting; `make_schedule` finds out which fit."""
+        for name, value in asdict(self).items():
+            kinds = {"kernel": Kernel, "gap": Gap}.get(name)
+            number = isinstance(value, Integral if name == "kept_dims" else Real) and not isinstance(value, bool)
+            if not (value in get_args(kinds) if kinds else value is None or number):
+                expected = f"one of {', '.join(get_args(kinds))}" if kinds else "a number"
+                raise ScheduleError(f"schedule.{name}", expected, shorten(value), "leave it out for the default")
+
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of `make_schedule`, as plain values."""
-        given = {key: value for key, value in asdict(self).items() if value is not None}
+        given = {
+            key: value if isinstance(value, str) else int(value) if key == "kept_dims" else float(value)
+            for key, value in asdict(self).items()
+            if value is not None
+        }
         if self.kept_dims is None:
             del given["gap"]
         if self.t_max is None and self.signal_left is None:

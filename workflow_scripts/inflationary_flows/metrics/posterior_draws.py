@@ -18,6 +18,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import chdtrc
 
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.metrics.ranks import moment_p_values
 from inflationary_flows.metrics.tarp import hotelling
 
@@ -63,25 +64,27 @@ def group_rows(fractions: np.ndarray, names: Sequence[str], bins: int) -> list[d
     ]
 
 
-def score_draws(draws: np.ndarray, truth: np.ndarray, noise_std: float) -> dict[str, np.ndarray]:
-    """Scores of each posterior, in standard deviations of the noise.
+def score_draws(draws: np.ndarray, truth: np.ndarray, noise_std: NoiseLevel) -> dict[str, np.ndarray]:
+    """Scores of each posterior, in standard deviations of the noise, in coordinates in which it is spherical.
 
     Arguments:
         draws: Draws, shape (n, L, D).
         truth: Truths, shape (n, D).
-        noise_std: Standard deviation of the noise.
+        noise_std: The noise, as of `noise_of`.
 
     Returns:
         Each of shape (n,): `energy_score` (|x' - x| - |x' - x''| / 2 on average over draws; proper, the smaller the
         better), `squared_error` of the posterior mean and `variance`, both means over coordinates: a calibrated
         posterior has the same of both on average.
     """
+    noise = noise_of(noise_std, truth.shape[1])
+    draws, truth = noise.spherical(draws), noise.spherical(truth)
     energy = [
         cdist(drawn, true[None]).mean() - cdist(drawn, drawn).sum() / (2 * len(drawn) * (len(drawn) - 1))
         for drawn, true in zip(draws, truth, strict=True)
     ]
     return {
-        "energy_score": np.array(energy) / noise_std,
-        "squared_error": np.square(draws.mean(1) - truth).mean(1) / noise_std**2,
-        "variance": draws.var(1, ddof=1).mean(1) / noise_std**2,
+        "energy_score": np.array(energy) / noise.scale,
+        "squared_error": np.square(draws.mean(1) - truth).mean(1) / noise.scale**2,
+        "variance": draws.var(1, ddof=1).mean(1) / noise.scale**2,
     }

@@ -53,10 +53,12 @@ def score_posteriors(pool: np.ndarray, replicates: Replicates, width: float, see
     random = np.random.default_rng(derive_seed("posterior scores", seed))
     blurred = replicates.truth + width * random.standard_normal((n, dimension))
     log_density, energy = np.empty(n), np.empty(n)
+    noise = replicates.noise
+    around = noise.spherical(pool)
     for first in range(0, n, _ROWS):
         rows = slice(first, first + _ROWS)
         truth = replicates.truth[rows]
-        log_weights = -cdist(replicates.observed[rows], pool, "sqeuclidean") / (2 * replicates.noise_std**2)
+        log_weights = -cdist(noise.spherical(replicates.observed[rows]), around, "sqeuclidean") / (2 * noise.scale**2)
         log_weights -= logsumexp(log_weights, axis=1, keepdims=True)
         exponents = log_weights - cdist(blurred[rows], pool, "sqeuclidean") / (2 * width**2)
         log_density[rows] = logsumexp(exponents, axis=1) - dimension / 2 * math.log(2 * math.pi * width**2)

@@ -1,6 +1,6 @@
 r"""Tests of accuracy with random points (TARP; Lemos, Coogan, Hezaveh and Perreault-Levasseur, ICML 2023).
 
-Truths x come from the true data, observations from x_obs = x + N(0, sigma^2 I), posteriors from a prior that is judged.
+Truths x come from the true data, observations from x_obs = x + N(0, C), posteriors from a prior that is judged.
 For a random reference r the posterior mass closer to r than the truth,
 
     q = P( |x' - r| < |x - r|  given x_obs ),
@@ -40,6 +40,7 @@ from scipy.special import fdtrc
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.weighting import weigh_pool
+from inflationary_flows.mathematics.noise import Noise, NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
 # Share of the replicates whose posterior may rest on fewer samples than asked for.
@@ -67,7 +68,7 @@ class Replicates:
         observed: Noisy points, shape (n, D).
         references: Random reference points, shape (n, R, D).
         centre: The reference that all share, shape (D,).
-        noise_std: Standard deviation of the noise, data units.
+        noise: The noise, data units.
         ties: Where each truth lies within its own weight, in [0, 1], shape (n,).
         grid: Other references that all share, shape (G, D).
     """
@@ -76,7 +77,7 @@ class Replicates:
     observed: np.ndarray
     references: np.ndarray
     centre: np.ndarray
-    noise_std: float
+    noise: Noise
     ties: np.ndarray
     grid: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
@@ -92,7 +93,7 @@ def fixed_references(points: np.ndarray) -> dict[str, np.ndarray]:
 
 def make_replicates(
     truth: np.ndarray,
-    noise_std: float,
+    noise_std: NoiseLevel,
     references: int,
     seed: int,
     *,
@@ -106,35 +107,38 @@ def make_replicates(
 
     Arguments:
         truth: Clean points, shape (n, D), data units.
-        noise_std: Standard deviation of the noise, data units.
+        noise_std: The noise, data units, as of `noise_of`.
         references: Random reference points of an observation.
         seed: Seed of noise, references and ties.
         centre: Centre of the data, shape (D,), found without looking at these points.
         grid: Other fixed references, shape (G, D), found likewise.
     """
     n, dimension = truth.shape
-    noise = np.random.default_rng(derive_seed("tarp noise", seed)).standard_normal((n, dimension))
+    noise = noise_of(noise_std, dimension)
+    normals = np.random.default_rng(derive_seed("tarp noise", seed)).standard_normal((n, dimension))
     offsets = np.random.default_rng(derive_seed("tarp references", seed)).standard_normal((n, references, dimension))
-    observed = truth + noise_std * noise
-    around = observed[:, None] + 2 * noise_std * offsets
+    observed = truth + noise.scaled(normals)
+    around = observed[:, None] + 2 * noise.scaled(offsets)
     ties: np.ndarray = np.random.default_rng(derive_seed("tarp ties", seed)).random((n,))
     grid = np.empty((0, dimension)) if grid is None else grid
-    return Replicates(truth, observed, around, np.asarray(centre), noise_std, ties, grid)
+    return Replicates(truth, observed, around, np.asarray(centre), noise, ties, grid)
 
 
-def judged_replicates(truth: np.ndarray, exact: np.ndarray, noise_std: float, references: int, seed: int) -> Replicates:
+def judged_replicates(
+    truth: np.ndarray, exact: np.ndarray, noise_std: NoiseLevel, references: int, seed: int
+) -> Replicates:
     """Replicates with the references of `fixed_references`, noise in units of the data.
 
     Arguments:
         truth: Clean points of the true data, shape (n, D), data units.
         exact: Other points of the true data, shape (k, D), that their centre and spread come from.
-        noise_std: Standard deviation of the noise, in those of the data.
+        noise_std: The noise as of `noise_of`, for data whose variances have mean 1.
         references, seed: As of `make_replicates`.
     """
     fixed = fixed_references(exact)
     centre = fixed.pop("centre")
-    sigma = noise_std * float(np.sqrt(exact.var(0).mean()))
-    return make_replicates(truth, sigma, references, seed, centre=centre, grid=np.stack(list(fixed.values())))
+    noise = noise_of(noise_std, truth.shape[1]).times(float(np.sqrt(exact.var(0).mean())))
+    return make_replicates(truth, noise, references, seed, centre=centre, grid=np.stack(list(fixed.values())))
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,7 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
         InferenceError: if more posteriors collapse.
     """
     n, count, dimension = replicates.references.shape
+    noise = replicates.noise
     shared = count + 1 + len(replicates.grid)
     below, ess, share = np.empty((n, shared + dimension)), np.empty(n), np.empty((n, 1))
     # A sample x' is closer to r than the truth x is if |x'|^2 - 2 r . x' is less than the same of x, and below it in a
@@ -186,13 +191,13 @@ def posterior_masses(pool: np.ndarray, replicates: Replicates, minimum_ess: floa
     sides[shared:, 1:] = np.eye(dimension)
     for first in range(0, n, _ROWS):
         rows = slice(first, first + _ROWS)
-        posterior = weigh_pool(pool, replicates.observed[rows], replicates.noise_std, minimum_ess=0)
+        posterior = weigh_pool(pool, replicates.observed[rows], noise, minimum_ess=0)
         ess[rows] = posterior.ess
         heaviest = posterior.weights.argmax(1)
         nearer = (
-            np.square(replicates.observed[rows] - pool[heaviest]).sum(1)
-            - np.square(replicates.observed[rows] - replicates.truth[rows]).sum(1)
-        ) / (2 * replicates.noise_std**2)
+            np.square(noise.spherical(replicates.observed[rows] - pool[heaviest])).sum(1)
+            - np.square(noise.spherical(replicates.observed[rows] - replicates.truth[rows])).sum(1)
+        ) / (2 * noise.scale**2)
         own = posterior.weights.max(1) * np.exp(np.minimum(nearer, _LARGE))
         share[rows, 0] = np.where(own < _COLLAPSED, own / (1 + own), 0)
         for row, weights in enumerate(posterior.weights.astype(np.float32), first):

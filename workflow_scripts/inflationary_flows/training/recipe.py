@@ -25,6 +25,11 @@ _NETWORK = {"width": 1, "blocks": 1, "frequencies": 0, "time_features": 1}
 _SPACES = ("eigen", "wiener", "ambient")
 
 
+def _require_mapping(name: str, wanted: Any, example: str) -> None:
+    if not isinstance(wanted, Mapping):
+        raise DataError(name, "a mapping of settings", shorten(wanted), f"such as {example}")
+
+
 def choose_network(dimension: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a network for tables, arguments of `build_network`.
 
@@ -35,6 +40,7 @@ def choose_network(dimension: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         DataError: if one of these is unknown, or no value that it can have.
     """
+    _require_mapping("network", wanted, '{"width": 128}')
     few = dimension <= _FEW_COLUMNS
     chosen: dict[str, Any] = {
         "kind": "mlp",
@@ -71,6 +77,7 @@ def choose_training(rows: int, dimension: int, wanted: Mapping[str, Any]) -> Tra
     Raises:
         DataError: if one of these is unknown, or no value that it can have.
     """
+    _require_mapping("training", wanted, '{"steps": 2000}')
     near = dimension <= _NEAR
     default = TrainingSettings(
         steps=4000 if rows >= _MANY_ROWS else 2000,

@@ -13,6 +13,7 @@ from inflationary_flows.errors import DataError
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
 _CONTEXT = 1_000
@@ -42,7 +43,7 @@ def propagate(
     examples: np.ndarray,
     *,
     context: Rows,
-    noise_std: float,
+    noise_std: NoiseLevel,
     samples: int,
     levels: Sequence[float],
     frames: int,
@@ -54,7 +55,7 @@ def propagate(
         flow: Flow.
         examples: Centres of the balls, shape (m, D), data units.
         context: Held-out points to show the data by, shape (n, D).
-        noise_std: Standard deviation of the balls, data units.
+        noise_std: Standard deviation of the balls, data units; as of `noise_of`, by name if the flow has names.
         samples: Points of a ball.
         levels: Levels of the intervals.
         frames: Times at which images of a ball are kept, the ends included.
@@ -64,9 +65,10 @@ def propagate(
         Data set over chain (one), draw, example, coordinate, level, frame: x and z (samples), mean, covariance, lower,
         upper, center; ball_path and context_path (scaled coordinates at `time`, some samples), latent_std, kept.
     """
+    noise = noise_of(noise_std, flow.dimension, columns=flow.columns)
     times = np.linspace(flow.schedule.t_min, flow.schedule.t_max, frames)
     balls = [
-        flow.propagate(example, noise_std, samples, derive_seed("example", seed, number), levels=levels)
+        flow.propagate(example, noise, samples, derive_seed("example", seed, number), levels=levels)
         for number, example in enumerate(examples)
     ]
     paths = [flow.inflate(ball.x[:_DRAWN], times=times.tolist()) for ball in balls]
@@ -87,7 +89,7 @@ def propagate(
         "kept": (("coordinate",), kept),
     }
     coordinates = {"level": np.asarray(levels, dtype=float), "frame": times}
-    return xr.Dataset(variables, coordinates, attrs={"noise_std": noise_std})
+    return xr.Dataset(variables, coordinates, attrs={"noise_std": noise.std})
 
 
 def interval_rows(posterior: xr.Dataset) -> list[dict[str, Any]]:

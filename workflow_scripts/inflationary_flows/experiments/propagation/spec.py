@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
+from inflationary_flows.data.tables import TABLE_KINDS
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table
 from inflationary_flows.fields import Count, DatasetName, Levels, PositiveNumber, Section, Seed, Text, Unique, Whole
@@ -13,6 +14,18 @@ from inflationary_flows.requirements import key_of, require_file
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import FlowName, Study
+
+
+def _written(value: Any) -> str:
+    return "columns" if isinstance(value, dict) else "number"
+
+
+# One standard deviation, or one of each column by name.
+NoiseStd = Annotated[
+    Annotated[PositiveNumber, Tag("number")]
+    | Annotated[dict[Text, PositiveNumber], Field(min_length=1), Tag("columns")],
+    Discriminator(_written),
+]
 
 
 class Examples(Section):
@@ -24,9 +37,16 @@ class Examples(Section):
     file: Text | None = Field(
         None, description="A table with points of your own, a row each, in data units; the suffix names its kind."
     )
+    noise_std: NoiseStd | None = Field(
+        None, description="Standard deviation of the ball around these; of a table also one of each column, by name."
+    )
 
     def check(self, where: str, study: Study) -> None:
-        """There are examples, and rows are those of the test split."""
+        """There are examples, and rows are those of the test split; names of columns are those of a table."""
+        kind = study.config.datasets[key_of(where)].kind
+        if isinstance(self.noise_std, dict) and kind not in TABLE_KINDS:
+            got, hint = f"columns of a data set of kind {kind}", "write one number: these have no names."
+            raise ConfigError(f"{where}.noise_std", "a number above 0", got, hint)
         if not self.indices and self.file is None:
             raise ConfigError(where, "indices or a file", "neither", "indices: [0] is the first row of the test split.")
         if self.file is not None:
@@ -47,7 +67,7 @@ class Propagation(Section):
     """A Gaussian ball around an example, carried to the latents."""
 
     examples: dict[DatasetName, Examples] = Field(default_factory=dict, description="Examples by data set.")
-    noise_std: PositiveNumber = Field(0.1, description="Standard deviation of the ball, data units.")
+    noise_std: PositiveNumber = Field(0.1, description="Standard deviation of balls without their own, data units.")
     samples: Annotated[Count, Field(ge=10)] = Field(4_000, description="Points of a ball.")
     frames: Annotated[Count, Field(ge=2)] = Field(4, description="Times shown.")
     levels: Levels = Field(default_factory=lambda: [0.5, 0.9], description="Levels of the intervals.")
@@ -68,8 +88,9 @@ def own_examples(study: Study, dataset: str) -> dict[str, str]:
 def ball(study: Study, dataset: str) -> dict[str, Any]:
     """Examples of a data set, and the ball around each."""
     settings = study.experiments["propagation"]
-    names = ("noise_std", "samples", "levels", "frames", "seed")
-    return {"indices": settings["examples"][dataset]["indices"], **{name: settings[name] for name in names}}
+    names, chosen = ("noise_std", "samples", "levels", "frames", "seed"), settings["examples"][dataset]
+    own = {"noise_std": chosen["noise_std"]} if chosen.get("noise_std") else {}
+    return {"indices": chosen["indices"], **{name: settings[name] for name in names}, **own}
 
 
 EXPERIMENT = Experiment(
