@@ -66,7 +66,7 @@ def fitting(path: Path) -> Iterator[None]:
             str(path),
             "weights that fit the architecture the file describes",
             " ".join(str(problem).split())[:200],
-            "the file was written by another version of the library; delete it and run the workflow again",
+            "another version of the library wrote it: make it again, by the workflow or by Flow.fit",
         ) from problem
 
 

@@ -19,7 +19,7 @@ from inflationary_flows.errors import ArtifactError, shorten
 from inflationary_flows.files.folders import digest_of_folder
 
 # What to do about a file that is not what it should be.
-REMAKE = "delete the file and run the workflow again."
+REMAKE = "delete the file and make it again, by the workflow or by Flow.fit."
 # Bytes that every start of the workflow may hash.
 _QUICKLY_READ = 1 << 26
 # Called with every finished file before it gets its name: runtime/provenance.py.
@@ -185,5 +185,5 @@ def missing(path: Path) -> ArtifactError:
         str(path),
         "an existing file",
         "a directory" if path.is_dir() else "none",
-        "check the path, or run the workflow up to the step that makes it.",
+        "check the path, or make the file first: by the workflow, or by Flow.fit and save.",
     )
