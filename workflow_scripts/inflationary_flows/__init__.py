@@ -1,7 +1,7 @@
 """Inflationary Flows: invertible maps between data and Gaussian latents of a chosen dimension.
 
-The public API is `Flow`, `ScheduleSettings` and `SolverSettings` to fit one with, and `InjectiveFlow` to compare it with.
-They are imported on first use, so that reading a configuration never loads torch.
+The public API is `Flow`, `ScheduleSettings` and `SolverSettings` to fit one with, and `InjectiveFlow` to compare it
+with. They are imported on first use, so that reading a configuration never loads torch.
 """
 
 from __future__ import annotations
