@@ -432,7 +432,7 @@ class Flow:
 
         Along dy/dt = v the density obeys d log p / dt = -div v; the latent density is that of the flow's prior. It is a
         density in the units of x, whatever transforms columns have. Whole numbers have probabilities instead: means of
-        the density over 16 points of their cells, for 16 times the cost.
+        the density over 32 points of their cells, for 32 times the cost.
 
         Arguments:
             x: Points, shape (n, D), data units.
