@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
 import torch
+import yaml
 
-from inflationary_flows.errors import DataError
+from inflationary_flows.__main__ import main
+from inflationary_flows.artifacts.bases import basis_fingerprint, load_basis, save_basis
+from inflationary_flows.config import dataset_settings, load_config
+from inflationary_flows.data.preparation import make_splits
+from inflationary_flows.data.splits import load_splits
+from inflationary_flows.errors import ConfigError, DataError
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.mathematics.columns import ColumnTransforms, column_scale, make_transforms
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser, NetworkDenoiser
@@ -324,3 +333,101 @@ def test_methods_of_a_flow_say_which_value_is_wrong():
     with pytest.raises(DataError, match=r"column a, row 1: expected a whole number, got 2.5"):
         flow.log_prob(wrong[:2])
     assert flow.round_trip(wrong[:2])[1, 0] in (2.0, 3.0)
+
+
+HEADER = "price,share,marks,sold,height"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A configuration of a table with a column of each kind, beside it."""
+    rows = np.stack([PRICE, SHARE, RNG.integers(1, 7, N), SOLD, RNG.normal(170, 10, N)], 1)
+    np.savetxt(tmp_path / "shop.csv", rows, delimiter=",", header=HEADER, comments="", fmt="%.6g")
+    return tmp_path / "shop.yaml"
+
+
+def write(path: Path, **keys: Any) -> dict[str, Any]:
+    config = {
+        "datasets": {"shop": {"kind": "csv", "path": str(path.with_suffix(".csv")), "schedules": ["prp"], **keys}},
+        "schedules": {"prp": {"signal_left": 1e-2}},
+        "networks": {"toy": {"kind": "mlp", "width": 16, "blocks": 1, "frequencies": 0}},
+        "training": {"toy": {"steps": 300}},
+    }
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return config
+
+
+SAID = {"positive": ["price"], "bounded": {"share": [0, 1], "marks": [1, 6], "sold": [0, 1]}}
+
+
+@pytest.mark.parametrize("keys", [{"columns": "auto"}, {**SAID, "integer": ["marks", "sold"]}])
+def test_configuration_says_or_recognises_columns_and_check_prints_them(shop, keys, capsys):
+    write(shop, **keys)
+    assert main(["check", str(shop)]) == 0
+    told = capsys.readouterr().out
+    assert 'positive ["price"]' in told
+    assert 'integer ["marks", "sold"]' in told
+    splits = make_splits(dataset_settings(load_config(shop), "shop"))
+    kinds = splits.column_kinds
+    assert kinds == {
+        "positive": ["price"],
+        "bounded": {"share": [0.0, 1.0], "marks": [1.0, 6.0], "sold": [0.0, 1.0]},
+        "integer": ["marks", "sold"],
+    }
+    splits.save(shop.with_suffix(".safetensors"), shop.with_suffix(".json"))
+    again = load_splits(shop.with_suffix(".safetensors"))
+    transforms = ColumnTransforms.from_dict(again.columns, again.column_kinds)
+    assert transforms == make_transforms(splits.train, HEADER.split(","), **kinds)
+    basis = Eigenbasis.fit(again.train, column_scale(np.asarray(again.train), transforms), transforms)
+    save_basis(shop.with_suffix(".basis"), basis)
+    kept = load_basis(shop.with_suffix(".basis"))
+    assert kept.transforms == transforms
+    assert basis_fingerprint(kept) != basis_fingerprint(replace(kept, transforms=ColumnTransforms()))
+
+
+REFUSED_KEYS = [
+    ({"positive": ["cost"]}, "positive: expected names among price, share, marks, sold, height, got 'cost'"),
+    ({"columns": ["price", "share"], "integer": ["sold"]}, "integer: expected names among price, share, got 'sold'"),
+    ({"bounded": {"share": [1, 0]}}, "bounded, column share: expected two numbers [low, high], low < high"),
+    ({"bounded": {"share": [0]}}, "bounded, column share: expected two numbers [low, high], low < high"),
+    ({"positive": ["price"], "bounded": {"price": [0, 9]}}, "expected columns that are not among `bounded`"),
+    ({"integer": ["price"]}, "column price, row 1: expected a whole number, got"),
+    ({"bounded": {"marks": [1, 5]}, "integer": ["marks"]}, "expected a whole number from 1 to 5, got 6"),
+    ({"columns": "all"}, "datasets.shop.columns: expected a list"),
+    ({"columns": []}, "datasets.shop.columns: expected a list"),
+    ({"positive": ["price", "price"]}, "datasets.shop.positive: expected every column once"),
+    ({"positive": "price"}, "datasets.shop.positive: expected a list"),
+]
+
+
+@pytest.mark.parametrize(("keys", "message"), REFUSED_KEYS)
+def test_keys_that_do_not_fit_the_table_are_refused(shop, keys, message, capsys):
+    write(shop, **keys)
+    assert main(["check", str(shop)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_comparison_of_methods_needs_real_columns(shop):
+    config = write(shop, positive=["price"])
+    config["datasets"]["shop"]["schedules"] = ["prr1"]
+    config["schedules"] = {"prr1": {"kept_dims": 1, "signal_left": 1e-4}}
+    method = {"kind": "inflationary_flow", "steps": {"plane": 10}, "candidates": [{"learning_rate": 1e-3}]}
+    budgets = {"plane": {"batch_size": 128, "chart": {"layers": 4, "univariate": "affine"}}}
+    compared = {"datasets": {"shop": {"schedules": {"prr1": "plane"}}}, "budgets": budgets, "methods": {"ours": method}}
+    with pytest.raises(ConfigError, match="compared methods know no others, got one with `positive`"):
+        load_config({**config, "baselines": compared})
+    del config["datasets"]["shop"]["positive"]
+    load_config({**config, "baselines": compared})
+
+
+def test_categories_are_refused_with_what_to_do(shop, capsys):
+    write(shop)
+    table = shop.with_suffix(".csv")
+    table.write_text(
+        table.read_text(encoding="utf-8").replace("\n", ",red\n").replace("height,red", "height,colour"),
+        encoding="utf-8",
+    )
+    assert main(["check", str(shop)]) == 2
+    told = capsys.readouterr().err
+    assert "column \"colour\": expected a number, got 'red'" in told
+    assert "if they have an order, number them and name the column in `integer`, else fit a flow for each" in told

@@ -58,6 +58,11 @@ class Source(Section):
         """Format of the images; None for toys and tables."""
         return find_image_format(self.model_dump())
 
+    @property
+    def transforming(self) -> str | None:
+        """The key by which columns are positive, bounded or whole; None if all are real."""
+        return None
+
     def check(self, where: str, study: Study) -> None:
         """Schedules, network and training settings fit the points."""
         name, config = key_of(where), study.config

@@ -23,6 +23,9 @@ from inflationary_flows.errors import DataError, cut, shorten
 Names = Sequence[str]
 Bounds = Sequence[float | None]
 
+# What columns may hold besides real numbers, as arguments and keys of the configuration.
+COLUMN_KINDS = ("positive", "bounded", "integer")
+
 # What a transformed column must gain over a real one, nats: in all, so that chance does not do it, and for each row, so
 # that what thousands of rows can tell, but nobody sees, does not do it either.
 _GAIN, _GAIN_A_ROW = 10.0, 0.01
@@ -126,6 +129,7 @@ def find_kinds(
     positive: Names = (),
     bounded: Mapping[str, Bounds] | None = None,
     integer: Names = (),
+    first_row: int = 0,
 ) -> tuple[ColumnKind, ...]:
     """Kinds of columns by name, or recognised where nothing is said of a column, and checked against all rows.
 
@@ -134,6 +138,7 @@ def find_kinds(
         names: Names of its columns.
         columns: "auto" recognises the kinds of columns of which nothing is said; all else does not.
         positive, bounded, integer: As of `named_kinds`.
+        first_row: Number of the first row in messages.
 
     Raises:
         DataError: as of `named_kinds`, or if a value is not of its column's kind.
@@ -145,7 +150,7 @@ def find_kinds(
         said = {*positive, *(bounded or ()), *integer}
         seen = recognise(x, names)
         kinds = tuple(kind if name in said else other for name, kind, other in zip(names, kinds, seen, strict=True))
-    check_values(x, kinds, names)
+    check_values(x, kinds, names, first_row=first_row)
     return kinds
 
 
