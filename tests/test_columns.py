@@ -283,6 +283,10 @@ RECOGNISED = {
     "marks": (LARGE.integers(1, 7, 300).astype(float), {"bounded": {"x": [1, 6]}, "integer": ["x"]}),
     "counts": (LARGE.poisson(20, 300).astype(float), {"integer": ["x"]}),
     "counts that spread by factors": (np.ceil(np.exp(LARGE.normal(4, 1, 300))), {"positive": ["x"], "integer": ["x"]}),
+    "counts with zeros that spread by factors": (
+        LARGE.poisson(np.exp(LARGE.normal(1, 1, 300))).astype(float),
+        {"bounded": {"x": [0, None]}, "integer": ["x"]},
+    ),
     "whole but for one": (np.append(LARGE.poisson(20, 300), 0.5), {}),
     "too large for a float to hold parts": (2.0**60 + 2.0**12 * LARGE.integers(0, 10**6, 300), {}),
 }

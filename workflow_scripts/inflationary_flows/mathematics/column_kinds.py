@@ -159,7 +159,8 @@ def recognise(x: np.ndarray, names: Names) -> tuple[ColumnKind, ...]:
 
     - Whole numbers throughout are whole. They are bounded by the least and the largest if these are all the values, or
       if there are at most ten between them and each end has a hundredth of the rows.
-    - Positive are numbers > 0 of which the logarithm is more Gaussian, by 10 nats and .01 nats a row.
+    - Positive are numbers > 0 of which the logarithm is more Gaussian, by 10 nats and .01 nats a row; so are whole
+      numbers from 1 on. If they begin with 0, it is the logarithm of the number plus one half, and 0 is their bound.
     - Numbers that lie within (0, 1), or else (0, 100), and reach the first and last tenth of it, are bounded, if the
       logit is more Gaussian than the numbers and their logarithm, by as much.
     """
@@ -236,14 +237,12 @@ def _recognised(x: np.ndarray) -> ColumnKind:
         between = set(np.unique(x[:1000])) - {least, largest} or ((x != least) & (x != largest)).any()
         if not between or (largest - least < _FEW and ends >= max(2, _COMMON * len(x))):
             return ColumnKind(least, largest, integer=True)
-    # The logarithm of a cell that begins at zero is that of its middle.
-    edge = 0.5 if whole else 0.0
-    real = _gaussian(x, np.zeros(1))
-    best, kind = real, ColumnKind(integer=whole)
-    if least > edge:
-        logarithm = np.log(x - edge)
+    best, kind = _gaussian(x, np.zeros(1)), ColumnKind(integer=whole)
+    above = ColumnKind(low=1.0 if whole and least >= 1 else 0.0, integer=whole)
+    if least > above.edges[0]:
+        logarithm = np.log(x - above.edges[0])
         if (value := _gaussian(logarithm, -logarithm)) > _clear(best, len(x)):
-            best, kind = value, ColumnKind(low=1.0 if whole else 0.0, integer=whole)
+            best, kind = value, above
     for low, high in () if whole else _INTERVALS:
         if low < least and largest < high:
             share = (x - low) / (high - low)

@@ -219,4 +219,5 @@ def _clipped(x: Tensor, kind: ColumnKind) -> Tensor:
 
 
 def _rounded(x: Tensor, kind: ColumnKind) -> Tensor:
-    return x.round().clamp(kind.low, kind.high) if kind.integer else x
+    # Adding zero makes 0 of -0.
+    return x.round().clamp(kind.low, kind.high) + 0.0 if kind.integer else x
