@@ -90,7 +90,7 @@ class ColumnTransforms:
         return self.log_slopes(x).sum(-1) if self else x.new_zeros(len(x))
 
     def rounded(self, x: Tensor) -> Tensor:
-        """Points with whole numbers in the columns that have them."""
+        """Points with whole numbers in the columns that have them; others stay in the support in single precision."""
         return self._by_column(x, _rounded)
 
     def dequantised(self, x: Any) -> Any:
@@ -219,5 +219,24 @@ def _clipped(x: Tensor, kind: ColumnKind) -> Tensor:
 
 
 def _rounded(x: Tensor, kind: ColumnKind) -> Tensor:
-    # Adding zero makes 0 of -0.
-    return x.round().clamp(kind.low, kind.high) + 0.0 if kind.integer else x
+    if kind.integer:
+        # Adding zero makes 0 of -0.
+        return x.round().clamp(kind.low, kind.high) + 0.0
+    low, high = _single_edges(*kind.edges)
+    return x.clamp(low, high) if low > -math.inf else x
+
+
+def _single_edges(low: float, high: float) -> tuple[float, float]:
+    """The outermost numbers of single precision inside an interval; its ends, if such numbers are coarse there."""
+    if high == math.inf:
+        return _single_inside(low, high), high
+    inside = _single_inside(low, high), _single_inside(high, low)
+    fine = inside[0] - low + high - inside[1] < 1e-6 * (high - low)
+    return inside if fine else (low, high)
+
+
+def _single_inside(edge: float, other: float) -> float:
+    """The number of single precision next to an end of an interval, on the side of the other end."""
+    single = np.float32(edge)
+    beyond = float(single) <= edge if other > edge else float(single) >= edge
+    return float(np.nextafter(single, np.float32(other))) if beyond else float(single)
