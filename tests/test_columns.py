@@ -25,6 +25,7 @@ from inflationary_flows.mathematics.denoisers import GaussianDenoiser, NetworkDe
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, basis_from, basis_tensors
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.metrics import summary
 from inflationary_flows.metrics.density import gaussian_log_density
 from inflationary_flows.metrics.two_sample import standardise
 from inflationary_flows.networks.build import build_network
@@ -126,15 +127,22 @@ def covariance_of(flow: Flow) -> tuple[np.ndarray, np.ndarray]:
     return basis.mean.numpy(), (root @ root.T).numpy()
 
 
+def r_of(x: np.ndarray) -> np.ndarray:
+    return np.stack([np.log(x[:, 0]), scipy.special.logit(x[:, 1])], 1)
+
+
 def test_density_of_a_gaussian_flow_is_that_of_log_and_logit_normal_numbers():
     x, kinds = TABLES["positive, bounded"]
     flow = gaussian_flow(x, kinds)
     mean, covariance = covariance_of(flow)
     a, b = x[:50].T
-    r = np.stack([np.log(a), scipy.special.logit(b)], 1)
+    r = r_of(x[:50])
     truth = scipy.stats.multivariate_normal(mean, covariance).logpdf(r) - np.log(a) - np.log(b) - np.log1p(-b)
     np.testing.assert_allclose(flow.log_prob(x[:50]), truth, rtol=1e-9)
     np.testing.assert_allclose(gaussian_log_density(flow, x[:50]), truth, rtol=1e-9)
+    plain = scipy.stats.multivariate_normal(mean, np.cov(r_of(x).T))
+    without_noise = plain.logpdf(r) - np.log(a) - np.log(b) - np.log1p(-b)
+    np.testing.assert_allclose(summary.gaussian_log_density(flow, torch.from_numpy(x[:50])), without_noise, rtol=1e-9)
 
 
 def test_probability_of_whole_numbers_is_the_mass_of_their_cells():
@@ -195,7 +203,7 @@ def test_coordinates_return_within_rounding_and_never_leave_the_support():
 def test_basis_is_of_transformed_columns_and_measures_in_them():
     x, kinds = TABLES["positive, bounded"]
     basis = basis_of(x, kinds)
-    r = np.stack([np.log(x[:, 0]), scipy.special.logit(x[:, 1])], 1)
+    r = r_of(x)
     np.testing.assert_allclose(basis.mean, r.mean(0))
     np.testing.assert_allclose(basis.scale, r.std(0, ddof=1))
     np.testing.assert_allclose(standardise(x, basis), (r - r.mean(0)) / r.std(0, ddof=1), atol=1e-12)
