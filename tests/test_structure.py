@@ -25,7 +25,7 @@ LAYERS: dict[str, set[str]] = {
     "mathematics": set(),
     "networks": set(),
     "training": {"mathematics", "networks"},
-    "data": {"files"},
+    "data": {"files", "mathematics"},
     "baselines": {"mathematics", "networks", "training"},
     "inference": {"mathematics", "networks"},
     "metrics": {"mathematics", "networks", "training", "data", "inference"},

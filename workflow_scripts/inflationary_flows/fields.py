@@ -122,7 +122,9 @@ class Unique:
 
     def require(self, values: Sequence[Any], where: str, config: Config) -> None:
         """Raises `ConfigError` if something does."""
-        require_unique(values, where, self.what)
+        # A word may stand for a list.
+        if not isinstance(values, str):
+            require_unique(values, where, self.what)
 
 
 DatasetName = Annotated[str, Refers("datasets", "datasets")]

@@ -44,6 +44,9 @@ class TrainingTask:
     budget: Mapping[str, Any]
     image: tuple[int, int, int] | None = None
 
+    def __post_init__(self) -> None:
+        self.basis.require_affine("comparison of methods")
+
     @property
     def dimension(self) -> int:
         """Number of coordinates D."""

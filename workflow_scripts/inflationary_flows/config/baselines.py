@@ -240,6 +240,11 @@ class Baselines(Section):
         if self.datasets and not self.methods:
             got = f"none, with data sets {listing(self.datasets)}"
             raise ConfigError(f"{where}.methods", "at least one method", got, "configs/baselines.yaml compares four.")
+        for name in self.datasets:
+            if key := study.config.datasets[name].transforming:
+                expected = "a data set whose columns are all real: compared methods know no others"
+                hint = "give the comparison a data set of the same table without this key."
+                raise ConfigError(f"{where}.datasets.{name}", expected, f"one with `{key}`", hint)
         counts = {name: len(method.candidates) for name, method in self.methods.items()}
         for name, count in counts.items():
             first = next(iter(counts))

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from inflationary_flows.config.images import CHECKSUM, Download, require_checksum, require_source
+from inflationary_flows.config.own_tables import NpyTable, NpzTable, ParquetTable, TextTable, WorkbookTable
+from inflationary_flows.config.sources import MOST_NUMBERS, USES, Fractions, Source
 from inflationary_flows.data.download import file_name
 from inflationary_flows.data.idx_names import OFFICIAL_NAMES, TEST_IMAGES
-from inflationary_flows.data.pixels import ImageFormat, find_image_format
-from inflationary_flows.data.tables import table_dimension
 from inflationary_flows.data.toys import TOYS
-from inflationary_flows.errors import ConfigError, DataError
-from inflationary_flows.fields import (
-    Count,
-    Fraction,
-    NetworkName,
-    NonNegativeNumber,
-    ScheduleName,
-    Section,
-    Seed,
-    Text,
-    TrainingName,
-    Unique,
-)
-from inflationary_flows.networks.costs import network_cost
-from inflationary_flows.requirements import key_of, listing, require_file, require_fit
+from inflationary_flows.errors import ConfigError
+from inflationary_flows.fields import Count, Fraction, NonNegativeNumber, Section, Text
+from inflationary_flows.requirements import key_of, listing, require_file
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
@@ -36,12 +23,6 @@ if TYPE_CHECKING:
 ToyName = Literal["circles", "moons", "sine", "s_curve", "swirl", "alt_s_curve", "alt_swirl"]
 ResizeFilter = Literal["box", "bilinear", "hamming", "bicubic", "lanczos"]
 Resolution = Annotated[Count, Field(ge=2, le=4_096)]
-# What points do not depend on.
-_USES = {"schedules", "network", "training", "label"}
-
-
-# Numbers of a data set that is drawn: 8 GB.
-_MOST_NUMBERS = 10**9
 
 
 class Sizes(Section):
@@ -58,85 +39,6 @@ class PatchSizes(Section):
     train: Annotated[Count, Field(ge=2)] = Field(20_000, description="Patches to train on.")
     validation: Annotated[Count, Field(ge=2)] = Field(1_000, description="Patches for the validation loss.")
     test: Annotated[Count, Field(ge=2)] = Field(4_000, description="Patches for the experiments.")
-
-
-class Fractions(Section):
-    """Shares of a finite data set's rows; they add up to 1."""
-
-    train: Fraction = Field(0.7, description="Share of rows to train on.")
-    validation: Fraction = Field(0.15, description="Share of rows for the validation loss.")
-    test: Fraction = Field(0.15, description="Share of rows for the experiments.")
-
-    def check(self, where: str, study: Study) -> None:
-        """They add up to 1."""
-        total = self.train + self.validation + self.test
-        if not math.isclose(total, 1.0, abs_tol=1e-9):
-            hint = "give all three: the defaults are .7, .15, .15."
-            raise ConfigError(where, "shares that add up to 1", f"{total:.6g}", hint)
-
-
-class Source(Section):
-    """What all data sets have: points from somewhere, and flows that are fitted to them."""
-
-    kind: str
-    schedules: Annotated[list[ScheduleName], Unique("schedule")] = Field(
-        ..., min_length=1, description="Names of the schedules to fit a flow for."
-    )
-    network: NetworkName = Field("toy", description="Name of the network.")
-    training: TrainingName = Field("toy", description="Name of the training settings.")
-    label: Text | None = Field(None, description="How figures call the data set; changes nothing else.")
-    seed: Seed = Field(0, description="Seed of the data: sampling, embedding and splitting.")
-
-    def settings(self) -> dict[str, Any]:
-        """What the points depend on: kind, seed, source and split, with every default written out."""
-        return self.model_dump(exclude_none=True, exclude=_USES)
-
-    @property
-    def image(self) -> ImageFormat | None:
-        """Format of the images; None for toys and tables."""
-        return find_image_format(self.model_dump())
-
-    def check(self, where: str, study: Study) -> None:
-        """Schedules, network and training settings fit the points."""
-        name, config = key_of(where), study.config
-        network, training = config.networks[self.network], config.training[self.training]
-        self.require_network(self.network, study.dimension_of(name), where, study)
-        for schedule in self.schedules:
-            require_fit(config.schedules[schedule].kept_dims, schedule, name, study.dimension_of(name))
-        for key in ("flip", "augment"):
-            if getattr(training, key) and self.image is None:
-                raise ConfigError(
-                    f"training.{self.training}.{key}",
-                    "training settings of images",
-                    f"those of the data set {name}, which has points",
-                    f"remove {key}, or give {name} training settings of its own.",
-                )
-        if training.augment and network.kind != "unet":
-            raise ConfigError(
-                f"training.{self.training}.augment",
-                "a unet, which can be told of augmentations",
-                f'"{self.network}" of kind {network.kind}',
-                "use a network of kind unet, or flip alone.",
-            )
-
-    def require_network(self, name: str | None, dimension: int, where: str, study: Study) -> None:
-        """Raises `ConfigError` if a network cannot be built for the points."""
-        network = study.config.networks[name or self.network]
-        if network.kind == "unet" and self.image is None:
-            raise ConfigError(
-                f"{where}.network",
-                f"a network for points without an image grid (kind {self.kind})",
-                f'"{name or self.network}", which is a unet',
-                "use a network of kind mlp.",
-            )
-        place = f"networks.{name or self.network}"
-        if network.kind == "unet" and self.image is not None:
-            network.require_fit(self.image, place)
-        shape = None if self.image is None else self.image.shape
-        weights = network_cost(network.model_dump(), dimension, shape).parameters
-        if weights > _MOST_NUMBERS:
-            expected = f"a network of at most {_MOST_NUMBERS} weights (D = {dimension})"
-            raise ConfigError(place, expected, str(weights), "make it smaller: training keeps five copies in memory.")
 
 
 class Toy(Source):
@@ -192,8 +94,8 @@ class GaussianMixture(Source):
         super().check(where, study)
         _require_rank(self.sizes, self.dimension, where)
         numbers = 2 * self.components * self.dimension**2
-        if numbers > _MOST_NUMBERS:
-            expected = f"at most {_MOST_NUMBERS // (2 * self.dimension**2)} (D = {self.dimension})"
+        if numbers > MOST_NUMBERS:
+            expected = f"at most {MOST_NUMBERS // (2 * self.dimension**2)} (D = {self.dimension})"
             got = str(self.components)
             raise ConfigError(f"{where}.components", expected, got, "covariances are kept in memory: take fewer.")
 
@@ -211,8 +113,8 @@ def _require_rank(sizes: Sizes, dimension: int, where: str) -> None:
 
 def _require_memory(sizes: Sizes | PatchSizes, dimension: int, where: str) -> None:
     points = sizes.train + sizes.validation + sizes.test
-    if points * dimension > _MOST_NUMBERS:
-        expected = f"at most {_MOST_NUMBERS // dimension} points in all (D = {dimension})"
+    if points * dimension > MOST_NUMBERS:
+        expected = f"at most {MOST_NUMBERS // dimension} points in all (D = {dimension})"
         raise ConfigError(f"{where}.sizes", expected, str(points), "draw fewer: they are kept in memory.")
 
 
@@ -300,7 +202,7 @@ class Archive(ImageFiles):
 
     def settings(self) -> dict[str, Any]:
         """What the points depend on: the test part that is there, or a cut into three."""
-        chosen = self.model_dump(exclude_none=True, exclude={*_USES, "fractions", "validation_share"})
+        chosen = self.model_dump(exclude_none=True, exclude={*USES, "fractions", "validation_share"})
         if self.fractions is None and self.has_test_part:
             return chosen | {"validation_share": self.validation_share or 0.02}
         return chosen | {"fractions": (self.fractions or Fractions()).model_dump()}
@@ -385,75 +287,6 @@ class ImageFolder(ImageFiles):
     resize: ResizeFilter = Field("lanczos", description="The filter that resizes images.")
     channels: Literal[1, 3] = Field(3, description="3 for colour, 1 for grey.")
     fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
-
-
-class Table(Source):
-    """A table of your own."""
-
-    path: Text = Field(..., description="The file, looked for beside the configuration first.")
-    standardise: bool = Field(
-        True,
-        description="Whether the eigenbasis is that of columns divided by their standard deviation. Points stay in "
-        "your units.",
-    )
-    fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
-    keep_copies_together: bool = Field(
-        False, description="Whether rows that are exact copies of each other come into one split."
-    )
-
-    def check(self, where: str, study: Study) -> None:
-        """The table is there, and has the columns."""
-        require_file(self.path, f"{where}.path")
-        try:
-            table_dimension(self.settings())
-        except DataError as problem:
-            raise ConfigError(f"{where}: {problem.where}", problem.expected, problem.got, problem.hint) from problem
-        super().check(where, study)
-
-
-class NpyTable(Table):
-    """A table of your own in a file of NumPy."""
-
-    kind: Literal["npy"] = Field(..., description="Kind of data set.")
-
-
-class NpzTable(Table):
-    """A table of your own in an archive of NumPy."""
-
-    kind: Literal["npz"] = Field(..., description="Kind of data set.")
-    array: Text | None = Field(None, description="The array to take; needed if the file holds several.")
-
-
-class NamedTable(Table):
-    """A table of your own with named columns."""
-
-    columns: Annotated[list[Text], Field(min_length=1), Unique("column")] | None = Field(
-        None, description="The columns to take; by default all but the label column and an index."
-    )
-    label_column: Text | None = Field(None, description="A column used to colour points, never to train.")
-
-
-class TextTable(NamedTable):
-    """A table of your own as text, whatever separates its entries, compressed or not."""
-
-    kind: Literal["csv"] = Field(..., description="Kind of data set.")
-    separator: Literal[",", ";", "|", "tab", "blank"] | None = Field(
-        None, description="What separates entries; recognised if it is left out."
-    )
-    decimal: Literal[".", ","] | None = Field(None, description="The decimal sign; recognised if it is left out.")
-
-
-class ParquetTable(NamedTable):
-    """A table of your own in a parquet file."""
-
-    kind: Literal["parquet"] = Field(..., description="Kind of data set.")
-
-
-class WorkbookTable(NamedTable):
-    """A table of your own in a workbook of Excel."""
-
-    kind: Literal["xlsx"] = Field(..., description="Kind of data set.")
-    sheet: Text | None = Field(None, description="The sheet to take; needed if several are not empty.")
 
 
 Dataset = Annotated[

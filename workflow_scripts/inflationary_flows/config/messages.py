@@ -154,7 +154,7 @@ def _real_location(location: Location, raw: Any, keep_last: bool) -> Location:
 
 
 def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Takes Annotated and `| None` off a type; returns what is left, and what Annotated held."""
+    """Takes Annotated, `| None` and words beside a list off a type; returns what is left, and what Annotated held."""
     metadata: tuple[Any, ...] = ()
     while True:
         if get_origin(annotation) is Annotated:
@@ -163,8 +163,9 @@ def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
             continue
         if get_origin(annotation) in (Union, types.UnionType):
             members = [member for member in get_args(annotation) if member is not type(None)]
-            if len(members) == 1:
-                annotation = members[0]
+            lists = [member for member in members if get_origin(unwrap(member)[0]) is list]
+            if len(members) == 1 or lists:
+                annotation = (lists or members)[0]
                 continue
         return annotation, metadata
 

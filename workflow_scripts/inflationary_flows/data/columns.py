@@ -32,6 +32,8 @@ _WITH_DECIMALS = re.compile(r"[+-]?[0-9]*[.,][0-9]+([eE][+-]?[0-9]+)?")
 _SUMMARIES = {"all", "average", "count", "grand total", "max", "mean", "median", "min", "std", "sum", "total", "totals"}
 _FIRST_SUMMARIES = 20
 _LONGEST_NAME = 40
+# Instead of the names of columns: take all, and recognise what they hold.
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ def choose(path: Path, names: Sequence[str], index: Sequence[int], dataset: Mapp
         path: The file, for messages.
         names: Names of all columns.
         index: Positions of the columns that are an index.
-        dataset: With `columns` and `label_column`, if given.
+        dataset: With `columns`, names or "auto" for all, and `label_column`, if given.
 
     Raises:
         DataError: if a name stands twice or is not there, if labels are among the columns, or nothing is left.
@@ -223,6 +225,7 @@ def choose(path: Path, names: Sequence[str], index: Sequence[int], dataset: Mapp
             str(path), "every column name once", f"{shown(twice)} {counts[twice]} times", "give each a name of its own."
         )
     label, wanted = dataset.get("label_column"), dataset.get("columns")
+    wanted = None if wanted == AUTO else wanted
     for key, asked in (("columns", wanted or []), ("label_column", [label] if label else [])):
         for name in asked:
             if name not in positions:
@@ -272,7 +275,10 @@ def not_a_number(path: Path, row: int, name: str, entry: str) -> DataError:
     if entry.strip().lower() in ("true", "false"):
         return not_real(where, f"{entry!r}, a bool")
     text = entry if len(entry) <= _LONGEST_NAME else f"{entry[:_LONGEST_NAME]}..."
-    hint = "correct it, or list the other columns in `columns`; texts can be a `label_column`."
+    hint = (
+        "correct it, or list the other columns in `columns`. Categories can be a `label_column`; if they have an "
+        "order, number them and name the column in `integer`, else fit a flow for each."
+    )
     if _WITH_THOUSANDS.fullmatch(entry.strip()):
         hint = "write numbers without separators of thousands, or say by `decimal` what the decimal sign is."
     elif is_number(entry):

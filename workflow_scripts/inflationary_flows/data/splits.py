@@ -16,6 +16,7 @@ from inflationary_flows.data.pixels import ImageFormat, Pixels
 from inflationary_flows.errors import ArtifactError
 from inflationary_flows.files.files import write_json
 from inflationary_flows.files.tensors import map_tensors, save_tensors
+from inflationary_flows.mathematics.column_kinds import COLUMN_KINDS
 
 SPLITS = ("train", "validation", "test")
 
@@ -29,7 +30,7 @@ class Splits:
             levels that index and convert as such points.
         train_labels, validation_labels, test_labels: A number per point for colouring, shape (n,).
         scale: What the eigenbasis divides each coordinate by, shape (D,): the training split's
-            standard deviation for tables to be standardised, ones otherwise.
+            standard deviation for tables to be standardised, ones otherwise. Of transformed columns it has another.
         provenance: Origin of the points: kind, settings, sizes, checksums, versions.
         image: Format of the images; None for toys and tables.
     """
@@ -48,6 +49,17 @@ class Splits:
     def dimension(self) -> int:
         """D, the number of coordinates."""
         return self.train.shape[1]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the D coordinates, if they have names."""
+        return list(self.provenance.get("columns", ()))
+
+    @property
+    def column_kinds(self) -> dict[str, Any]:
+        """Columns that are `positive`, `bounded` or `integer`, as in the configuration; none if all are real."""
+        record = self.provenance.get("table", {})
+        return {key: record[key] for key in COLUMN_KINDS if key in record}
 
     def save(self, tensors: str | os.PathLike[str], description: str | os.PathLike[str]) -> None:
         """Writes the points as safetensors and their provenance as JSON."""

@@ -17,9 +17,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from inflationary_flows.data.columns import Columns, choose, shown, summary_rows
+from inflationary_flows.data.columns import AUTO, Columns, choose, shown, summary_rows
 from inflationary_flows.data.opening import open_path
 from inflationary_flows.errors import DataError
+from inflationary_flows.mathematics.column_kinds import COLUMN_KINDS, as_named, find_kinds, named_kinds
 
 NAMED_KINDS = ("csv", "parquet", "xlsx")
 TABLE_KINDS = (*NAMED_KINDS, "npz", "npy")
@@ -78,14 +79,16 @@ def read_table(dataset: Mapping[str, Any]) -> Table:
 
     Arguments:
         dataset: `kind` (of TABLE_KINDS) and `path`; `separator`, `decimal` (csv); `sheet` (xlsx); `array` (npz);
-            `columns`, `label_column` (where columns have names).
+            `columns`, `label_column` (where columns have names); `positive`, `bounded`, `integer`, which the record
+            then has, too.
 
     Raises:
-        DataError: if the file is missing, unreadable or can be read in two ways, an entry is not a finite number, a
-            column is constant, or there are no more rows than dimensions.
+        DataError: if the file is missing, unreadable or can be read in two ways, an entry is not a finite number or not
+            of its column's kind, a column is constant, or there are no more rows than dimensions.
     """
     table = _read(dataset)
     require_varying(str(table.path), table.points, table.columns)
+    table.record.update(_kinds(table, dataset))
     n, dimension = table.points.shape
     if n <= dimension:
         raise DataError(
@@ -101,7 +104,29 @@ def table_dimension(dataset: Mapping[str, Any]) -> int:
     """Returns the number of coordinates D of a table from its first bytes; raises like `read_table`."""
     with _packages(dataset["kind"]):
         file = _open(dataset)
-    return len(choose(file.path, file.names, file.index, dataset).chosen)
+    chosen = choose(file.path, file.names, file.index, dataset).chosen
+    try:
+        named_kinds([file.names[position] for position in chosen], **_said(dataset))
+    except DataError as problem:
+        problem.where = f"{file.path}, {problem.where}"
+        raise
+    return len(chosen)
+
+
+def _said(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings say of the kinds of columns."""
+    return {key: dataset[key] for key in COLUMN_KINDS if key in dataset}
+
+
+def _kinds(table: Table, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Kinds of the columns by name, said or recognised; `DataError` if an entry is not of its column's kind."""
+    recognised = AUTO if dataset.get("columns") == AUTO else None
+    try:
+        kinds = find_kinds(table.points, table.columns, recognised, first_row=1, **_said(dataset))
+    except DataError as problem:
+        problem.where = f"{table.path}, {problem.where}"
+        raise
+    return as_named(kinds, table.columns)
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:

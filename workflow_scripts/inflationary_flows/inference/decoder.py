@@ -9,6 +9,7 @@ in the whitened latents y = z / latent_std, whose prior is N(0, I).  Gradients p
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from inflationary_flows.errors import DataError
 from inflationary_flows.inference.jets import JetField, supports_jets
 from inflationary_flows.mathematics.denoisers import Denoiser
+from inflationary_flows.mathematics.eigenbasis import NO_TRANSFORMS
 from inflationary_flows.mathematics.flow import ADAPTIVE, Flow
 from inflationary_flows.mathematics.grids import TimeGrid
 from inflationary_flows.mathematics.likelihood import jacobian_field
@@ -37,7 +39,8 @@ class Decoder:
             layers, for a third more time.
 
     Raises:
-        DataError: for `dopri5`, whose steps depend on the whole batch: one latent would change another's density.
+        DataError: for `dopri5`, whose steps depend on the whole batch: one latent would change another's density; or if
+            the flow has columns of whole numbers, which have no gradients.
     """
 
     def __init__(
@@ -46,13 +49,19 @@ class Decoder:
         self.settings = flow.settings(solver, steps)
         if self.settings.method == ADAPTIVE:
             raise DataError("solver", "a fixed-step solver", ADAPTIVE, "take adams_bashforth6 or rk4 for inference")
+        if flow.basis.transforms.integers:
+            hint = "fit a flow that takes these columns as real numbers"
+            raise DataError("inference", "a flow without columns of whole numbers", "one with them", hint)
         self.flow = copy.copy(flow)
         if checkpointed:
             self.flow.denoiser = _Checkpointed(flow.denoiser)
+        # The same flow of transformed columns: whitening is linear there.
+        self._linear = copy.copy(self.flow)
+        self._linear.basis = replace(flow.basis, transforms=NO_TRANSFORMS)
         origin = torch.zeros(1, flow.dimension, dtype=torch.float64)
         shifts = torch.eye(flow.dimension, dtype=torch.float64)
         # The linear part of x -> y(t_min), column by column.
-        self._whitening = (flow.whiten_data(shifts) - flow.whiten_data(origin)).T
+        self._whitening = (self._linear.whiten_data(shifts) - self._linear.whiten_data(origin)).T
 
     @property
     def dimension(self) -> int:
@@ -89,11 +98,21 @@ class Decoder:
 
         Returns:
             Whitened latents, shape (n, D), and derivatives, shape (n, D, D), float64.
+
+        Raises:
+            DataError: if a point lies outside the support of a column.
         """
+        transforms = self.flow.basis.transforms
+        transforms.check(x, self.flow.columns)
+        y, jacobian = self._encode_transformed(transforms.forward(x))
+        return (y, jacobian * transforms.log_slopes(x).exp()[:, None]) if transforms else (y, jacobian)
+
+    def _encode_transformed(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """As `encode_with_jacobian`, of and by transformed columns."""
         if self._jets and x.requires_grad and torch.is_grad_enabled():
             result: tuple[Tensor, Tensor] = _Encoding.apply(x, self)
             return result
-        flow, dimension = self.flow, self.dimension
+        flow, dimension = self._linear, self.dimension
         y = flow.whiten_data(x).to(flow.dtype)
         matrix = torch.eye(dimension, dtype=flow.dtype).expand(len(y), -1, -1)
         velocity = VelocityField(flow.denoiser, TimeGrid(flow.schedule, self.settings.grid))
@@ -118,10 +137,11 @@ class Decoder:
     def encode_with_curvature(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Whitened latents with derivatives J_ij and H_ijk by the whitened data, which depend linearly on x.
 
-        Shapes (n, D), (n, D, D) and (n, D, D, D), without gradients; for perceptrons in few dimensions.
+        Columns of x are transformed. Shapes (n, D), (n, D, D) and (n, D, D, D), without gradients; for perceptrons in
+        few dimensions.
         """
         assert self._jets
-        start = self._jets.start(self.flow.whiten_data(x).to(self.flow.dtype))
+        start = self._jets.start(self._linear.whiten_data(x).to(self.flow.dtype))
         solver = FIXED_STEP[self.settings.method]
         jet, _ = solve(self._jets, start, 0.0, 1.0, solver=solver, steps=self.settings.steps)
         y, jacobian, hessian = self._jets.split(jet.double())
@@ -129,8 +149,14 @@ class Decoder:
 
     @torch.no_grad()
     def encode(self, x: Tensor | np.ndarray) -> Tensor:
-        """Data, shape (n, D), to whitened latents, shape (n, D), by the same solver; no gradients."""
-        y = self.flow.whiten_data(torch.as_tensor(x, dtype=torch.float64))
+        """Data, shape (n, D), to whitened latents, shape (n, D), by the same solver; no gradients.
+
+        Raises:
+            DataError: if a point, such as a noisy observation, lies outside the support of a column.
+        """
+        points = torch.as_tensor(x, dtype=torch.float64)
+        self.flow.basis.transforms.check(points, self.flow.columns)
+        y = self.flow.whiten_data(points)
         return self.flow.carry(y, "inflate", self.settings)[0].double()
 
     @torch.no_grad()

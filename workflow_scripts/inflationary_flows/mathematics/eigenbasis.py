@@ -3,7 +3,8 @@ r"""The eigenbasis of the data covariance, in which kernels and coordinates are 
     Sigma_0 = W diag(xi) W^T,   xi_1 >= ... >= xi_D,   u = W^T ((x - mean) / scale)
 
 Source: de Albuquerque and Pearson (2024), section on the general pfODE.  The mean is subtracted, and `scale` holds a
-table's per-coordinate units, so that all callers use data units.
+table's per-coordinate units, so that all callers use data units.  Columns that are positive, bounded or whole come
+first as unbounded coordinates r (`mathematics.columns`), of which the basis is: then u = W^T ((r(x) - mean) / scale).
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError
+from inflationary_flows.mathematics.columns import ColumnTransforms
 
 Arrays = Mapping[str, np.ndarray]
 
 BASIS_NAMES = ("mean", "scale", "vectors", "eigenvalues")
+# A basis has these numbers only if there are transforms.
+_TRANSFORMS = "transforms"
+NO_TRANSFORMS = ColumnTransforms()
 # Rows that are float64 at one time: 100 MB at 3,072 dimensions.
 _ROWS = 4096
 
@@ -87,34 +92,46 @@ def cut_angle(eigenvalues: np.ndarray | Tensor, kept_dims: int, rows: int) -> fl
 
 @dataclass(frozen=True, eq=False)
 class Eigenbasis:
-    """The affine map between data units and eigen coordinates.
+    """The map between data units and eigen coordinates: affine, after the transforms of columns, if there are any.
 
     Attributes:
-        mean: Mean of the training data, shape (D,), data units.
+        mean: Mean of the training data, shape (D,), data units, or those of transformed columns.
         scale: Units of each coordinate, shape (D,); ones where the data have one common unit.
         vectors: Orthonormal directions as columns, shape (D, D); the largest entry of each is positive.
         eigenvalues: Variances xi along the columns, shape (D,), descending, in units of scale squared.
+        transforms: Columns that are positive, bounded or whole.
     """
 
     mean: Tensor
     scale: Tensor
     vectors: Tensor
     eigenvalues: Tensor
+    transforms: ColumnTransforms = NO_TRANSFORMS
 
     @classmethod
-    def fit(cls, x: Rows, scale: np.ndarray | Tensor | None = None) -> Eigenbasis:
+    def fit(
+        cls, x: Rows, scale: np.ndarray | Tensor | None = None, transforms: ColumnTransforms = NO_TRANSFORMS
+    ) -> Eigenbasis:
         """Diagonalises the covariance of a data set.
 
         Arguments:
             x: Training data, shape (n, D), data units: an array, a tensor, or anything whose slices are
                 arrays, of which some thousands of rows at a time become float64.
-            scale: Per-coordinate units, shape (D,); ones if absent.
+            scale: Per-coordinate units, shape (D,), of columns that are transformed those of `column_scale`; ones if
+                absent.
+            transforms: Those of the columns. Mean and covariance are then of transformed rows, whole numbers as points
+                of their cells.
 
         Raises:
-            DataError: if x is not a finite matrix with more than one row, or a scale is not positive.
+            DataError: if x is not a finite matrix with more than one row, or a scale is not positive, or a value is not
+                of its column's kind.
         """
         if len(x.shape) != 2 or len(x) < 2:
             raise _unfit(x)
+        if transforms:
+            rows = torch.as_tensor(np.asarray(x), dtype=torch.float64)
+            transforms.check(rows)
+            x = transforms.forward(transforms.dequantised(rows))
         units = torch.ones(x.shape[1], dtype=torch.float64)
         if scale is not None:
             units = torch.as_tensor(np.asarray(scale), dtype=torch.float64)
@@ -131,7 +148,7 @@ class Eigenbasis:
         # The signs of eigh depend on LAPACK; a rule makes runs and machines agree.
         largest = vectors.abs().argmax(0)
         sign = torch.sign(vectors[largest, torch.arange(len(largest))])
-        return cls(mean, units, vectors * sign, eigenvalues)
+        return cls(mean, units, vectors * sign, eigenvalues, transforms)
 
     @property
     def dimension(self) -> int:
@@ -145,11 +162,25 @@ class Eigenbasis:
 
     def to_eigen(self, x: Tensor) -> Tensor:
         """Data units to eigen coordinates, shape (n, D) to (n, D), float64."""
-        return ((x.double() - self.mean) / self.scale) @ self.vectors
+        return self.standardised(x) @ self.vectors
 
     def from_eigen(self, u: Tensor) -> Tensor:
-        """Eigen coordinates to data units, shape (n, D) to (n, D), float64."""
-        return (u.double() @ self.vectors.T) * self.scale + self.mean
+        """Eigen coordinates to data units, shape (n, D) to (n, D), float64; whole numbers as points of their cells."""
+        return self.transforms.inverse((u.double() @ self.vectors.T) * self.scale + self.mean)
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """Data units to centred coordinates in units of `scale`, shape (n, D), float64: those of W."""
+        return (self.transforms.forward(x) - self.mean) / self.scale
+
+    def require_affine(self, what: str) -> None:
+        """Raises `DataError` if columns are transformed, for what does without."""
+        if self.transforms:
+            raise DataError(
+                what,
+                "columns of real numbers",
+                "columns that are positive, bounded or whole",
+                "use a data set without `positive`, `bounded`, `integer` and `columns: auto`",
+            )
 
     def to(self, device: torch.device | str) -> Eigenbasis:
         """The same basis on another device."""
@@ -158,6 +189,7 @@ class Eigenbasis:
             self.scale.to(device),
             self.vectors.to(device),
             self.eigenvalues.to(device),
+            self.transforms,
         )
 
 
@@ -193,10 +225,16 @@ def _unfit(x: Rows) -> DataError:
 
 
 def basis_tensors(basis: Eigenbasis) -> dict[str, Tensor]:
-    """Mean, scale, directions and eigenvalues."""
-    return {name: getattr(basis, name) for name in BASIS_NAMES}
+    """Mean, scale, directions and eigenvalues; and the transforms of columns, if there are any."""
+    tensors = {name: getattr(basis, name) for name in BASIS_NAMES}
+    return {**tensors, _TRANSFORMS: basis.transforms.as_tensor()} if basis.transforms else tensors
 
 
 def basis_from(arrays: Arrays, prefix: str = "") -> Eigenbasis:
-    """The inverse of `basis_tensors`, of names that begin with a prefix; KeyError if one is missing."""
-    return Eigenbasis(*(torch.from_numpy(arrays[prefix + name]) for name in BASIS_NAMES))
+    """The inverse of `basis_tensors`, of names that begin with a prefix; KeyError or TypeError if it is not whole."""
+    mean, scale, vectors, eigenvalues = (torch.from_numpy(arrays[prefix + name]) for name in BASIS_NAMES)
+    kinds = arrays.get(prefix + _TRANSFORMS)
+    transforms = NO_TRANSFORMS if kinds is None else ColumnTransforms.from_tensor(torch.from_numpy(kinds))
+    if transforms and len(transforms.kinds) != len(mean):
+        raise TypeError(f"kinds of {len(transforms.kinds)} columns of {len(mean)}")
+    return Eigenbasis(mean, scale, vectors, eigenvalues, transforms)

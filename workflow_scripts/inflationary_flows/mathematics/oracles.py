@@ -26,6 +26,7 @@ def exact_denoiser(
         weights: Their weights, shape (K,).
         covariance: Their common covariance, shape (D, D), or one of each, shape (K, D, D), data units squared.
     """
+    basis.require_affine("exact denoiser")
     to_eigen = basis.vectors / basis.scale[:, None]
     return MixtureDenoiser(
         schedule,

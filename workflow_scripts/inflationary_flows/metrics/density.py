@@ -24,10 +24,13 @@ _GRADIENTS = 4_000
 
 
 def gaussian_log_density(flow: Flow, x: np.ndarray) -> np.ndarray:
-    """Log density of the Gaussian of the data with the first kernel's noise, shape (n,), nats."""
-    y = flow.whiten_data(torch.from_numpy(x))
+    """Log density of the Gaussian of the data with the first kernel's noise, as of `Flow.log_prob`, shape (n,)."""
+    transforms = flow.basis.transforms
+    points = transforms.cells(torch.from_numpy(x))
+    y = flow.whiten_data(points)
     volume = flow.basis.scale.log().sum() + flow.schedule.total_std(flow.schedule.t_min).log().sum()
-    return (flow.prior("gaussian").log_density(y) - volume).numpy()
+    found = flow.prior("gaussian").log_density(y) - volume + transforms.log_slope(points)
+    return transforms.over_cells(found, found)[0].numpy()
 
 
 def measure_density(
@@ -47,7 +50,8 @@ def measure_density(
         Rows of metric, value, reference, n.
     """
     n = min(samples, len(held_out), max(50, _GRADIENTS // flow.dimension))
-    x = np.asarray(flow.noised_data(np.asarray(held_out[:n], dtype=np.float64), seed))
+    noised = flow.noised_data(torch.from_numpy(np.asarray(held_out[:n], dtype=np.float64)), seed)
+    x = flow.basis.transforms.rounded(noised).numpy()
     log_density = np.asarray(flow.log_prob(x, seed=seed, steps=steps))
     gaussian = gaussian_log_density(flow, x)
     gain, error = _mean_and_error(log_density - gaussian)

@@ -102,11 +102,13 @@ class Summary:
 
 
 def gaussian_log_density(flow: Flow, x: torch.Tensor) -> torch.Tensor:
-    """Log density of points under the Gaussian of the training data, shape (n, D) to (n,), nats, data units."""
-    basis, variances = flow.basis, flow.schedule.eigenvalues
-    u = basis.to_eigen(x)
+    """Log density of points under the Gaussian of the training data, as of `Flow.log_prob`, shape (n, D) to (n,)."""
+    basis, variances, transforms = flow.basis, flow.schedule.eigenvalues, flow.basis.transforms
+    points = transforms.cells(x)
+    u = basis.to_eigen(points)
     normal = -(u.square() / variances + (2 * math.pi * variances).log()).sum(1) / 2
-    return normal - basis.scale.log().sum()
+    found = normal - basis.scale.log().sum() + transforms.log_slope(points)
+    return transforms.over_cells(found, found)[0]
 
 
 def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary:
@@ -122,7 +124,9 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
     rows = torch.from_numpy(np.ascontiguousarray(x[np.sort(chosen)]))
     density, gaussian = flow.log_prob(rows), gaussian_log_density(flow, rows)
     gain = density - gaussian
-    latents = flow.inflate(rows)
+    # Latents are Gaussian of points that fill their cells, not of their middles.
+    spread = flow.basis.transforms.dequantised(rows)
+    latents = flow.inflate(spread)
     kept = (latents / flow.schedule.latent_std)[:, : flow.schedule.kept_dims]
     samples = flow.generate(flow.sample_latents(len(rows), derive_seed("summary samples", seed)))
     real, made = (standardise(points.numpy(), flow.basis) for points in (rows, samples))
@@ -140,6 +144,6 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
         latent_mean=float(kept.mean(0).abs().max()),
         latent_std_low=float(kept.std(0).min()),
         latent_std_high=float(kept.std(0).max()),
-        participation_ratio_data=participation_ratio_of(flow.basis.to_eigen(rows).numpy()),
+        participation_ratio_data=participation_ratio_of(flow.basis.to_eigen(spread).numpy()),
         participation_ratio_latents=participation_ratio_of(latents.numpy()),
     )

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.spatial.distance import cdist
 from scipy.special import expit
 
@@ -38,14 +39,14 @@ _CONSTANT = 1e-12
 
 
 def standardise(points: Rows, basis: Eigenbasis) -> np.ndarray:
-    """Centres points and divides them by the basis's units, in which distances make sense.
+    """Centres points, or their transformed columns, and divides by the basis's units, in which distances make sense.
 
     Arguments:
         points: Shape (n, D), data units.
         basis: Basis of the training split; its scale is one for toys and images.
     """
-    mean, scale = (value.cpu().numpy() for value in (basis.mean, basis.scale))
-    return (np.asarray(points, dtype=np.float64) - mean) / scale
+    values: np.ndarray = basis.to("cpu").standardised(torch.from_numpy(np.asarray(points, dtype=np.float64))).numpy()
+    return values
 
 
 def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,8 +24,12 @@ _ROWS = 4096
 
 
 def whitened_data(x: Rows, basis: Eigenbasis, schedule: Schedule) -> Tensor:
-    """Data in the eigenbasis over sqrt(xi), shape (n, D), float32: unit variance in every direction."""
+    """Data in the eigenbasis over sqrt(xi), shape (n, D), float32: unit variance in every direction.
+
+    Whole numbers have the noise of their cells that is always the same.
+    """
     scale = schedule.eigenvalues.sqrt()
+    x = basis.transforms.dequantised(x)
     parts = [
         (basis.to_eigen(torch.as_tensor(x[first : first + _ROWS], dtype=torch.float64)) / scale).float()
         for first in range(0, len(x), _ROWS)
@@ -78,6 +82,33 @@ class KeptExamples(Examples):
         return torch.where(flipped.to(self.w.device)[:, None], self.mirrored[rows], self.w[rows]), None
 
 
+class DequantisedExamples(Examples):
+    """Rows of tables with whole numbers, which get the noise of their cells when they are drawn: each time another.
+
+    Arguments:
+        x: Rows, shape (n, D), data units.
+        basis, schedule: Whitening of the data.
+        device: Device of the network.
+    """
+
+    def __init__(self, x: Rows, basis: Eigenbasis, schedule: Schedule, device: str) -> None:
+        self.x = torch.as_tensor(np.asarray(x), dtype=torch.float64)
+        self.basis = basis
+        self.scale = schedule.eigenvalues.sqrt()
+        self.device = device
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.x)
+
+    def draw(self, numbers: Tensor, generator: torch.Generator) -> tuple[Tensor, None]:
+        """Rows of these numbers, with noise of their own."""
+        transforms = self.basis.transforms
+        uniform = torch.rand(len(numbers), len(transforms.integers), generator=generator, dtype=torch.float64)
+        u = self.basis.to_eigen(transforms.spread(self.x[numbers], uniform))
+        return (u / self.scale).float().to(self.device), None
+
+
 class StreamedExamples(Examples):
     """Images that are decoded, mapped at random and whitened when they are drawn.
 
@@ -100,6 +131,7 @@ class StreamedExamples(Examples):
         probability: float,
         device: str,
     ) -> None:
+        basis.require_affine("images")
         self.x = x
         self.image = tuple(image)
         self.flip = flip
@@ -146,6 +178,8 @@ def make_examples(
         return StreamedExamples(
             x, image, basis, schedule, flip=settings.flip, probability=settings.augment, device=device
         )
+    if basis.transforms.integers:
+        return DequantisedExamples(x, basis, schedule, device)
     w = whitened_data(x, basis, schedule).to(device)
     if not (settings.flip and image is not None):
         return KeptExamples(w)

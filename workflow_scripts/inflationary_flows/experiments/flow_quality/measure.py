@@ -81,7 +81,7 @@ def noised_along_null(flow: Flow, points: np.ndarray, seed: int) -> np.ndarray:
         return points
     clean = torch.tensor(points, dtype=torch.float64)
     u, noised = (flow.basis.to_eigen(x) for x in (clean, flow.noised_data(clean, seed)))
-    return flow.basis.from_eigen(torch.where(spanned, u, noised)).numpy()
+    return flow.basis.transforms.rounded(flow.basis.from_eigen(torch.where(spanned, u, noised))).numpy()
 
 
 def measure_generation(

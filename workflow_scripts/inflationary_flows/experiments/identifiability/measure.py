@@ -94,7 +94,7 @@ def of_other_sample(flow: Flow, mixture: Mixture, rows: int, seed: int) -> Flow:
     random = np.random.default_rng(seed)
     x = means[random.choice(len(weights), rows, p=weights / weights.sum())]
     x = x + random.multivariate_normal(np.zeros(len(covariance)), covariance, rows)
-    basis = Eigenbasis.fit(x, flow.basis.scale)
+    basis = Eigenbasis.fit(x, flow.basis.scale, flow.basis.transforms)
     # The sign of a direction is a convention.
     basis = replace(basis, vectors=basis.vectors * torch.sign((basis.vectors * flow.basis.vectors).sum(0)))
     schedule = replace(flow.schedule, eigenvalues=basis.eigenvalues)
