@@ -76,6 +76,19 @@ def test_summary_is_of_the_rows_set_aside_or_of_others(folder, capsys):
     assert "given rows" in capsys.readouterr().out
 
 
+def test_kinds_of_columns_are_said_by_options(folder, capsys):
+    table, path = str(folder / "table.csv"), str(folder / "kinds.safetensors")
+    bounds = ["--bounded", "kind=0:2,depth=-9:", "--integer", "kind"]
+    assert main(["fit", table, "-o", path, *bounds, *SHORT]) == 0
+    assert Flow.load(path).record["column_kinds"] == {
+        "integer": ["kind"],
+        "bounded": {"kind": [0.0, 2.0], "depth": [-9.0, None]},
+    }
+    capsys.readouterr()
+    assert main(["sample", path, "-n", "200", "-o", str(folder / "kinds.csv")]) == 0
+    assert set(pd.read_csv(folder / "kinds.csv")["kind"]) == {0, 1, 2}
+
+
 WRONG = {
     "no table": ["fit", "missing.csv", "-o", "x.safetensors"],
     "a table of another kind": ["fit", "table.pdf", "-o", "x.safetensors"],

@@ -132,6 +132,24 @@ class TestTables:
         assert flow.columns == ("depth", "height")
         assert list(flow.sample(2).columns) == ["depth", "height"]
 
+    def test_columns_are_of_the_kinds_that_are_said_or_recognised(self, table, tmp_path):
+        random = np.random.default_rng(5)
+        priced = table.assign(price=np.exp(random.standard_normal(300)), stars=random.integers(1, 6, 300))
+        said = Flow.fit(
+            priced, positive=["price"], bounded={"stars": (1, 5)}, integer=["stars"], progress=False, **SHORT
+        )
+        recognised = Flow.fit(priced, columns="auto", progress=False, **SHORT)
+        assert said.record["column_kinds"] == recognised.record["column_kinds"]
+        assert same(said, recognised)
+        plain = Flow.fit(priced, progress=False, **SHORT)
+        assert not same(said, plain)
+        rows = said.sample(500)
+        assert (rows["price"] > 0).all()
+        assert set(rows["stars"]) == {1, 2, 3, 4, 5}
+        assert not (plain.sample(500)["price"] > 0).all()
+        said.save(tmp_path / "flow.safetensors")
+        pd.testing.assert_frame_equal(Flow.load(tmp_path / "flow.safetensors").sample(500), rows, check_exact=True)
+
     def test_the_callers_table_is_left_as_it_was(self, table):
         before = table.copy()
         Flow.fit(table, progress=False, **SHORT)

@@ -330,7 +330,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
         "columns: expected names of height, width, depth, got 'size'",
     ),
     "a column twice": ({"columns": ["height", "height"]}, "columns"),
-    "a column that is no list": ({"columns": "height"}, "columns: expected names of columns of a data frame"),
+    "a column that is no list": ({"columns": "height"}, 'columns: expected a list of names, or "auto"'),
     "no columns": ({"columns": []}, "columns: expected"),
     "an unknown key of the network": ({"network": {"widht": 8}}, 'did you mean "width"'),
     "a network without width": ({"network": {"width": 0}}, "network.width: expected a whole number from 1"),

@@ -36,7 +36,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     fit.add_argument("--schedule", default="floor", help="kernel: floor (default) or proportional")
     fit.add_argument(
-        "--columns", type=_names, metavar="A,B", help="columns to take; by default all but label and index"
+        "--columns",
+        type=_names,
+        metavar="A,B",
+        help="columns to take, by default all but label and index; auto recognises what they may hold",
+    )
+    fit.add_argument("--positive", type=_names, default=[], metavar="A,B", help="columns of numbers above 0")
+    fit.add_argument("--integer", type=_names, default=[], metavar="A,B", help="columns of whole numbers")
+    fit.add_argument(
+        "--bounded", type=_bounds, default={}, metavar="A=0:1,B=0:", help="columns between bounds, or above one"
     )
     fit.add_argument("--label-column", metavar="A", help="a column to leave out")
     fit.add_argument("--validation", type=float, default=0.15, metavar="SHARE", help="rows to choose on (default 0.15)")
@@ -85,6 +93,16 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
+def _bounds(text: str) -> dict[str, list[float | None]]:
+    """Bounds by name from a text such as share=0:1,price=5:"""
+    bounds: dict[str, list[float | None]] = {}
+    for part in _names(text):
+        name, _, ends = part.rpartition("=")
+        low, _, high = ends.partition(":")
+        bounds[name] = [float(low), float(high) if high else None]
+    return bounds
+
+
 def _fit(options: argparse.Namespace) -> None:
     output = Path(options.output)
     if output.suffix != ".safetensors" or not output.absolute().parent.is_dir():
@@ -96,7 +114,9 @@ def _fit(options: argparse.Namespace) -> None:
     from inflationary_flows.data.tables import kind_of, read_table, understood
 
     asked: dict[str, Any] = {"kind": kind_of(options.table), "path": options.table}
-    asked |= {key: getattr(options, key) for key in ("columns", "label_column") if getattr(options, key) is not None}
+    recognised = options.columns == ["auto"]
+    chosen = {"columns": None if recognised else options.columns, "label_column": options.label_column}
+    asked |= {key: value for key, value in chosen.items() if value is not None}
     table = read_table(asked)
     print(f"{options.table}: read with {understood(table.record)}", file=sys.stderr)
     training = {} if options.steps is None else {"steps": options.steps}
@@ -104,6 +124,10 @@ def _fit(options: argparse.Namespace) -> None:
     flow = Flow.fit(
         _framed(table.points, table.columns),
         kept_dims=options.keep,
+        columns="auto" if recognised else None,
+        positive=options.positive,
+        bounded=options.bounded,
+        integer=options.integer,
         schedule=options.schedule,
         seed=options.seed,
         validation=options.validation,
@@ -118,10 +142,17 @@ def _fit(options: argparse.Namespace) -> None:
     print(flow.summary())
 
 
+def _column_names(dimension: int) -> tuple[str, ...]:
+    # Imported here: help is printed without torch.
+    from inflationary_flows.mathematics.points import column_names
+
+    return column_names(dimension)
+
+
 def _framed(points: Any, names: Any) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(points, columns=list(names))
+    return points if isinstance(points, pd.DataFrame) else pd.DataFrame(points, columns=list(names))
 
 
 def _loaded(options: argparse.Namespace) -> Flow:
@@ -141,7 +172,7 @@ def _points(options: argparse.Namespace, flow: Flow, columns: tuple[str, ...]) -
 
     origin = {"settings": {"kind": "csv"}, "columns": list(columns)} if columns else None
     points = read_points(options.table, flow.dimension, origin)
-    return _framed(points, columns or [f"x{place}" for place in range(1, flow.dimension + 1)])
+    return _framed(points, columns or _column_names(flow.dimension))
 
 
 def _write(options: argparse.Namespace, table: pd.DataFrame) -> None:
@@ -163,8 +194,7 @@ def _write(options: argparse.Namespace, table: pd.DataFrame) -> None:
 
 def _sample(options: argparse.Namespace) -> None:
     flow = _loaded(options)
-    rows = flow.sample(options.n, options.seed)
-    _write(options, rows if flow.columns else _framed(rows, [f"x{place}" for place in range(1, flow.dimension + 1)]))
+    _write(options, _framed(flow.sample(options.n, options.seed), flow.columns or _column_names(flow.dimension)))
 
 
 def _inflate(options: argparse.Namespace) -> None:

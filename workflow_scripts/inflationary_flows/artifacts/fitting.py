@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -23,9 +23,10 @@ from inflationary_flows.data.tables import require_varying
 from inflationary_flows.errors import ArtifactError, DataError, shorten
 from inflationary_flows.files.files import path_of
 from inflationary_flows.files.tensors import sha256_of_array
+from inflationary_flows.mathematics.columns import column_scale, make_transforms
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings, require_device, require_solver
-from inflationary_flows.mathematics.points import checked, names_of, real, whole
+from inflationary_flows.mathematics.points import checked, column_names, names_of, real, whole
 from inflationary_flows.mathematics.prior import CompressedPrior, require_prior
 from inflationary_flows.mathematics.schedules import Kernel, ScheduleSettings, make_schedule
 from inflationary_flows.metrics.summary import summarise_flow
@@ -42,7 +43,7 @@ _SAVE_SECONDS = 20.0
 _SMOOTHED, _SMOOTHED_ROWS, _MANY_ROWS = 3, 500, 5000
 
 
-def read_table(table: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_table(table: Any, columns: Sequence[str] | Literal["auto"] | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Points of the caller's table, shape (n, D), float64, and the names of its columns, if they have names.
 
     Raises:
@@ -52,8 +53,8 @@ def read_table(table: Any, columns: Sequence[str] | None) -> tuple[np.ndarray, t
         hint = "read the file first, a csv by pandas.read_csv"
         raise DataError("table", "rows of numbers, such as a data frame", shorten(table), hint)
     names = names_of(table, "table")
-    if columns is not None:
-        if isinstance(columns, str) or not isinstance(columns, Iterable) or not names or not len(list(columns)):
+    if columns is not None and not isinstance(columns, str):
+        if not isinstance(columns, Iterable) or not names or not len(list(columns)):
             hint = "pass a list of names and a data frame, or choose the columns of the array"
             raise DataError("columns", "names of columns of a data frame", shorten(columns), hint)
         missing = [name for name in columns if name not in names]
@@ -108,7 +109,10 @@ def fit_flow(
     seed: int,
     validation: Any,
     test: Any,
-    columns: Sequence[str] | None,
+    columns: Sequence[str] | Literal["auto"] | None,
+    positive: Sequence[str],
+    bounded: Mapping[str, Sequence[float | None]] | None,
+    integer: Sequence[str],
     standardise: bool,
     network: Mapping[str, Any],
     training: Mapping[str, Any],
@@ -130,10 +134,13 @@ def fit_flow(
     points, names = read_table(table, columns)
     dimension, seed = points.shape[1], whole(seed, "seed", 0)
     settings = choose_schedule(schedule, kept_dims).arguments()
+    called = names or column_names(dimension)
+    transforms = make_transforms(points, called, columns, positive, bounded, integer)
     parts, split = _cut(points, validation, test, seed, names)
+    for part in parts.values():
+        transforms.check(torch.from_numpy(part), called)
     train = parts["train"]
-    scale = train.std(axis=0, ddof=1) if standardise else None
-    basis = Eigenbasis.fit(train, scale)
+    basis = Eigenbasis.fit(train, column_scale(train, transforms) if standardise else None, transforms)
     made = make_schedule(basis.eigenvalues, **settings)
     network_settings = choose_network(dimension, network)
     training_settings = choose_training(len(train), dimension, training)
@@ -142,6 +149,7 @@ def fit_flow(
     prior = require_prior(compressed_prior or choose_prior(len(train), dimension - made.kept_dims))
     if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
         raise DataError("callbacks", "a list of functions of one row", shorten(callbacks), "such as [print]")
+    kinds = transforms.as_dict(called)
     decisive = {
         "schedule": settings,
         "network": network_settings,
@@ -151,7 +159,7 @@ def fit_flow(
     with ExitStack() as stack:
         kept = Checkpoint.unkept()
         if checkpoint is not None:
-            digest = run_digest(split=split, standardise=standardise, **decisive)
+            digest = run_digest(split=split, standardise=standardise, columns=kinds, **decisive)
             folder = _made(path_of(checkpoint, "checkpoint") / digest)
             lock = stack.enter_context(Lock(folder))
             state = StateFile(folder / "state.safetensors", lock)
@@ -178,6 +186,7 @@ def fit_flow(
         **decisive,
         "split": split,
         "standardise": standardise,
+        "column_kinds": kinds,
         "history": history,
         "versions": versions(),
         "summary": summarise_flow(flow, parts[judged], judged, seed).as_dict(),
@@ -218,7 +227,7 @@ def _cut(
         if len(own_rows) < LEAST_ROWS:
             raise DataError(name, f"at least {LEAST_ROWS} rows", str(len(own_rows)), "add rows, or give a share")
     parts = {name: given.get(name, points[rows[name]]) for name in SPLITS}
-    require_varying("table, train split", parts["train"], names or [f"x{place + 1}" for place in range(dimension)])
+    require_varying("table, train split", parts["train"], names or column_names(dimension))
     sizes = {name: len(part) for name, part in parts.items()}
     digests = {name: sha256_of_array(part) for name, part in parts.items()}
     return parts, {"seed": seed, "shares": shares, "sizes": sizes, "sha256": digests}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -50,7 +50,10 @@ class Flow(mathematics.Flow):
         seed: int = 0,
         validation: Any = 0.15,
         test: Any = 0.15,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | Literal["auto"] | None = None,
+        positive: Sequence[str] = (),
+        bounded: Mapping[str, Sequence[float | None]] | None = None,
+        integer: Sequence[str] = (),
         standardise: bool = True,
         network: Mapping[str, Any] | None = None,
         training: Mapping[str, Any] | None = None,
@@ -76,7 +79,12 @@ class Flow(mathematics.Flow):
             validation: Share of rows that the flow is chosen on, or such rows.
             test: Share of rows that `summary` judges the flow on, or such rows; 0 for none, then it takes validation
                 rows.
-            columns: Names of the columns to take of a data frame; by default all.
+            columns: Names of the columns to take of a data frame, by default all; or `auto`, which takes all, and
+                recognises which of those that are not named below are positive, bounded or whole.
+            positive: Names of columns of numbers above 0: the flow works on their logarithm. Columns of arrays are
+                called x0, x1 and so on.
+            bounded: Bounds of columns, (low, high) by name: the flow works on their logit; or (low, None).
+            integer: Names of columns of whole numbers: the flow works on them plus noise, and returns whole numbers.
             standardise: Whether columns are divided by their standard deviation before directions are found.
             network: Settings of the network other than the chosen ones: width, blocks, frequencies, bandwidth, space.
             training: Settings of training other than the chosen ones: steps and other fields of `TrainingSettings`.
@@ -102,6 +110,9 @@ class Flow(mathematics.Flow):
             validation=validation,
             test=test,
             columns=columns,
+            positive=positive,
+            bounded=bounded,
+            integer=integer,
             standardise=standardise,
             network=network or {},
             training=training or {},

@@ -145,6 +145,8 @@ class Eigenbasis:
         mean, covariance = _moments(x, units)
         eigenvalues, vectors = torch.linalg.eigh(covariance)
         eigenvalues, vectors = eigenvalues.flip(0).clamp(min=0.0), vectors.flip(1)
+        # In rows, as a file has them: products of matrices round by layout.
+        vectors = vectors.contiguous()
         # The signs of eigh depend on LAPACK; a rule makes runs and machines agree.
         largest = vectors.abs().argmax(0)
         sign = torch.sign(vectors[largest, torch.arange(len(largest))])

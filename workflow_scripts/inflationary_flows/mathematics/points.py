@@ -154,7 +154,7 @@ def like(values: Tensor, template: Any, names: Sequence[str] = ()) -> Any:
         values: Shape (n,), (n, D) or (k, n, D).
         template: Points of the caller, shape (n, ...). Of a data frame of pandas, rows become a data frame, numbers a
             series, both with its index; what has three axes stays an array.
-        names: Names of the D columns of a data frame; x1, x2, ... without.
+        names: Names of the D columns of a data frame; x0, x1, ... without.
     """
     values = values.to(torch.float32 if _is_single(template) else torch.float64)
     if isinstance(template, Tensor):
@@ -165,8 +165,13 @@ def like(values: Tensor, template: Any, names: Sequence[str] = ()) -> Any:
     # Through the caller's own objects: pandas is not imported here.
     if values.ndim == 1:
         return type(template.iloc[:, 0])(numbers, index=template.index)
-    names = list(names) or [f"x{place}" for place in range(1, values.shape[1] + 1)]
-    return type(template)(numbers, index=template.index, columns=names)
+    names = names or column_names(values.shape[1])
+    return type(template)(numbers, index=template.index, columns=list(names))
+
+
+def column_names(dimension: int) -> tuple[str, ...]:
+    """Names of columns that have none: x0, x1, ..."""
+    return tuple(f"x{place}" for place in range(dimension))
 
 
 def _is_single(points: Any) -> bool:
