@@ -83,9 +83,12 @@ class TestBest:
             weights[0].fill_(step)
             best.look(step, weights, Parabola(torch.full((5,), gained), torch.full((5,), gained), 5))
         assert (best.step, best.factor, best.weights[0].tolist()) == (23, 1.0, [23.0, 23.0, 23.0])
-        assert not best.over(91, 200)
-        assert best.over(92, 200)
-        assert not best.over(92, 2000)
+        assert not best.over(399, 500)
+        assert best.over(400, 500)
+        assert not best.over(400, 2000)
+        best.step = 101
+        assert not best.over(403, 500)
+        assert best.over(404, 500)
 
     def test_looks_come_ever_more_rarely(self):
         looks = [step for step in range(5000) if is_looked_at(step)]

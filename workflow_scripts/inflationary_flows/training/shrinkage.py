@@ -22,6 +22,8 @@ from torch import Tensor
 VISITS = 100
 # Weights are looked at at steps that grow by this factor: small tables are learned, and overlearned, within a hundred.
 _FIRST, _FACTOR = 16, math.sqrt(2)
+# Before so many steps nothing is given up: a network of a short training has not learned anything yet.
+_LEAST_STEPS = 400
 # Standard errors that are subtracted: with none of them noise would be kept in every other case, with two in one of 40.
 _ERRORS = 2.0
 
@@ -81,7 +83,7 @@ class BestWeights:
 
     def over(self, step: int, steps: int) -> bool:
         """Whether nothing better came in three quarters of the training so far, a quarter of that planned at least."""
-        return step >= max(4 * self.step, steps / 4)
+        return step >= max(4 * self.step, steps / 4, _LEAST_STEPS)
 
     def described(self) -> dict[str, Any]:
         """All but the weights, as plain values."""
