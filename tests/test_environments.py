@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import tomllib
-from importlib.metadata import distribution, version
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,21 +16,11 @@ from packaging.utils import canonicalize_name
 
 from inflationary_flows.experiments.registry import experiments
 from inflationary_flows.runtime import digest
+from packages import closure, declared_requirements, distribution_of
 
 REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = REPOSITORY / "workflow_scripts"
 ENVIRONMENTS = sorted(REPOSITORY.glob("envs/*.yaml"))
-DISTRIBUTIONS = {
-    "PIL": "pillow",
-    "igl": "libigl",
-    "mpl_toolkits": "matplotlib",
-    "ot": "POT",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "PyYAML",
-}
-
-
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.!]+) \\")
 
 
@@ -44,31 +33,6 @@ def read_pins(environment: Path) -> dict[str, str]:
     dependencies = yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]
     pip = next(item["pip"] for item in dependencies if isinstance(item, dict))
     return {canonicalize_name(name): pin for name, pin in (line.split("==") for line in pip)}
-
-
-def declared_requirements() -> list[Requirement]:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    groups = project["optional-dependencies"].values()
-    texts = [*project["dependencies"], *(text for group in groups for text in group)]
-    own = project["name"]
-    return [Requirement(text) for text in texts if not text.startswith(own)]
-
-
-def closure(requirements: list[Requirement]) -> set[str]:
-    """Names of the installed packages that requirements lead to, with what their extras ask for."""
-    found: set[tuple[str, str]] = set()
-    todo = [(canonicalize_name(one.name), extra) for one in requirements for extra in ("", *one.extras)]
-    while todo:
-        if (current := todo.pop()) not in found:
-            found.add(current)
-            needs = [Requirement(text) for text in distribution(current[0]).requires or []]
-            todo += [
-                (canonicalize_name(one.name), extra)
-                for one in needs
-                if one.marker is None or one.marker.evaluate({"extra": current[1]})
-                for extra in ("", *one.extras)
-            ]
-    return {name for name, _ in found}
 
 
 def rules_and_environments(mark: str = "") -> list[tuple[str, str]]:
@@ -109,7 +73,7 @@ def third_party_imports(path: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add((node.module or "").partition(".")[0])
     names -= {*sys.stdlib_module_names, "inflationary_flows"}
-    return {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in names}
+    return {distribution_of(name) for name in names}
 
 
 def test_lock_holds_exact_versions_with_hashes_from_no_particular_place() -> None:

@@ -7,13 +7,15 @@ for the Bayesian fraction of missing information, both as ArviZ computes them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.convergence import bfmi, ess, rhat
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Hint for a failed quantity, by the beginning of its name.
 _REMEDIES = {
