@@ -91,12 +91,15 @@ lint: $(STAMP) ## Check style, types and workflow without running anything
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
 
-# The versions that the file has stay, and so do their hashes, whatever was released since.
+# The versions that the file has stay, and so do their hashes, whatever was released since. A file that was right is left
+# alone: a newer one would have .venv set up again.
 lock: $(STAMP) ## Write requirements.lock anew, with what pyproject.toml needs [UPGRADE="torch numpy"]
+	@cp requirements.lock .venv/requirements.lock
 	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --generate-hashes --no-annotate \
 		--python-version 3.11 --python-platform x86_64-manylinux_2_28 \
-		--custom-compile-command "make lock" --output-file requirements.lock \
+		--custom-compile-command "make lock" --output-file .venv/requirements.lock \
 		$(addprefix --upgrade-package ,$(UPGRADE))
+	@cmp -s .venv/requirements.lock requirements.lock || cp .venv/requirements.lock requirements.lock
 
 clean-results: ## Delete everything that the workflow made, training progress included
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
