@@ -320,7 +320,7 @@ def test_a_table_is_read_and_what_was_understood_is_said(name: str, check: Calla
     accepted(check(content, **dataset), *parts)
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", [name for name, (content, *_) in READ.items() if len(content) < 100_000])
 def test_texts_are_the_same_numbers_without_pyarrow(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content, dataset, _ = READ[name]
     path = tmp_path / Path(dataset.get("path", "t.csv")).name
