@@ -1,11 +1,12 @@
 # make run makes every table and figure; make test checks everything. Nothing else has to be installed first
-# than Python 3.11 (or newer) with its venv module. Variables: CONFIG, CORES, TARGETS, FILE, PYTHON.
+# than Python 3.11 (or newer) with its venv module. Variables: CONFIG, CORES, TARGETS, FILE, UPGRADE, PYTHON.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CONFIG ?=
 CORES ?=
 TARGETS ?=
 FILE ?=
+UPGRADE ?=
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -16,7 +17,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick run audit trace report bundle docs test test-fast test-long test-slurm lint clean-results
+.PHONY: help setup quick run audit trace report bundle docs test test-fast test-long test-slurm lint lock clean-results
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,7 +30,7 @@ $(STAMP): requirements.lock
 		{ echo "Set-up: expected Python 3.11 or newer, got '$(PYTHON)'. Hint: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(if $(wildcard $(UNFINISHED)),--clear) .venv
 	@touch $(UNFINISHED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(UNFINISHED)
 	@touch $(STAMP)
@@ -89,6 +90,16 @@ lint: $(STAMP) ## Check style, types and workflow without running anything
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+
+# The versions that the file has stay, and so do their hashes, whatever was released since. A file that was right is left
+# alone: a newer one would have .venv set up again.
+lock: $(STAMP) ## Write requirements.lock anew, with what pyproject.toml needs [UPGRADE="torch numpy"]
+	@cp requirements.lock .venv/requirements.lock
+	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --generate-hashes --no-annotate \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		--custom-compile-command "make lock" --output-file .venv/requirements.lock \
+		$(addprefix --upgrade-package ,$(UPGRADE))
+	@cmp -s .venv/requirements.lock requirements.lock || cp .venv/requirements.lock requirements.lock
 
 clean-results: ## Delete everything that the workflow made, training progress included
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

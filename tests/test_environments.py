@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import tomllib
-from importlib.metadata import distribution, version
+from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,39 +16,23 @@ from packaging.utils import canonicalize_name
 
 from inflationary_flows.experiments.registry import experiments
 from inflationary_flows.runtime import digest
+from packages import closure, declared_requirements, distribution_of
 
 REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = REPOSITORY / "workflow_scripts"
 ENVIRONMENTS = sorted(REPOSITORY.glob("envs/*.yaml"))
-DISTRIBUTIONS = {
-    "PIL": "pillow",
-    "igl": "libigl",
-    "mpl_toolkits": "matplotlib",
-    "ot": "POT",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "PyYAML",
-}
+PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.!]+) \\")
 
 
 def read_lock() -> dict[str, str]:
     lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
-    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(name): pin for name, pin in pins}
+    return {canonicalize_name(pin[1]): pin[2] for line in lines if (pin := PIN.fullmatch(line))}
 
 
 def read_pins(environment: Path) -> dict[str, str]:
     dependencies = yaml.safe_load(environment.read_text(encoding="utf-8"))["dependencies"]
     pip = next(item["pip"] for item in dependencies if isinstance(item, dict))
     return {canonicalize_name(name): pin for name, pin in (line.split("==") for line in pip)}
-
-
-def declared_requirements() -> list[Requirement]:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    groups = project["optional-dependencies"].values()
-    texts = [*project["dependencies"], *(text for group in groups for text in group)]
-    own = project["name"]
-    return [Requirement(text) for text in texts if not text.startswith(own)]
 
 
 def rules_and_environments(mark: str = "") -> list[tuple[str, str]]:
@@ -89,14 +73,17 @@ def third_party_imports(path: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add((node.module or "").partition(".")[0])
     names -= {*sys.stdlib_module_names, "inflationary_flows"}
-    return {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in names}
+    return {distribution_of(name) for name in names}
 
 
-def test_lock_holds_exact_versions_from_no_particular_place() -> None:
-    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
-    pattern = re.compile(r"^[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+$")
-    assert all(pattern.match(line) for line in lines if not line.startswith("#"))
-    assert not [line for line in lines if "+" in line]
+def test_lock_holds_exact_versions_with_hashes_from_no_particular_place() -> None:
+    text = (REPOSITORY / "requirements.lock").read_text()
+    first, *lines = (line for line in text.splitlines() if not line.startswith("#"))
+    assert PIN.fullmatch(first)
+    for before, line in pairwise([first, *lines]):
+        assert PIN.fullmatch(line) or re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
+        # A backslash ends all lines of a package but the last.
+        assert before.endswith("\\") == line.startswith(" "), line
 
 
 @pytest.mark.parametrize("requirement", declared_requirements(), ids=str)
@@ -105,13 +92,8 @@ def test_lock_satisfies_declared_ranges(requirement: Requirement) -> None:
     assert requirement.specifier.contains(pin, prereleases=True)
 
 
-def test_lock_is_closed_under_dependencies() -> None:
-    lock = read_lock()
-    for name in lock:
-        for text in distribution(name).requires or []:
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                assert canonicalize_name(requirement.name) in lock, f"{name} needs {requirement}"
+def test_lock_holds_what_is_needed_and_nothing_else() -> None:
+    assert set(read_lock()) == closure(declared_requirements())
 
 
 def test_environment_of_these_tests_is_the_locked_one() -> None:

@@ -6,10 +6,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inflationary_flows.errors import ConfigError, DataError
+from inflationary_flows.errors import ConfigError
+from inflationary_flows.extras import needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,11 +187,9 @@ def _write(options: argparse.Namespace, table: pd.DataFrame) -> None:
         if path.suffix == ".csv":
             table.to_csv(path, index=False, encoding="utf-8")
             return
-        try:
-            table.to_parquet(path, index=False)
-        except ImportError as problem:
-            hint = "pip install 'inflationary-flows[tables]', or write .csv"
-            raise DataError("parquet files", "the package pyarrow", "none that can be imported", hint) from problem
+        with needs("parquet files", "tables"):
+            import_module("pyarrow")
+        table.to_parquet(path, index=False)
 
 
 def _sample(options: argparse.Namespace) -> None:

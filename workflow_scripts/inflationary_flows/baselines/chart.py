@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from zuko.transforms import Transform
 
 from inflationary_flows.baselines.layers import (
     ConvolutionalCoupling,
@@ -31,8 +30,12 @@ from inflationary_flows.baselines.layers import (
     unshuffled,
 )
 from inflationary_flows.errors import ConfigError
+from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.seeding import derive_seed
+
+with needs("injective flows", "baselines"):
+    from zuko.transforms import Transform
 
 # Directions of less than this share of the largest standard deviation are whitened as if they had it.
 _LEAST_STD = 1e-3

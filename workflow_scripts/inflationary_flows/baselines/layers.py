@@ -19,20 +19,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
-from zuko.flows import ElementWiseTransform, GeneralCouplingTransform
-from zuko.lazy import LazyTransform
-from zuko.transforms import (
-    ComposedTransform,
-    CouplingTransform,
-    DependentTransform,
-    MonotonicAffineTransform,
-    MonotonicRQSTransform,
-    Transform,
-)
-from zuko.utils import unpack
 
 from inflationary_flows.errors import ConfigError
+from inflationary_flows.extras import needs
 from inflationary_flows.seeding import derive_seed
+
+with needs("injective flows", "baselines"):
+    from zuko.flows import ElementWiseTransform, GeneralCouplingTransform
+    from zuko.lazy import LazyTransform
+    from zuko.transforms import (
+        ComposedTransform,
+        CouplingTransform,
+        DependentTransform,
+        MonotonicAffineTransform,
+        MonotonicRQSTransform,
+        Transform,
+    )
+    from zuko.utils import unpack
 
 Shapes = Sequence[tuple[int, ...]]
 

@@ -94,8 +94,9 @@ class DelimitedFile:
             texts = set(wanted) - set(columns.chosen)
             try:
                 read = self._read_fast(body, quotes, wanted, texts)
-            # Another parser, slow and strict, finds the row, or reads what this one does not know, such as +1.
-            except ValueError:
+            # Another parser, slow and strict, finds the row, or reads what this one does not know, such as +1, and all
+            # that there is where pyarrow is not installed.
+            except (ValueError, ImportError):
                 read = self._read_slowly(bytes(body).decode(), wanted, texts)
             if not self._dialect.sure and b"." in bytes(body):
                 rows = records(bytes(body).decode(), self._dialect.delimiter, blank_lines=False)

@@ -10,6 +10,7 @@ import numpy as np
 
 from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.extras import needs
 
 
 def read_images(dataset: Mapping[str, Any]) -> ImageSource:
@@ -49,7 +50,8 @@ def read_images(dataset: Mapping[str, Any]) -> ImageSource:
 
 def read_digits() -> ImageSource:
     """Returns scikit-learn's 1,797 digits, grey levels 0..16, and their classes."""
-    from sklearn.datasets import load_digits
+    with needs("the digits", "images"):
+        from sklearn.datasets import load_digits
 
     grey, classes = load_digits(return_X_y=True)
     part = (grey.astype(np.uint8), classes.astype(np.float64))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.extras import needs
 
 # Compression beyond this is a bomb: photographs do not compress, plain tables ten- to fiftyfold.
 HIGHEST_RATIO = 200
@@ -101,7 +102,8 @@ def unpacked(path: Path) -> Iterator[tuple[IO[bytes], str | None]]:
     with open(path, "rb") as file:
         packing = packing_of(file.read(8))
     if packing == "zstd":
-        import pyarrow
+        with needs("files compressed by zstd", "tables"):
+            import pyarrow
 
         with pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), "zstd") as stream:
             yield stream, packing

@@ -20,6 +20,7 @@ import numpy as np
 from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.picture_files import resized
 from inflationary_flows.data.pixels import ImageFormat
+from inflationary_flows.extras import needs
 from inflationary_flows.files.files import sha256_of
 
 # In the public domain, or given to it by their authors.
@@ -86,14 +87,16 @@ def cut_patches(resolution: int, resize: str, sizes: Mapping[str, int], seed: in
 
 def read_photographs() -> dict[str, Any]:
     """The photographs by file name, as pictures of PIL in RGB."""
-    from PIL import Image
+    with needs("pictures", "images"):
+        from PIL import Image
 
     return {name: Image.open(io.BytesIO((_folder() / name).read_bytes())).convert("RGB") for name in PHOTOGRAPHS}
 
 
 def _folder() -> Path:
     # The files themselves: the functions of skimage.data fetch what they believe to be missing.
-    import skimage
+    with needs("patches of photographs", "images"):
+        import skimage
 
     return Path(skimage.__file__).parent / "data"
 

@@ -22,6 +22,7 @@ from inflationary_flows.data.archives import Limits, ZipFiles
 from inflationary_flows.data.image_source import ImageSource
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.extras import needs
 from inflationary_flows.files.files import sha256_of
 from inflationary_flows.files.folders import is_passed_over
 
@@ -134,7 +135,8 @@ def decode(where: str, content: bytes, image: ImageFormat, resize: str) -> np.nd
     Raises:
         DataError: if it is no such file, is damaged, has more than 8 bits, several frames or too many pixels.
     """
-    from PIL import Image
+    with needs("pictures", "images"):
+        from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as opened:
@@ -182,7 +184,8 @@ def _require_plain(where: str, content: bytes, opened: Any) -> None:
 
 def resized(picture: Any, box: tuple[int, int, int, int], image: ImageFormat, resize: str) -> np.ndarray:
     """The part of a picture within a box (left, top, right, bottom), at the size of `image`, shape (D,), uint8."""
-    from PIL import Image
+    with needs("pictures", "images"):
+        from PIL import Image
 
     size = (image.width, image.height)
     small = np.asarray(picture.resize(size, Image.Resampling[resize.upper()], box=box))

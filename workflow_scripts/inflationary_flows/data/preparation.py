@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,7 @@ def _cut_images(source: ImageSource, dataset: Mapping[str, Any]) -> dict[str, Pa
 
 
 def _versions(kind: str) -> dict[str, str]:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     packages = {
         "digits": ("numpy", "scikit-learn"),
@@ -185,4 +186,9 @@ def _versions(kind: str) -> dict[str, str]:
         "image_folder": ("numpy", "pillow"),
         "photo_patches": ("numpy", "pillow", "scikit-image"),
     }
-    return {name: version(name) for name in packages.get(kind, ("numpy",))}
+    found: dict[str, str] = {}
+    for name in packages.get(kind, ("numpy",)):
+        # Text tables are read without pyarrow as well, slowly.
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

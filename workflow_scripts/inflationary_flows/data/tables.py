@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ import numpy as np
 from inflationary_flows.data.columns import AUTO, Columns, choose, shown, summary_rows
 from inflationary_flows.data.opening import open_path
 from inflationary_flows.errors import DataError
+from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.column_kinds import COLUMN_KINDS, as_named, find_kinds, named_kinds
 
 NAMED_KINDS = ("csv", "parquet", "xlsx")
@@ -102,7 +102,7 @@ def read_table(dataset: Mapping[str, Any]) -> Table:
 
 def table_dimension(dataset: Mapping[str, Any]) -> int:
     """Returns the number of coordinates D of a table from its first bytes; raises like `read_table`."""
-    with _packages(dataset["kind"]):
+    with needs(f"tables of kind {dataset['kind']}", "tables"):
         file = _open(dataset)
     chosen = choose(file.path, file.names, file.index, dataset).chosen
     try:
@@ -200,21 +200,9 @@ def _open(dataset: Mapping[str, Any]) -> TableFile:
     return ArrayFile(path, kind, dataset.get("array"))
 
 
-@contextmanager
-def _packages(kind: str) -> Iterator[None]:
-    """Turns the lack of a package that reads a kind of table into one message."""
-    try:
-        yield
-    except ImportError as problem:
-        name = problem.name or str(problem)
-        raise DataError(
-            f"tables of kind {kind}", f"the package {name}", "none that can be imported", f"install {name}."
-        ) from problem
-
-
 def _read(dataset: Mapping[str, Any]) -> Table:
     """A table with rows, of finite numbers."""
-    with _packages(dataset["kind"]):
+    with needs(f"tables of kind {dataset['kind']}", "tables"):
         file = _open(dataset)
         columns = choose(file.path, file.names, file.index, dataset)
         points, named = file.read(columns)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from PIL import Image
 
 from inflationary_flows.errors import DataError
+from inflationary_flows.extras import needs
 from inflationary_flows.files.files import atomic_write
+
+with needs("contact sheets", "images"):
+    from PIL import Image
 
 # A sheet of images is about as many pixels wide.
 _WIDTH = 1000

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import xarray as xr
-
 from inflationary_flows.errors import ArtifactError, shorten
+from inflationary_flows.extras import needs
 from inflationary_flows.files.files import atomic_write
+
+with needs("netCDF files", "inference"):
+    import xarray as xr
 
 
 def save_dataset(path: str | os.PathLike[str], dataset: xr.Dataset, group: str = "posterior") -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
+from inflationary_flows.extras import needs
 from inflationary_flows.files.files import readable
+
+with needs("files of YAML", "workflow"):
+    import yaml
 
 # What is a number in YAML 1.2, by tag.
 NUMBERS = {

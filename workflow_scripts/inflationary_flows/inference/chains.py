@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from inflationary_flows.errors import InferenceError
+from inflationary_flows.extras import needs
+
+with needs("posteriors of chains", "inference"):
+    import xarray as xr
 
 # Axes of what is drawn, after chain and draw.
 _AXES = {"weights": ("component",), "latents": ("observation", "coordinate")}

@@ -28,6 +28,7 @@ from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.laplace import LaplaceApproximation
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
+from inflationary_flows.inference.pareto import tail_shapes
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
@@ -116,9 +117,6 @@ def estimate_evidence(
         InferenceError: if fewer than 16 particles are asked for.
         DataError: if the noise is none.
     """
-    # Lazy import: jobs that only read evidence do not need it.
-    from arviz import psislw
-
     if particles < 16:
         raise InferenceError("particles", "an integer >= 16", str(particles), "128 are enough for most observations")
     noise = noise_of(noise_std, decoder.dimension, columns=decoder.flow.columns)
@@ -142,7 +140,7 @@ def estimate_evidence(
             share = torch.softmax(whole, 1)
             covariance[chunk] = _covariance(torch.softmax(log_weights, 1))
             ess[chunk] = (1 / share.square().sum(1) / m).numpy()
-            pareto_k[chunk] = np.nan_to_num(psislw(whole.numpy())[1], nan=np.inf, posinf=np.inf)
+            pareto_k[chunk] = np.nan_to_num(tail_shapes(whole.numpy()), nan=np.inf, posinf=np.inf)
             spent[chunk] += m
             centre[chunk], factor[chunk] = _refit(y, share, laplace.factor[chunk])
         unknown = share_error(log_evidence[todo], covariance[todo]).numpy() > _SHARE_ERROR

@@ -12,13 +12,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import arviz
 import numpy as np
 import torch
 from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.batched_hmc import run_hmc
+from inflationary_flows.inference.convergence import ess, rhat
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.nuts import run_nuts
@@ -100,12 +100,11 @@ def sample_clean_posterior(
     with torch.no_grad():
         y = whitening.to_latents(eta[:, :, None])[:, :, 0]
         x = decoder(y.flatten(0, 1)).view_as(y).numpy()
-    dataset = arviz.convert_to_dataset({"x": x})
     return CleanPosterior(
         x=x,
         y=y.numpy(),
-        rhat=arviz.rhat(dataset, method="rank")["x"].values,
-        ess=arviz.ess(dataset, method="bulk")["x"].values,
+        rhat=rhat(x),
+        ess=ess(x),
         divergences=int(sum(run.diverging.sum() for run in runs)),
     )
 
@@ -209,18 +208,16 @@ def sample_clean_posteriors(
         y = latents(run.draws)
         x = decoder(y.flatten(0, 2)).view_as(y).numpy()
     values = run.log_density.numpy()
-    rhat, ess = [], []
+    drawn = np.concatenate([x, values[..., None]], 3)
     # Chains that never move have an infinite R-hat, or none: they pass no gate.
     with np.errstate(divide="ignore", invalid="ignore"):
-        for drawn in np.concatenate([x, values[..., None]], 3):
-            dataset = arviz.convert_to_dataset({"x": drawn})
-            rhat.append(np.nan_to_num(arviz.rhat(dataset, method="rank")["x"].values, nan=np.inf, posinf=np.inf))
-            ess.append(arviz.ess(dataset, method="bulk")["x"].values)
+        r_hat = np.nan_to_num([rhat(each) for each in drawn], nan=np.inf, posinf=np.inf)
+        sizes = np.stack([ess(each) for each in drawn])
     return CleanPosteriors(
         x=x,
         log_density=values - dimension / 2 * math.log(2 * math.pi),
-        rhat=np.stack(rhat),
-        ess=np.stack(ess),
+        rhat=r_hat,
+        ess=sizes,
         divergences=run.divergences,
         acceptance=run.acceptance,
         gradients=run.gradients,

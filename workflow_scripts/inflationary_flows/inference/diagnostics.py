@@ -7,13 +7,15 @@ for the Bayesian fraction of missing information, both as ArviZ computes them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import arviz
 import numpy as np
-import xarray as xr
 
 from inflationary_flows.errors import InferenceError
+from inflationary_flows.inference.convergence import bfmi, ess, rhat
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Hint for a failed quantity, by the beginning of its name.
 _REMEDIES = {
@@ -34,21 +36,21 @@ def diagnose(posterior: xr.Dataset, gate: Mapping[str, float]) -> list[dict[str,
     Returns:
         Rows of quantity, value, bound (None where there is none), passed.
     """
-    weights = posterior[["weights"]]
-    rhat = arviz.rhat(weights, method="rank")["weights"].values
-    bulk = arviz.ess(weights, method="bulk")["weights"].values
-    tail = arviz.ess(weights, method="tail")["weights"].values
+    weights = posterior["weights"].values
     rows = []
-    for name, values, bound in (("rhat", rhat, gate["rhat"]), ("ess_bulk", bulk, gate["ess"])):
+    for name, values, bound in (
+        ("rhat", rhat(weights), gate["rhat"]),
+        ("ess_bulk", ess(weights), gate["ess"]),
+        ("ess_tail", ess(weights, "tail"), gate["ess"]),
+    ):
         rows += [_row(f"{name}_weight{k}", value, bound, at_most=name == "rhat") for k, value in enumerate(values, 1)]
-    rows += [_row(f"ess_tail_weight{k}", value, gate["ess"], at_most=False) for k, value in enumerate(tail, 1)]
     rows += [
         _row("divergences", float(posterior["diverging"].sum()), gate["divergences"], at_most=True),
-        _row("bfmi_min", float(np.min(arviz.bfmi(posterior["energy"].values))), gate["bfmi"], at_most=False),
+        _row("bfmi_min", float(bfmi(posterior["energy"].values).min()), gate["bfmi"], at_most=False),
     ]
     latents = posterior.get("latents")
     if latents is not None:
-        rows.append(_row("rhat_latents_max", float(arviz.rhat(posterior[["latents"]])["latents"].max())))
+        rows.append(_row("rhat_latents_max", float(rhat(latents.values).max())))
     rows += [_row(f"{name}_mean", float(posterior[name].mean())) for name in ("tree_depth", "acceptance", "step_size")]
     rows.append(_row("leapfrogs", float(posterior["leapfrogs"].sum())))
     return rows
@@ -91,11 +93,9 @@ def summarise_weights(posterior: xr.Dataset, truth: Sequence[float]) -> list[dic
         Rows of weight (from 1), mean, sd, q05, q25, q75, q95, truth, covered (truth between q05 and q95), rhat,
         ess_bulk, ess_tail.
     """
-    weights = posterior[["weights"]]
+    weights = posterior["weights"].values
     draws = posterior["weights"].stack(sample=("chain", "draw")).values
-    rhat = arviz.rhat(weights, method="rank")["weights"].values
-    bulk = arviz.ess(weights, method="bulk")["weights"].values
-    tail = arviz.ess(weights, method="tail")["weights"].values
+    r_hat, bulk, tail = rhat(weights), ess(weights), ess(weights, "tail")
     rows = []
     for k, true in enumerate(truth):
         q05, q25, q75, q95 = np.quantile(draws[k], [0.05, 0.25, 0.75, 0.95])
@@ -110,7 +110,7 @@ def summarise_weights(posterior: xr.Dataset, truth: Sequence[float]) -> list[dic
                 "q95": q95,
                 "truth": true,
                 "covered": bool(q05 <= true <= q95),
-                "rhat": float(rhat[k]),
+                "rhat": float(r_hat[k]),
                 "ess_bulk": float(bulk[k]),
                 "ess_tail": float(tail[k]),
             }

@@ -17,11 +17,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from scipy.linalg import solve_triangular
-from scipy.special import logsumexp
 
+from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
 from inflationary_flows.seeding import derive_seed
+
+with needs("mixtures of PCA", "inference"):
+    from scipy.linalg import solve_triangular
+    from scipy.special import logsumexp
 
 # Added to all variances, relative to their mean: some coordinates of images are constant.
 _FLOOR = 1e-6

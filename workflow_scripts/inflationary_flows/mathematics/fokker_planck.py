@@ -21,11 +21,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.linalg import solve_banded
 
 from inflationary_flows.errors import ScheduleError
+from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.mathematics.sde import diffusion, drift_rate
+
+with needs("the Fokker-Planck equation", "metrics"):
+    from scipy.linalg import solve_banded
 
 
 @dataclass(frozen=True)

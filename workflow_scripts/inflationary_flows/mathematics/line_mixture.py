@@ -18,13 +18,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.special import ndtr, ndtri
-from scipy.stats import binom
 from torch import Tensor
 
+from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.seeding import derive_seed
+
+with needs("mixtures on a line", "metrics"):
+    from scipy.special import ndtr, ndtri
+    from scipy.stats import binom
 
 # Bisections of an interval down to float64 resolution.
 _BISECTIONS = 60

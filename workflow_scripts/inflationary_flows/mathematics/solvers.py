@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inflationary_flows.extras import needs
+
 Field = Callable[[Tensor, float], Tensor]
 
 
@@ -230,7 +232,8 @@ def solve_adaptive(
 
     Step sizes depend on the whole batch, and so do results within the tolerance.
     """
-    from torchdiffeq import odeint
+    with needs("the solver dopri5", "solvers"):
+        from torchdiffeq import odeint
 
     inside = [s for s in at or [] if min(start, end) < s < max(start, end)]
     times = torch.tensor([start, *inside, end], dtype=torch.float64)

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from inflationary_flows.errors import ConfigError, DataError, shorten
+from inflationary_flows.extras import needs
 from inflationary_flows.networks.digits_classifier import SIDE, DigitsClassifier
 from inflationary_flows.training.compute import tensor_cores
 
@@ -147,7 +148,8 @@ def make_inception(
         DataError: if the digest differs (nothing is read then), or the file holds no weights of this network.
         ConfigError: if there is no such layer.
     """
-    from torch_fidelity import FeatureExtractorInceptionV3
+    with needs("features of Inception", "images"):
+        from torch_fidelity import FeatureExtractorInceptionV3
 
     layer = layer or OFFICIAL_INCEPTION_LAYER
     if layer not in INCEPTION_LAYERS:
@@ -185,7 +187,8 @@ def make_efficientnet_lite0(content: bytes, *, device: str = "cpu", where: str =
     Raises:
         DataError: if the file is another (nothing is read then).
     """
-    from efficientnet_lite_pytorch import EfficientNet
+    with needs("features of EfficientNet-Lite0", "images"):
+        from efficientnet_lite_pytorch import EfficientNet
 
     digest = require_sha256(content, EFFICIENTNET_SHA256, where)
     network: nn.Module = EfficientNet.from_name("efficientnet-lite0")

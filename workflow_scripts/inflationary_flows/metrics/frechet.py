@@ -22,6 +22,7 @@ import torch
 from tqdm import tqdm
 
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.extras import needs
 from inflationary_flows.metrics.features import UINT8_RULE, Extractor, ExtractorIdentity
 from inflationary_flows.metrics.moments import Moments, frechet_distance
 from inflationary_flows.seeding import derive_seed
@@ -242,7 +243,8 @@ def compare(statistics: FeatureStatistics, reference: FeatureStatistics) -> Comp
     Raises:
         ArtifactError: if the two come from different extractors, weights or layers.
     """
-    from torch_fidelity import metric_fid, metric_kid, metric_prc
+    with needs("Frechet distances", "images"):
+        from torch_fidelity import metric_fid, metric_kid, metric_prc
 
     require_same_extractor(statistics.identity, reference.identity)
     theirs = metric_fid.fid_statistics_to_metric(

@@ -20,10 +20,13 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
+from inflationary_flows.extras import needs
 from inflationary_flows.metrics.tarp import Masses
 from inflationary_flows.seeding import derive_seed
+
+with needs("importance weights", "metrics"):
+    from scipy.special import logsumexp
 
 
 @dataclass(frozen=True)

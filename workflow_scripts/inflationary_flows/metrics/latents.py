@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
-from scipy.special import chdtri
+
+from inflationary_flows.extras import needs
 
 # Rows of the Gram matrix held at a time.
 _BLOCK = 1_000
@@ -64,6 +64,9 @@ def measure_latents(whitened: np.ndarray, kept_dims: int) -> list[dict[str, Any]
         likewise), `latent_skewness` (reference: 95 % point of a Gaussian sample), `latent_kurtosis`
         (over its Gaussian value, reference 1).
     """
+    with needs("moments of latents", "metrics"):
+        from scipy.special import chdtri
+
     n, dimension = whitened.shape
     mean = whitened.mean(axis=0)
     covariance = np.atleast_2d(np.cov(whitened, rowvar=False))
@@ -87,6 +90,9 @@ def measure_latents(whitened: np.ndarray, kept_dims: int) -> list[dict[str, Any]
 
 def trustworthiness(source: np.ndarray, target: np.ndarray, k: int) -> float:
     """Whether the k nearest neighbours in `target` are neighbours in `source`, two images of n points, (n, D)."""
+    with needs("trustworthiness", "metrics"):
+        from scipy.spatial.distance import cdist
+
     n, before, after = len(source), cdist(source, source), cdist(target, target)
     np.fill_diagonal(after, np.inf)
     near = np.take_along_axis(before, np.argpartition(after, k - 1, 1)[:, :k], 1)

@@ -15,12 +15,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
-from scipy.special import chdtrc
 
+from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.metrics.ranks import moment_p_values
 from inflationary_flows.metrics.tarp import hotelling
+
+with needs("metrics of draws", "metrics"):
+    from scipy.spatial.distance import cdist
+    from scipy.special import chdtrc
 
 
 def rank_fractions(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:

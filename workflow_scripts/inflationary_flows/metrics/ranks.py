@@ -21,9 +21,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.special import bdtr, bdtrc, chdtrc, stdtr
 
+from inflationary_flows.extras import needs
 from inflationary_flows.seeding import derive_seed
+
+with needs("tests of ranks", "metrics"):
+    from scipy.special import bdtr, bdtrc, chdtrc, stdtr
 
 _BAND_COVERAGE = 0.95
 _SIMULATIONS = 4000

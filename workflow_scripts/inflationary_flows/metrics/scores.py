@@ -15,11 +15,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import cdist
-from scipy.special import logsumexp
 
+from inflationary_flows.extras import needs
 from inflationary_flows.metrics.tarp import Replicates
 from inflationary_flows.seeding import derive_seed
+
+with needs("scores of posteriors", "metrics"):
+    from scipy.spatial.distance import cdist
+    from scipy.special import logsumexp
 
 # Observations scored at once: a row of weights over the pool each.
 _ROWS = 100

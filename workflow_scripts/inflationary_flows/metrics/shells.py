@@ -12,10 +12,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import igl
 import numpy as np
 
 from inflationary_flows.errors import DataError
+from inflationary_flows.extras import needs
+
+with needs("shells", "metrics"):
+    import igl
 
 # Rows of points compared with all edges at once.
 _CHUNK_ELEMENTS = 2**22

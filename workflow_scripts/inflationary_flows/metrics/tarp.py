@@ -36,12 +36,15 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.special import fdtrc
 
 from inflationary_flows.errors import InferenceError
+from inflationary_flows.extras import needs
 from inflationary_flows.inference.weighting import weigh_pool
 from inflationary_flows.mathematics.noise import Noise, NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
+
+with needs("TARP", "metrics"):
+    from scipy.special import fdtrc
 
 # Share of the replicates whose posterior may rest on fewer samples than asked for.
 _OUTLIERS = 0.1

@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist
-from scipy.special import expit
 
 from inflationary_flows.errors import DataError
+from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.seeding import derive_seed
 
@@ -70,11 +69,19 @@ def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
+def _distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """|x_i - y_j|, shape (n, m)."""
+    # Lazy import: the classifier does without.
+    with needs("energy distances", "metrics"):
+        from scipy.spatial.distance import cdist
+    return cdist(x, y)
+
+
 def _sum_of_distances(x: np.ndarray, y: np.ndarray) -> float:
     """Sum of |x_i - y_j| over all pairs, block by block; within one set a block stands for its mirror too."""
     return sum(
         (2 if x is y and column > start else 1)
-        * float(cdist(x[start : start + BLOCK], y[column : column + BLOCK]).sum())
+        * float(_distances(x[start : start + BLOCK], y[column : column + BLOCK]).sum())
         for start in range(0, len(x), BLOCK)
         for column in range(start if x is y else 0, len(y), BLOCK)
     )
@@ -178,7 +185,9 @@ def c2st_accuracy(
         for chosen in np.split(order, range(batch, size, batch), 1):
             inputs = points.take(chosen, 0)
             hidden = np.maximum(inputs @ first, 0)
-            error = (expit(hidden @ last.mT + bias) - origin[chosen][..., None]) / chosen.shape[1]
+            # The logistic function: at large arguments, tanh has no overflow where exp has one.
+            probability = (1 + np.tanh((hidden @ last.mT + bias) / 2)) / 2
+            error = (probability - origin[chosen][..., None]) / chosen.shape[1]
             decay = _DECAY / chosen.shape[1]
             first_slope[:] = inputs.mT @ (error * last * (hidden > 0)) + decay * first
             last_slope[:] = error.mT @ hidden + decay * last
@@ -231,7 +240,7 @@ def energy_distance_of_halves(pool: np.ndarray, signs: np.ndarray) -> np.ndarray
         rows = slice(start, start + BLOCK)
         for column in range(start, len(pool), BLOCK):
             columns = slice(column, column + BLOCK)
-            distances = cdist(pool[rows], pool[columns])
+            distances = _distances(pool[rows], pool[columns])
             # The matrix is symmetric: a block right of the diagonal stands for its mirror too.
             weight = 1.0 if column == start else 2.0
             total += weight * float(distances.sum())

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from diffusers import UNet2DModel
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
+from inflationary_flows.extras import needs
 from inflationary_flows.networks.shapes import groups_of, require_shape
+
+with needs("networks of kind unet", "images"):
+    from diffusers import UNet2DModel
 
 # The clock in units of diffusers' sinusoidal embedding, whose fastest feature turns one radian per unit: a schedule
 # spans about six radians, so that neighbouring integration times have similar features.

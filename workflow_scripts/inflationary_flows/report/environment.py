@@ -15,7 +15,7 @@ AUDIT_COLUMNS = ("item", "count")
 FINDING_COLUMNS = ("kind", "path", "detail")
 # Packages that numbers go through; sidecars have all others.
 PACKAGES = (
-    *("numpy", "scipy", "torch", "torchdiffeq", "scikit-learn", "pandas", "diffusers", "arviz"),
+    *("numpy", "scipy", "torch", "torchdiffeq", "scikit-learn", "pandas", "diffusers", "arviz-stats"),
     *("kornia", "torch-fidelity", "matplotlib", "safetensors", "snakemake"),
 )
 CLEAN, DIRTY, UNKNOWN = "clean", "uncommitted changes", "unknown"

@@ -15,6 +15,8 @@ import math
 import torch
 from torch import Tensor
 
+from inflationary_flows.extras import needs
+
 # Standard deviations of the logarithms (base 2) of scales, and of shifts as a share of the image.
 _SCALE, _SHIFT = 0.2, 0.125
 
@@ -56,7 +58,8 @@ def augment(images: Tensor, probability: float, generator: torch.Generator) -> t
     matrix = _rotation(direction) @ _scaling(ratio, 1 / ratio) @ _rotation(-direction) @ matrix
     centre = torch.tensor([(width - 1) / 2, (height - 1) / 2])
     offset = centre - (matrix @ centre[:, None])[:, :, 0] + _SHIFT * shift * torch.tensor([width, height])
-    from kornia.geometry.transform import warp_affine
+    with needs("augmentation", "images"):
+        from kornia.geometry.transform import warp_affine
 
     affine = torch.cat([matrix, offset[:, :, None]], 2)[rows].to(images)
     # Bilinear, so that values stay in the image's range; the border is reflected.

@@ -11,12 +11,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import arviz
 import numpy as np
 
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import CollapsedPosterior, estimate_evidence
+from inflationary_flows.inference.convergence import ess
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.laplace import LaplaceApproximation, fit_laplace
@@ -116,7 +116,7 @@ def measure_sampler_efficiency(
         before = time.process_time()
         weights, chain = getattr(comparison, f"run_{name}")(sampling, **options)
         seconds = time.process_time() - before
-        ess = float(arviz.ess(arviz.convert_to_dataset({"w": weights[None]}), method="bulk")["w"].min())
+        effective = float(ess(weights[None]).min())
         rows.append(
             {
                 "sampler": name,
@@ -125,9 +125,9 @@ def measure_sampler_efficiency(
                 "draws": sampling["draws"],
                 "leapfrogs": chain.leapfrogs,
                 "cpu_seconds": seconds,
-                "ess": ess,
-                "ess_per_second": ess / seconds,
-                "ratio": ess / seconds / (rows[0]["ess_per_second"] if rows else ess / seconds),
+                "ess": effective,
+                "ess_per_second": effective / seconds,
+                "ratio": effective / seconds / (rows[0]["ess_per_second"] if rows else effective / seconds),
                 "mean_weight1": float(weights[:, 0].mean()),
                 "sd_weight1": float(weights[:, 0].std(ddof=1)),
             }

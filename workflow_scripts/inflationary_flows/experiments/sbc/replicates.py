@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import arviz
 import numpy as np
 import torch
 
 from inflationary_flows.inference.collapsed import CollapsedPosterior, estimate_evidence
+from inflationary_flows.inference.convergence import ess, rhat
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.latent_mixture import LatentMixture, add_noise
@@ -110,11 +110,10 @@ def rank_weights(
     thinned = weights[np.linspace(0, draws - 1, ranks).round().astype(int)]
     # One chain: R-hat compares its halves.
     halves = weights[: draws // 2 * 2].reshape(2, draws // 2, *weights.shape[1:])
-    dataset = arviz.convert_to_dataset({"w": halves})
     return WeightRanks(
         ranks=(thinned < np.array(truth)).sum(0),
         draws=ranks,
         truth=np.array(truth),
-        rhat=arviz.rhat(dataset)["w"].values,
-        ess=arviz.ess(dataset)["w"].values,
+        rhat=rhat(halves),
+        ess=ess(halves),
     )
