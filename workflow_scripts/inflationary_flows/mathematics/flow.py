@@ -351,6 +351,13 @@ class Flow:
             if len(centre) != 1:
                 raise DataError("x0", "one point", f"{len(centre)}", "pass noise_std=None to carry given samples")
             x = centre + noise.sample(n, derive_seed("ball", whole(seed, "seed")))
+            try:
+                self.basis.transforms.check(x, self.columns, whole=False)
+            except DataError as problem:
+                problem.hint = (
+                    "lower noise_std, or draw samples that the columns can hold: noise_std=None carries these"
+                )
+                raise
         return summarise(x.numpy(), self.inflate(x).numpy(), self.schedule.kept_dims, levels)
 
     def sample_latents(self, n: int, seed: int, compressed_prior: CompressedPrior | None = None) -> Tensor:
