@@ -283,7 +283,7 @@ def _unreal(name: str, got: str) -> DataError:
     hint = "pass an array of integers or floats or lists of them, one row per point, or a data frame"
     if got.startswith("a data frame whose column"):
         hint = (
-            "of text or categories: leave the column out, write ordered ones as whole numbers and name it in `integer`, "
+            "of text or categories: leave it out, write ordered ones as whole numbers and name it in `integer`, "
             "or fit a flow to the rows of each"
         )
     return DataError(name, "real numbers", got, hint)
