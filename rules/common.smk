@@ -20,22 +20,33 @@ LIBRARY = ROOT / "workflow_scripts"
 sys.path.insert(0, str(LIBRARY))
 search_path = [str(LIBRARY), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
 os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, search_path)))
+# Jobs look for files where the run was started, too.
+STARTED_IN = os.environ.setdefault("INFLATIONARY_FLOWS_STARTED_IN", os.getcwd())
 
 
 envvars:
     "PYTHONPATH",
+    "INFLATIONARY_FLOWS_STARTED_IN",
 
 
 from inflationary_flows.errors import InflationaryFlowsError
 
+
+def stop(problem):
+    """Ends with a message alone: of an exception Snakemake would print where it was raised."""
+    logger.error(str(problem).replace(f"{STARTED_IN}/", ""))
+    raise SystemExit(1)
+
+
 try:
     from inflationary_flows import config as settings
 except InflationaryFlowsError as problem:
-    raise WorkflowError(str(problem)) from None
+    stop(problem)
 
 from inflationary_flows.runtime.digest import source_digest
 from inflationary_flows.files.files import fingerprint_of, sha256_of
 from inflationary_flows.runtime.configuration import write_configuration
+from inflationary_flows.runtime.driver import move_to, prepare
 from inflationary_flows.baselines.discovery import method_file
 from inflationary_flows.config.comparison_study import (
     COMPARISON_DIR,
@@ -63,15 +74,20 @@ DEFAULT = [] if workflow.configfiles or IS_GIVEN else [ROOT / "config.yaml"]
 workflow.configfiles += DEFAULT
 FILES = sorted(workflow.configfiles, key=workflow.overwrite_configfiles.__contains__)
 
+
 try:
+    # Another configuration has a folder of its own, as if --directory named it.
+    if Path(workflow.main_snakefile).resolve() == ROOT / "Snakefile":
+        move_to(workflow, settings.folder_of_run(workflow.overwrite_configfiles))
     # Files are read here and not by Snakemake, so that they mean the same to `check` and to a run.
     CONFIG = settings.load_config(
         dict(config) if IS_GIVEN else FILES,
         arguments=() if IS_GIVEN else workflow.config_settings.config_args or (),
         beside=[Path(file).parent for file in FILES],
+        started_in=Path(STARTED_IN),
     )
 except InflationaryFlowsError as problem:
-    raise WorkflowError(str(problem).replace(f"{workflow.workdir_init}/", "")) from None
+    stop(problem)
 
 STUDY = Study(CONFIG)
 IMAGES = STUDY.images
