@@ -46,6 +46,7 @@ wildcard_constraints:
 
 # A run goes on by itself when its driver was killed.
 if workflow.is_main_process:
+    tell_the_run(logger, workflow, STARTED_IN)
     try:
         prepare(on_cluster=workflow.resource_settings.nodes is not None)
     except InflationaryFlowsError as problem:
@@ -54,10 +55,6 @@ if workflow.is_main_process:
 
 onstart:
     write_resolved_config()
-
-
-onerror:
-    tell_failures()
 
 
 rule all:

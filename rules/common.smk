@@ -7,12 +7,9 @@ depends on, one item each, and never a label: what changes a job is what changes
 import os
 import re
 import sys
-import time
 from functools import cache, partial
 
 from snakemake.exceptions import WorkflowError
-
-STARTED = time.time()
 
 # Jobs import the library that lies beside this workflow, also from conda environments and on cluster
 # nodes, where it is not installed: the code whose digest is recorded is the code that runs.
@@ -65,7 +62,7 @@ from inflationary_flows.config.image_study import (
 from inflationary_flows.config.study import Study
 from inflationary_flows.data.download import file_name
 from inflationary_flows.experiments.registry import experiments, find
-from inflationary_flows.report.failures import failures_since
+from inflationary_flows.runtime.terminal import tell_the_run
 
 # Files of the command line win over those that a Snakefile names. Without any the configuration is the one beside the
 # Snakefile: Snakemake would merge it with a --configfile, and run its data sets too.
@@ -331,12 +328,6 @@ def in_report(path):
             "of": ", ".join(wildcards.values()) or "all",
         },
     )
-
-
-def tell_failures():
-    """Prints what failed jobs of a cluster wrote down. Local ones have said it themselves."""
-    if not workflow.local_exec:
-        print(*failures_since(STARTED), sep="\n", file=sys.stderr)
 
 
 def write_resolved_config():
