@@ -72,17 +72,22 @@ workflow.configfiles += DEFAULT
 FILES = sorted(workflow.configfiles, key=workflow.overwrite_configfiles.__contains__)
 
 
+# Another configuration has a folder of its own, as if --directory named it.
+IS_MAIN = Path(workflow.main_snakefile).resolve() == ROOT / "Snakefile"
+FOLDER = settings.folder_of_run(workflow.overwrite_configfiles) if IS_MAIN else None
+IS_THERE = FOLDER is not None and workflow.overwrite_workdir in (None, FOLDER)
+
 try:
-    # Another configuration has a folder of its own, as if --directory named it.
-    if Path(workflow.main_snakefile).resolve() == ROOT / "Snakefile":
-        move_to(workflow, settings.folder_of_run(workflow.overwrite_configfiles))
     # Files are read here and not by Snakemake, so that they mean the same to `check` and to a run.
     CONFIG = settings.load_config(
         dict(config) if IS_GIVEN else FILES,
         arguments=() if IS_GIVEN else workflow.config_settings.config_args or (),
         beside=[Path(file).parent for file in FILES],
         started_in=Path(STARTED_IN),
+        absolute=IS_THERE,
     )
+    if IS_THERE:
+        move_to(workflow, FOLDER)
 except InflationaryFlowsError as problem:
     stop(problem)
 

@@ -29,6 +29,7 @@ def load_config(
     beside: Sequence[Path] = (),
     say: Callable[[str], None] = lambda note: None,
     started_in: Path = Path(),
+    absolute: bool = False,
 ) -> Config:
     """Reads and checks a configuration.
 
@@ -39,6 +40,7 @@ def load_config(
         beside: Of content: folders where the files that it names are looked for first.
         say: Told of what is right but may be a mistake.
         started_in: Where relative paths of files are looked for next; by default the working directory.
+        absolute: Whether paths of files are to be absolute.
 
     Raises:
         ConfigError: for the first problem found, with its place in the configuration.
@@ -46,13 +48,13 @@ def load_config(
     files: list[Path] = []
     raw: dict[str, Any] = {}
     if isinstance(source, Mapping):
-        raw = located(copy.deepcopy(require_mapping(source, "configuration")), beside, say, started_in)
+        raw = located(copy.deepcopy(require_mapping(source, "configuration")), beside, say, started_in, absolute)
     else:
         files = [Path(file) for file in ([source] if isinstance(source, str | os.PathLike) else source)]
         for path in files:
-            raw = _merged(raw, located(read_yaml(path), [path.parent], say, started_in))
+            raw = _merged(raw, located(read_yaml(path), [path.parent], say, started_in, absolute))
     for argument in arguments:
-        raw = _merged(raw, located(read_argument(argument), (), say, started_in))
+        raw = _merged(raw, located(read_argument(argument), (), say, started_in, absolute))
     try:
         return _validate(_merged(raw, copy.deepcopy(dict(overrides or {}))))
     except ConfigError as problem:

@@ -37,7 +37,11 @@ def folder_of_run(configurations: Sequence[Path]) -> Path | None:
 
 
 def located(
-    raw: dict[str, Any], beside: Sequence[Path], say: Callable[[str], None], started_in: Path = Path()
+    raw: dict[str, Any],
+    beside: Sequence[Path],
+    say: Callable[[str], None],
+    started_in: Path = Path(),
+    absolute: bool = False,
 ) -> dict[str, Any]:
     """Looks for own tables, images and weights beside the configuration, where a run was started, beside the workflow.
 
@@ -47,11 +51,12 @@ def located(
         beside: The folder of the configuration; none if it comes from no file.
         say: Told of files that another one of the same name, where the run was started, may be mistaken for.
         started_in: Where the run was started; by default the working directory.
+        absolute: Whether all paths are to be absolute.
     """
     for entry, key in _named(raw):
         path = entry.get(key)
         if isinstance(path, str) and not os.path.isabs(path):
-            entry[key] = _locate(path, beside, say, started_in)
+            entry[key] = _locate(path, beside, say, started_in, absolute)
     return raw
 
 
@@ -73,12 +78,12 @@ def _named(raw: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
                 yield entry, key
 
 
-def _locate(path: str, beside: Sequence[Path], say: Callable[[str], None], started_in: Path) -> str:
+def _locate(path: str, beside: Sequence[Path], say: Callable[[str], None], started_in: Path, absolute: bool) -> str:
     for folder in (*beside, started_in, REPOSITORY):
         found = os.path.join(folder, path)
         if not os.path.exists(found):
             continue
-        if os.path.samefile(folder, os.curdir):
+        if os.path.samefile(folder, os.curdir) and not absolute:
             return path
         if folder in beside and _are_different(found, os.path.join(started_in, path)):
             say(f"{shorten(path)}: read beside the configuration; that of the working directory is another one.")
@@ -87,7 +92,7 @@ def _locate(path: str, beside: Sequence[Path], say: Callable[[str], None], start
         names = [os.path.abspath(found), os.path.abspath(os.path.join(os.path.realpath(folder), path)), whole]
         names = [name for name in names if os.path.realpath(name) == whole]
         below = filter(lambda name: not name.startswith(os.pardir), map(os.path.relpath, names))
-        return next(below, names[0])
+        return names[0] if absolute else next(below, names[0])
     return path
 
 

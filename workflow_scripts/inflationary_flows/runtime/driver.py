@@ -27,14 +27,12 @@ logger = logging.getLogger(__name__)
 _ROOM = 1 << 20
 
 
-def move_to(workflow: Any, folder: Path | None) -> None:
-    """Has a workflow run in a folder as if `--directory` named it; it stays where that names one, or there is none.
+def move_to(workflow: Any, folder: Path) -> None:
+    """Has a workflow run in a folder as if `--directory` named it.
 
     Raises:
         ArtifactError: if there can be no such folder.
     """
-    if folder is None or workflow.overwrite_workdir is not None:
-        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         workflow.workdir(folder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ _LEFT_OUT = (
     "Exiting because a job execution failed",
 )
 _FAILED, _NOTHING = "WorkflowError:\nAt least one job did not complete", "Nothing to be done"
+_NO_RULE = re.compile(r"MissingRuleException:\nNo rule to produce (.+?) \(if you use")
 # Seconds of a run after which its own speed counts for more than the number of its cores.
 _PRIOR_SECONDS = 60.0
 
@@ -70,6 +72,13 @@ class RunFormatter(logging.Formatter):
             return ""
         if text.startswith(_FAILED):
             return self._failed() or said
+        if missing := _NO_RULE.match(text):
+            expected = (
+                f"expected a target of the workflow, or a file that it makes, named from {near('.', self.started_in)}"
+            )
+            return (
+                f"{missing[1]}: {expected}, got neither.\nHint: the Snakefile lists targets, a dry run (-n) all files."
+            )
         if text.startswith(_NOTHING):
             return f"{said}\n{self._results()}"
         match getattr(getattr(record, "event", None), "value", None):
