@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import Any, ClassVar, Self, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -49,10 +50,9 @@ class Progress:
         self.started = self.said = clock()
         self.bar: Any = None
         if not silent and self.bars and (sys.stderr.isatty() or "ipykernel" in sys.modules):
-            # Imported lazily: in a notebook it looks for widgets.
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(total=total, initial=done, desc=what, unit=unit, leave=False)
+            # In a notebook it looks for widgets. Jobs draw no bars, and their environments need no tqdm.
+            bar_of = import_module("tqdm.auto").tqdm
+            self.bar = bar_of(total=total, initial=done, desc=what, unit=unit, leave=False)
 
     def __enter__(self) -> Self:
         """It began when it was made."""
