@@ -149,7 +149,7 @@ def _handlers(log: Path, name: str) -> list[logging.Handler]:
 
 
 class _OnTerminal(logging.Formatter):
-    """Messages; signs of life, which come from several jobs at a time, with the name of the job."""
+    """Messages; signs of life and warnings, which come from several jobs at a time, with the name of the job."""
 
     def __init__(self, name: str) -> None:
         super().__init__("%(message)s")
@@ -158,7 +158,7 @@ class _OnTerminal(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The text of a line."""
         text = super().format(record)
-        return f"{self.name}: {text}" if hasattr(record, "progress") else text
+        return text if record.levelno >= logging.ERROR else f"{self.name}: {text}"
 
 
 def _record_of_traceback(logger: logging.Logger) -> logging.LogRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -75,9 +76,9 @@ def _draw_pairs(band: FigureBase, held_out: np.ndarray, generated: np.ndarray, n
             axis.tick_params(labelbottom=row == d - 1, labelleft=column == 0 and row > 0)
             axis.locator_params(nbins=3)
             if row == d - 1:
-                axis.set_xlabel(_drawn(names[column]))
+                axis.set_xlabel(_wrapped(names[column]))
             if column == 0:
-                axis.set_ylabel(_drawn(names[row]))
+                axis.set_ylabel(_wrapped(names[row]))
             despine([axis])
 
 
@@ -94,18 +95,19 @@ def draw_own_latents(material: Material) -> Figure:
     with figure_style():
         figure, axes = new_panels(len(colours), columns=3, height=2.4)
         colour_map, (low, high) = label_colours(labels[known]) if known.any() else (None, (0.0, 1.0))
+        latents = {schedule: _of_flow(found, material, schedule, "latents") for schedule, _ in colours}
+        bound = 1.05 * max(_RADIUS_95, *(float(np.abs(points).max()) for points in latents.values()))
         drawn = None
         for axis, (schedule, title) in zip(axes, colours, strict=True):
-            latents = _of_flow(found, material, schedule, "latents")
-            latents = np.pad(latents, ((0, 0), (0, 2 - latents.shape[1])))
-            x, y = latents.T
+            # Of a single column there is one latent.
+            x, y = np.pad(latents[schedule], ((0, 0), (0, 2 - latents[schedule].shape[1]))).T
             for rows, edge in ((~held_out, "none"), (held_out, _INK)):
                 unknown, shown = rows & ~known, rows & known
                 axis.scatter(x[unknown], y[unknown], s=7, c=GREY, edgecolors=edge, lw=0.5)
                 drawn = axis.scatter(x[shown], y[shown], s=7, c=labels[shown], cmap=colour_map, edgecolors=edge, lw=0.5)
                 drawn.set_clim(low, high)
             axis.add_patch(Circle((0, 0), _RADIUS_95, fill=False, ec=GREY, lw=0.6))
-            axis.set(title=title, xlabel="latent 1", aspect="equal")
+            axis.set(title=title, xlabel="latent 1", xlim=(-bound, bound), ylim=(-bound, bound), aspect="equal")
         axes[0].set_ylabel("latent 2")
         despine(axes)
         if drawn is not None:
@@ -194,7 +196,12 @@ def _worst_first(material: Material) -> list[int]:
     return sorted(range(len(columns)), key=lambda place: -worst[columns[place]])
 
 
+def _wrapped(name: str) -> str:
+    """The name of a column beside a small panel, in two lines at most."""
+    return _drawn("\n".join(wrap(name, 16, max_lines=2, placeholder="…")))
+
+
 def _drawn(name: str) -> str:
     """The name of a column as Matplotlib draws it: dollars are no formulas, and long names are cut."""
-    short = name if len(name) <= 24 else f"{name[:23]}…"
+    short = name if len(name) <= 32 else f"{name[:31]}…"
     return short.replace("$", r"\$")
