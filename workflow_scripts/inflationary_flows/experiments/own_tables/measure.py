@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.stats import ks_2samp
 
 from inflationary_flows.data.splits import Splits
@@ -67,7 +68,7 @@ def compare_likelihood(flow: Flow, held_out: np.ndarray, seed: int) -> dict[str,
     Returns:
         A row of log_likelihood, se, gaussian, gaussian_se, difference, difference_se, n, verdict.
     """
-    x = np.asarray(flow.noised_data(held_out, seed))
+    x = flow.basis.transforms.rounded(flow.noised_data(torch.from_numpy(held_out), seed)).numpy()
     found, gaussian = np.asarray(flow.log_prob(x, seed=seed)), gaussian_log_density(flow, x)
     gain = found - gaussian
     mean, error = float(gain.mean()), _standard_error(gain)
@@ -125,12 +126,18 @@ def measure(
         new = np.asarray(flow.sample(rows, seed))
         marginals += [{**keys, **row} for row in compare_columns(new, held_out, columns)]
         likelihoods.append({**keys, **compare_likelihood(flow, judged, seed)})
-        generated += [{**_beside(keys, columns), **dict(zip(columns, row, strict=True))} for row in new.tolist()]
+        generated += [{**_beside(keys, columns), **dict(zip(columns, row, strict=True))} for row in _typed(flow, new)]
         latents = np.asarray(flow.inflate(flow.noised_data(shown, seed)))
         arrays[f"{schedule}/seed{member}/generated"] = new
         arrays[f"{schedule}/seed{member}/latents"] = (latents / flow.schedule.latent_std.cpu().numpy())[:, :2]
     tables = {"own_marginals": marginals, "own_likelihood": likelihoods}
     return Measured(tables, {"own_tables": arrays}, rows={"generated": generated})
+
+
+def _typed(flow: Flow, rows: np.ndarray) -> list[list[float]]:
+    """Rows as plain numbers, those of columns of whole numbers as integers."""
+    integers = set(flow.basis.transforms.integers)
+    return [[int(v) if place in integers else v for place, v in enumerate(row)] for row in rows.tolist()]
 
 
 def _beside(keys: Mapping[str, str], columns: list[str]) -> dict[str, str]:

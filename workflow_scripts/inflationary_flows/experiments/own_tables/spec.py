@@ -118,7 +118,8 @@ EXPERIMENT = Experiment(
                 "n": "held-out rows",
                 "verdict": "`flow better`, `Gaussian better`, or `not told apart`, within two standard errors",
             },
-            notes="Rows carry the first noise of the flow, 0.02 standard deviations of a column, in both densities.",
+            notes="Rows carry the first noise of the flow, 0.02 standard deviations of a column, in both densities. Of tables "
+            "with positive, bounded or whole columns the Gaussian is that of the transformed columns.",
         ),
         Table(
             "own_marginals",
