@@ -39,10 +39,13 @@ $(STAMP): requirements.lock
 export CONFIG FILE
 OPTIONS = $(if $(CORES),--cores $(CORES)) $(if $(CONFIG),--configfile "$$CONFIG")
 
+# Results of another configuration lie beside it, in a folder of its name: my/results of my.yaml.
+FOLDER = $(if $(CONFIG),"$$($(BIN)/python -m inflationary_flows folder -- "$$CONFIG")",.)
+
 # Snakemake reads the file too, and has no message for some that are no configuration.
 CHECK = $(if $(CONFIG),$(BIN)/python -m inflationary_flows check -- "$$CONFIG")
 
-# In a folder of its own: two configurations in one folder of results would leave files of each other.
+# In a folder at the top, which is easier to find than configs/quick.
 quick: $(STAMP) ## See it all in miniature, in two minutes: figures 2 to 4 of one toy, in quick/results [CORES=4]
 	$(BIN)/snakemake report --directory quick $(if $(CORES),--cores $(CORES)) --configfile configs/quick.yaml
 	@printf 'Open quick/results/report.html; its figures are in quick/results/figures.\n'
@@ -51,14 +54,14 @@ run: $(STAMP) ## Run the workflow [CONFIG=my.yaml CORES=4 TARGETS="metrics figur
 	$(CHECK)
 	$(BIN)/snakemake $(TARGETS) $(OPTIONS)
 
-audit: $(STAMP) ## Check that every file is what its job wrote, from inputs that are still there
-	$(BIN)/python -m inflationary_flows.audit results
+audit: $(STAMP) ## Check that every file is what its job wrote, from inputs that are still there [CONFIG=my.yaml]
+	@$(BIN)/python -m inflationary_flows.audit $(FOLDER)/results
 
-trace: $(STAMP) ## Follow a file back to data and seeds [FILE=results/figures/fig02.pdf]
+trace: $(STAMP) ## Follow a file back to data and seeds [FILE=results/figures/fig02.pdf CONFIG=my.yaml]
 	$(if $(FILE),,$(error expected a file to trace. Hint: make trace FILE=results/figures/fig02.pdf))
-	$(BIN)/python -m inflationary_flows.audit trace -- "$$FILE"
+	@folder=; test -e "$$FILE" || folder=$(FOLDER)/; $(BIN)/python -m inflationary_flows.audit trace -- "$$folder$$FILE"
 
-report: $(STAMP) ## Write results/report.html, everything in one file [CONFIG=my.yaml CORES=4]
+report: $(STAMP) ## Write report.html beside the tables, everything in one file [CONFIG=my.yaml CORES=4]
 	$(CHECK)
 	$(BIN)/snakemake report $(OPTIONS)
 
@@ -101,6 +104,6 @@ lock: $(STAMP) ## Write requirements.lock anew, with what pyproject.toml needs [
 		$(addprefix --upgrade-package ,$(UPGRADE))
 	@cmp -s .venv/requirements.lock requirements.lock || cp .venv/requirements.lock requirements.lock
 
-clean-results: ## Delete everything that the workflow made, training progress included
-	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf quick
+clean-results: ## Delete all results, training progress included [CONFIG=my.yaml: those of this configuration alone]
+	folder=$(FOLDER) && find "$$folder/results" -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	$(if $(CONFIG),,rm -rf quick)

@@ -9,7 +9,7 @@
 #   snakemake bundle                      results, sources and provenance in one archive, results.crate.zip
 #   snakemake complexity image_speed sampler_efficiency
 #                                         what is measured on demand
-#   snakemake --configfile my.yaml        another configuration, instead of config.yaml
+#   snakemake --configfile my.yaml        another configuration, instead of config.yaml: its results are in my/results
 #   snakemake --directory elsewhere ...   results below another folder
 
 from pathlib import Path
@@ -46,18 +46,15 @@ wildcard_constraints:
 
 # A run goes on by itself when its driver was killed.
 if workflow.is_main_process:
+    tell_the_run(logger, workflow, STARTED_IN)
     try:
         prepare(on_cluster=workflow.resource_settings.nodes is not None)
     except InflationaryFlowsError as problem:
-        raise WorkflowError(str(problem)) from None
+        stop(problem)
 
 
 onstart:
     write_resolved_config()
-
-
-onerror:
-    tell_failures()
 
 
 rule all:

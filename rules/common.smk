@@ -7,12 +7,9 @@ depends on, one item each, and never a label: what changes a job is what changes
 import os
 import re
 import sys
-import time
 from functools import cache, partial
 
 from snakemake.exceptions import WorkflowError
-
-STARTED = time.time()
 
 # Jobs import the library that lies beside this workflow, also from conda environments and on cluster
 # nodes, where it is not installed: the code whose digest is recorded is the code that runs.
@@ -20,22 +17,33 @@ LIBRARY = ROOT / "workflow_scripts"
 sys.path.insert(0, str(LIBRARY))
 search_path = [str(LIBRARY), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
 os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, search_path)))
+# Jobs look for files where the run was started, too.
+STARTED_IN = os.environ.setdefault("INFLATIONARY_FLOWS_STARTED_IN", os.getcwd())
 
 
 envvars:
     "PYTHONPATH",
+    "INFLATIONARY_FLOWS_STARTED_IN",
 
 
 from inflationary_flows.errors import InflationaryFlowsError
 
+
+def stop(problem):
+    """Ends with a message alone: of an exception Snakemake would print where it was raised."""
+    logger.error(str(problem).replace(f"{STARTED_IN}/", ""))
+    raise SystemExit(1)
+
+
 try:
     from inflationary_flows import config as settings
 except InflationaryFlowsError as problem:
-    raise WorkflowError(str(problem)) from None
+    stop(problem)
 
 from inflationary_flows.runtime.digest import source_digest
 from inflationary_flows.files.files import fingerprint_of, sha256_of
 from inflationary_flows.runtime.configuration import write_configuration
+from inflationary_flows.runtime.driver import move_to, prepare
 from inflationary_flows.baselines.discovery import method_file
 from inflationary_flows.config.comparison_study import (
     COMPARISON_DIR,
@@ -54,7 +62,7 @@ from inflationary_flows.config.image_study import (
 from inflationary_flows.config.study import Study
 from inflationary_flows.data.download import file_name
 from inflationary_flows.experiments.registry import experiments, find
-from inflationary_flows.report.failures import failures_since
+from inflationary_flows.runtime.terminal import tell_the_run
 
 # Files of the command line win over those that a Snakefile names. Without any the configuration is the one beside the
 # Snakefile: Snakemake would merge it with a --configfile, and run its data sets too.
@@ -63,15 +71,25 @@ DEFAULT = [] if workflow.configfiles or IS_GIVEN else [ROOT / "config.yaml"]
 workflow.configfiles += DEFAULT
 FILES = sorted(workflow.configfiles, key=workflow.overwrite_configfiles.__contains__)
 
+
+# Another configuration has a folder of its own, as if --directory named it.
+IS_MAIN = Path(workflow.main_snakefile).resolve() == ROOT / "Snakefile"
+FOLDER = settings.folder_of_run(workflow.overwrite_configfiles) if IS_MAIN else None
+IS_THERE = FOLDER is not None and workflow.overwrite_workdir in (None, FOLDER)
+
 try:
     # Files are read here and not by Snakemake, so that they mean the same to `check` and to a run.
     CONFIG = settings.load_config(
         dict(config) if IS_GIVEN else FILES,
         arguments=() if IS_GIVEN else workflow.config_settings.config_args or (),
         beside=[Path(file).parent for file in FILES],
+        started_in=Path(STARTED_IN),
+        absolute=IS_THERE,
     )
+    if IS_THERE:
+        move_to(workflow, FOLDER)
 except InflationaryFlowsError as problem:
-    raise WorkflowError(str(problem).replace(f"{workflow.workdir_init}/", "")) from None
+    stop(problem)
 
 STUDY = Study(CONFIG)
 IMAGES = STUDY.images
@@ -315,12 +333,6 @@ def in_report(path):
             "of": ", ".join(wildcards.values()) or "all",
         },
     )
-
-
-def tell_failures():
-    """Prints what failed jobs of a cluster wrote down. Local ones have said it themselves."""
-    if not workflow.local_exec:
-        print(*failures_since(STARTED), sep="\n", file=sys.stderr)
 
 
 def write_resolved_config():

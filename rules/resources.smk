@@ -18,7 +18,6 @@ import math
 
 from inflationary_flows.config.limits import grown, megabytes, minutes
 from inflationary_flows.networks import costs
-from inflationary_flows.runtime.driver import prepare
 from inflationary_flows.runtime.host import limit_of_gpus
 
 # Memory of a process without its network: libraries and, with a GPU, its runtime.

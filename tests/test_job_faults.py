@@ -400,12 +400,12 @@ def make_run(repository: Path, config: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def orphans(repository: Path) -> list[int]:
-    """Processes that run the training of a copy of the repository."""
+def orphans(folder_of_run: Path) -> list[int]:
+    """Processes that run the training of a run."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if (folder / "cwd").resolve() == repository.resolve() and b"train_network" in (
+            if (folder / "cwd").resolve() == folder_of_run.resolve() and b"train_network" in (
                 folder / "cmdline"
             ).read_bytes():
                 found.append(int(folder.name))
@@ -487,12 +487,14 @@ class TestKilledDrivers:
     @pytest.mark.long
     def test_make_run_goes_on_when_the_driver_was_killed(self, repository, tmp_path):
         config = tiny(tmp_path / "tiny.yaml", steps=2500, validate_every=500)
+        # Results lie beside the configuration.
+        own = tmp_path / "tiny"
         command = [sys.executable, "-m", "snakemake", "train", "--cores=1", "--configfile", str(config)]
         with open(tmp_path / "driver.txt", "w", encoding="utf-8") as output:
             process = subprocess.Popen(command, cwd=repository, stdout=output, stderr=output)
         try:
             deadline = time.monotonic() + 300
-            while not list(repository.glob("results/.training/*/state.safetensors")):
+            while not list(own.glob("results/.training/*/state.safetensors")):
                 assert process.poll() is None, (tmp_path / "driver.txt").read_text()
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
@@ -503,16 +505,16 @@ class TestKilledDrivers:
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
-        was_alive = orphans(repository)
+        was_alive = orphans(own)
         code, text = make_run(repository, config)
         assert code == 0, text
         assert "The driver that locked this folder is gone: its lock is taken away" in text
         assert "Traceback" not in text
-        assert bool(was_alive) == ("is at work on this: this job waits for it" in text) or not orphans(repository)
+        assert bool(was_alive) == ("is at work on this: this job waits for it" in text) or not orphans(own)
         undisturbed = tmp_path / "undisturbed"
         assert run_workflow(undisturbed, "train", config=config, repository=repository).code == 0
         for path in (NETWORK, CURVE):
-            assert sha256_of(repository / path) == sha256_of(undisturbed / path)
+            assert sha256_of(own / path) == sha256_of(undisturbed / path)
 
     def test_full_and_protected_folders_end_in_one_message(self, tmp_path):
         """In a file system of its own, if this user may make one."""

@@ -12,12 +12,13 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "workflow_scripts/inflationary_flows"
 FILES = {path for path in PACKAGE.rglob("*.py")}
 # The arrows of docs/architecture.md: each part, and what it may import besides itself.
-COMMON = {"errors", "seeding", "checkpoint", "requirements", "extras"}
+COMMON = {"errors", "seeding", "checkpoint", "progress", "requirements", "extras"}
 COMPUTING = {"mathematics", "networks", "training", "data", "inference", "baselines", "metrics"}
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "seeding": set(),
     "checkpoint": set(),
+    "progress": set(),
     "requirements": set(),
     "extras": set(),
     "fields": set(),

@@ -67,7 +67,7 @@ with job(snakemake) as log:
     module = import_module(f"inflationary_flows.experiments.{params['experiment']}.measure")
     named = [tuple(flow) for flow in params.get("flows") or ()]
     dataset = {"dataset": snakemake.wildcards.dataset} if "dataset" in dict(snakemake.wildcards.items()) else {}
-    tables, arrays, posteriors = {}, {}, {}
+    tables, arrays, posteriors, plain = {}, {}, {}, {}
     if named and params["each_flow"]:
         for (schedule, seed), path in zip(named, files["flows"], strict=True):
             made = module.measure(flow_of(schedule, path), **given, **settings)
@@ -83,11 +83,13 @@ with job(snakemake) as log:
             given["flows"] = {flow: flow_of(flow[0], path) for flow, path in zip(named, files["flows"], strict=True)}
         made = module.measure(**given, **settings)
         tables = {name: [{**dataset, **row} for row in rows] for name, rows in made.tables.items()}
-        arrays, posteriors = made.arrays, made.posteriors
+        arrays, posteriors, plain = made.arrays, made.posteriors, made.rows
 
     for name, path in snakemake.output.items():
         if name in tables:
             write_rows(path, tables[name])
+        elif path.endswith(".csv"):
+            write_rows(path, plain[name.removesuffix("_rows")])
         elif path.endswith(".npz"):
             with atomic_write(path) as temporary:
                 np.savez_compressed(temporary, **arrays[name.removesuffix("_npz")])

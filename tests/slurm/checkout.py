@@ -33,9 +33,10 @@ class Checkout:
         folder: Where to copy it, or where a copy is.
         cluster: Where it runs.
         config: Configuration file.
+        beside: Whether results lie beside the configuration, as they do by default, or in the folder.
     """
 
-    def __init__(self, folder: Path, cluster: Cluster, config: Path) -> None:
+    def __init__(self, folder: Path, cluster: Cluster, config: Path, beside: bool = False) -> None:
         if not folder.exists():
             shutil.copytree(REPOSITORY, folder, ignore=NOT_COPIED)
             # Its instructions name programs of .venv.
@@ -43,6 +44,7 @@ class Checkout:
         self.folder = folder
         self.cluster = cluster
         self.config = config
+        self.options = ["--configfile", str(config), *([] if beside else ["--directory", str(folder)])]
         self.output = folder / "snakemake.txt"
         # When it was last started, and how long it took until the training had kept a state.
         self.started = self.seconds_to_start = 0.0
@@ -54,7 +56,7 @@ class Checkout:
 
     def snakemake(self, *arguments: str) -> list[str]:
         """A command line of this configuration."""
-        return [sys.executable, "-m", "snakemake", *arguments, "--configfile", str(self.config)]
+        return [sys.executable, "-m", "snakemake", *arguments, *self.options]
 
     def run_locally(self, *arguments: str) -> None:
         """Runs the workflow without the cluster, on two cores, to a good end."""

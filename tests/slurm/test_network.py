@@ -54,11 +54,12 @@ def test_a_run_needs_no_network_after_fetch(cluster: Cluster, tmp_path: Path, ad
     }
     config = tmp_path / "own.yaml"
     config.write_text(yaml.safe_dump(content))
-    checkout = Checkout(tmp_path / "run", cluster, config)
+    checkout = Checkout(tmp_path / "run", cluster, config, beside=True)
     # Inside, the driver has no network either, and says what it could not reach.
     assert checkout.start("train", "--retries=0").wait(300) == 1
     assert f"{address}: expected" in checkout.text()
     assert checkout.jobs() == []
     checkout.run_locally("fetch")
     checkout.finish(checkout.start("train"))
-    assert (checkout.folder / "results/networks/own/prp/seed0/network.safetensors").exists()
+    assert (tmp_path / "own/results/networks/own/prp/seed0/network.safetensors").exists()
+    assert not list(checkout.folder.glob("results/*/"))

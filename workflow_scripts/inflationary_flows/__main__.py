@@ -12,6 +12,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inflationary_flows.command_line import EPILOGUE, add_commands
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         # Imported here: a wrong spec of an experiment is an error of the user's as well.
-        from inflationary_flows.config import export_schema, load_config, resolve
+        from inflationary_flows.config import export_schema, folder_of_run, load_config, resolve
         from inflationary_flows.report.catalogue import PAGES
 
         if options.command == "schema":
@@ -53,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.command in PAGES:
             print(PAGES[options.command](), end="")
+            return 0
+        if options.command == "folder":
+            print(folder_of_run([Path(options.config)]) or ".")
             return 0
         config = load_config(options.config, say=lambda note: print(note, file=sys.stderr))
         if options.command == "resolve":
@@ -109,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, help_text in (
         ("check", "check a configuration"),
         ("resolve", "print a configuration with every default written out"),
+        ("folder", "print the folder whose `results` are those of a configuration"),
     ):
         command = commands.add_parser(name, help=help_text)
         command.add_argument("config", nargs="?", default="config.yaml", help="default: config.yaml")

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from inflationary_flows.errors import CheckpointError, Interrupted
+from inflationary_flows.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -165,9 +166,11 @@ def in_batches(
         parts.append(dict(kept[0]))
         done = int(kept[1]["done"])
         logger.info("resumed at step %d of %d (%s)", done, total, what)
+    bar = Progress(total, what, unit="number", done=done)
     while done < total:
         until = min(done + batch_size, total)
         parts.append(dict(compute(done, until)))
+        bar.update(until - done)
         done = until
         reason = checkpoint.stop() if done < total else None
         if reason or checkpoint.due():
@@ -175,6 +178,7 @@ def in_batches(
             checkpoint.save(parts[0], done=done)
         if reason:
             raise checkpoint.interrupted(what, done, total, reason)
+    bar.close()
     return _joined(parts)
 
 

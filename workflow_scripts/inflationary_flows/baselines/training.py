@@ -24,6 +24,7 @@ from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.networks.costs import network_cost
+from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.fit import ema_decay, learning_rate_factor
 from inflationary_flows.training.settings import TrainingSettings
@@ -188,6 +189,7 @@ def train_phases(
     state = TrainingState(network, average, optimiser, scaler, list(network.parameters()), list(average.parameters()))
     if state.resume(checkpoint):
         logger.info("resumed at step %d of %d", state.step, total)
+    bar = Progress(total, "training", done=state.step)
     while state.step < total:
         phase, step = _phase_at(phases, state.step)
         if step == 0 and state.step > 0:
@@ -199,6 +201,7 @@ def train_phases(
         except TrainingError as problem:
             problem.hint += f"; the last good state is kept in {checkpoint.store.name}"
             raise
+        bar.update()
         if state.step % budget["validate_every"] == 0 or state.step == total:
             row = {
                 "event": "validation",
@@ -215,6 +218,7 @@ def train_phases(
             state.save(checkpoint)
         if reason:
             raise checkpoint.interrupted("training", state.step, total, reason)
+    bar.close()
     state.save(checkpoint)
     return average.requires_grad_(False), state.history
 

@@ -6,6 +6,7 @@ from inflationary_flows.extras import needs
 
 with needs("configurations", "workflow"):
     from inflationary_flows.config.load import export_schema, load_config
+    from inflationary_flows.config.locating import folder_of_run
     from inflationary_flows.config.models import Config
     from inflationary_flows.config.settings import (
         budget_settings,
@@ -24,6 +25,7 @@ __all__ = [
     "budget_settings",
     "dataset_settings",
     "export_schema",
+    "folder_of_run",
     "load_config",
     "method_settings",
     "network_settings",

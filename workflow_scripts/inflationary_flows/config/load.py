@@ -15,8 +15,10 @@ from inflationary_flows.config.messages import translate
 from inflationary_flows.config.models import Config
 from inflationary_flows.config.reading import read_argument, read_yaml, require_mapping
 from inflationary_flows.config.walk import check
+from inflationary_flows.data.tables import TABLE_KINDS
 from inflationary_flows.data.toys import TOYS
 from inflationary_flows.errors import ConfigError
+from inflationary_flows.experiments.registry import experiments
 
 
 def load_config(
@@ -26,6 +28,8 @@ def load_config(
     arguments: Sequence[str] = (),
     beside: Sequence[Path] = (),
     say: Callable[[str], None] = lambda note: None,
+    started_in: Path = Path(),
+    absolute: bool = False,
 ) -> Config:
     """Reads and checks a configuration.
 
@@ -35,6 +39,8 @@ def load_config(
         arguments: Entries of a command line, such as `seeds=[0, 1]`, that replace those of the source.
         beside: Of content: folders where the files that it names are looked for first.
         say: Told of what is right but may be a mistake.
+        started_in: Where relative paths of files are looked for next; by default the working directory.
+        absolute: Whether paths of files are to be absolute.
 
     Raises:
         ConfigError: for the first problem found, with its place in the configuration.
@@ -42,13 +48,13 @@ def load_config(
     files: list[Path] = []
     raw: dict[str, Any] = {}
     if isinstance(source, Mapping):
-        raw = located(copy.deepcopy(require_mapping(source, "configuration")), beside, say)
+        raw = located(copy.deepcopy(require_mapping(source, "configuration")), beside, say, started_in, absolute)
     else:
         files = [Path(file) for file in ([source] if isinstance(source, str | os.PathLike) else source)]
         for path in files:
-            raw = _merged(raw, located(read_yaml(path), [path.parent], say))
+            raw = _merged(raw, located(read_yaml(path), [path.parent], say, started_in, absolute))
     for argument in arguments:
-        raw = _merged(raw, located(read_argument(argument), (), say))
+        raw = _merged(raw, located(read_argument(argument), (), say, started_in, absolute))
     try:
         return _validate(_merged(raw, copy.deepcopy(dict(overrides or {}))))
     except ConfigError as problem:
@@ -63,8 +69,18 @@ def _validate(raw: dict[str, Any]) -> Config:
         config = Config.model_validate(raw)
     except ValidationError as problem:
         raise translate(problem, Config, raw) from problem
+    if config.only is None:
+        config = config.model_copy(update={"only": _only(config)})
     check(config)
     return config
+
+
+def _only(config: Config) -> list[str] | None:
+    """Of tables of the user's own what is about these, and what is asked for; else everything."""
+    if any(dataset.kind not in TABLE_KINDS for dataset in config.datasets.values()):
+        return None
+    named = {*config.experiments.model_fields_set, *(["baselines"] if config.baselines.datasets else [])}
+    return [name for name, experiment in experiments().items() if experiment.of_tables or name in named]
 
 
 def _complete_datasets(raw: dict[str, Any]) -> None:

@@ -350,7 +350,8 @@ class Config(Section):
     repeats: Repeats = Field(default_factory=Repeats, description="Flows that are trained again with other seeds.")
     only: Annotated[list[str], Field(min_length=1), Unique("experiment")] | None = Field(
         None,
-        description="Experiments that targets and the report make, by name; if left out all that there is data for.",
+        description="Experiments that targets and the report make, by name; if left out all that there is data for. "
+        "Where all data sets are tables of your own: own_tables, training_curves, and those that `experiments` names.",
     )
     note: Text | None = Field(None, description="What the report says at its top.")
 

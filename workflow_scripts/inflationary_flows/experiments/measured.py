@@ -22,8 +22,10 @@ class Measured:
         tables: Rows by the key of their table.
         arrays: Arrays by the name of their file, then by their own.
         posteriors: Draws by the name of their file.
+        rows: Rows with the columns of a data set by the name of their file, which has the data set's name too.
     """
 
     tables: Mapping[str, Rows] = field(default_factory=dict)
     arrays: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     posteriors: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    rows: Mapping[str, Rows] = field(default_factory=dict)

@@ -141,6 +141,7 @@ class Measurement:
         tables: Keys of the tables that it makes; by default those that the experiment shows.
         arrays: Names of arrays that figures show, each in a file results/metrics/{dataset}/{name}.npz.
         posteriors: Names of draws, each in a file results/inference/{dataset}/{name}.nc.
+        rows: Names of rows with the columns of a data set, each in a file results/{name}/{dataset}.csv.
         samples: Whether flows are sampled from with compressed latents of training data.
     """
 
@@ -155,6 +156,7 @@ class Measurement:
     tables: tuple[str, ...] | None = None
     arrays: tuple[str, ...] = ()
     posteriors: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
     samples: bool = False
 
 
@@ -173,6 +175,7 @@ class Experiment:
         datasets: Of pictures a data set: the data sets that there is one of.
         when: Whether a configuration has data for it at all; by default if it measures some.
         environment: Conda environment of the job that draws.
+        of_tables: Whether it is made where all data sets are tables of the user's, too; others then have to be named.
         name: Name of its folder, filled in by `experiments()`.
         about: What it is about: the docstring of its package, filled in likewise.
     """
@@ -187,6 +190,7 @@ class Experiment:
     datasets: Callable[[Study], Sequence[str]] | None = None
     when: Callable[[Study], bool] | None = None
     environment: str = "figures"
+    of_tables: bool = False
     name: str = ""
     about: str = ""
 

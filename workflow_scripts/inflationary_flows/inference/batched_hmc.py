@@ -30,6 +30,7 @@ from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.step_size import StepSize
+from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
 # Log density of each row, shape (groups * chains, dim) to (groups * chains,), chains of a group one after the other.
@@ -114,7 +115,7 @@ def run_hmc(
     # Scales are learned from the middle of warm-up, when chains have left their starts.
     learned: list[Tensor] = []
     first, last = warmup // 4, warmup - warmup // 3
-    for done in range(warmup):
+    for done in tracked(range(warmup), "warm-up", unit="iteration"):
         accepted, _ = iterate()
         for step, probability in zip(steps, accepted.mean(1).tolist(), strict=True):
             step.learn(probability)
@@ -128,7 +129,7 @@ def run_hmc(
         step.settle()
     kept, values = [], []
     acceptance, divergences = np.zeros(len(labels)), np.zeros(len(labels), dtype=np.int64)
-    for _ in range(draws):
+    for _ in tracked(range(draws), "draws", unit="iteration"):
         accepted, diverged = iterate()
         kept.append(groups.position)
         values.append(groups.value)

@@ -20,9 +20,7 @@ Monte Carlo, A.3.2 and A.4.2, for multinomial weights and the criterion of turni
 
 from __future__ import annotations
 
-import logging
 import math
-import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -34,6 +32,7 @@ from torch import Tensor
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.step_size import StepSize
+from inflationary_flows.progress import Progress
 
 LogDensity = Callable[[Tensor], Tensor]
 # A position in exchange for its log density and gradient.
@@ -41,8 +40,6 @@ _Step = Generator[np.ndarray, tuple[float, np.ndarray], "_Point"]
 
 # A trajectory that gains this much energy has left the region where leapfrog steps are stable.
 _MOST_ERROR = 1000.0
-_SECONDS_BETWEEN_LINES = 30.0
-_log = logging.getLogger("inflationary_flows")
 
 
 def run_nuts(
@@ -92,7 +89,7 @@ def run_nuts(
     running = [sampler.run(start) for sampler, start in zip(samplers, starts.detach().double().numpy(), strict=True)]
     asked = {number: next(chain) for number, chain in enumerate(running)}
     finished: dict[int, Chain] = {}
-    said = time.monotonic()
+    bar = Progress(warmup + draws, "slowest chain", unit="iteration")
     while asked:
         numbers = list(asked)
         positions = torch.from_numpy(np.stack(list(asked.values()))).requires_grad_(True)
@@ -105,10 +102,8 @@ def run_nuts(
             except StopIteration as end:
                 del asked[number]
                 finished[number] = end.value
-        if time.monotonic() - said > _SECONDS_BETWEEN_LINES:
-            said = time.monotonic()
-            done, spent = min(sampler.iteration for sampler in samplers), sum(s.leapfrogs for s in samplers)
-            _log.info("iteration %d of %d, %d leapfrogs", done, warmup + draws, spent)
+        bar.reach(min(sampler.iteration for sampler in samplers))
+    bar.close()
     return [finished[number] for number in range(len(samplers))]
 
 

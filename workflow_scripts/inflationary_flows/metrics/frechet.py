@@ -11,7 +11,6 @@ therefore compared twice: whole, and in disjoint parts of equal n.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.extras import needs
 from inflationary_flows.metrics.features import UINT8_RULE, Extractor, ExtractorIdentity
 from inflationary_flows.metrics.moments import Moments, frechet_distance
+from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
 FRECHET_COLUMNS = ("extractor", "metric", "part", "value", "se", "n", "parts")
@@ -190,7 +189,7 @@ def fit_statistics(
     random = np.random.default_rng(derive_seed("kept features", seed))
     chosen[random.choice(n, min(n, max(feature_samples, LEAST_IMAGES)), replace=False)] = True
     moments, rows = None, []
-    for first in tqdm(range(0, n, batch_size), disable=not sys.stderr.isatty(), unit="batch", leave=False):
+    for first in tracked(range(0, n, batch_size), "features", unit="batch"):
         batch = slice(first, first + batch_size)
         features = extractor(images[batch], levels)
         if not np.isfinite(features).all():

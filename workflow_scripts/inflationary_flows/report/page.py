@@ -15,6 +15,7 @@ import jinja2
 
 from inflationary_flows.audit.checks import Audit, Finding
 from inflationary_flows.audit.sidecars import Input
+from inflationary_flows.experiments.own_tables.spec import CATEGORY as OWN
 from inflationary_flows.experiments.registry import SUFFIXES, all_shown, find
 from inflationary_flows.plotting.labels import Labels
 from inflationary_flows.report.captions import caption_html
@@ -157,7 +158,8 @@ def render(run: Run) -> str:
         lstrip_blocks=True,
     )
     sections: dict[str, list[Entry]] = {}
-    for entry in run.entries:
+    # What is about the user's own tables comes first.
+    for entry in sorted(run.entries, key=lambda entry: entry.category != OWN):
         sections.setdefault(entry.category, []).append(entry)
     shown_at = {entry.path: entry.anchor for entry in run.entries}
     # Of the report's own tables those without rows are left out.

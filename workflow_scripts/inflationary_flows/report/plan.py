@@ -70,7 +70,7 @@ def dry_run(snakefile: Path, configuration: Path) -> str:
     """
     command = [sys.executable, "-m", "snakemake", "all", "--dry-run", "--forceall", "--rerun-incomplete"]
     command += ["--nolock", "--nocolor", "--cores", _CORES, "--quiet", "host", "--workflow-profile", "none"]
-    command += ["--snakefile", str(snakefile), "--configfile", str(configuration)]
+    command += ["--snakefile", str(snakefile), "--directory", ".", "--configfile", str(configuration)]
     environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:

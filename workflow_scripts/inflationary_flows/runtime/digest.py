@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "inflationary_flows"
-FORMAT_ONLY = frozenset({"config", "errors", "files", "runtime"})
+FORMAT_ONLY = frozenset({"config", "errors", "files", "progress", "runtime"})
 # Every start of the workflow reads all files: expressions, most of their content, are skipped.
 HOLDERS = (ast.mod, ast.stmt, ast.excepthandler, ast.match_case)
 MAYBE_NAMED = re.compile(rf"""["'](?:{PACKAGE})?\.\w""".encode())

@@ -1,4 +1,6 @@
-"""What a driver of the workflow does before Snakemake begins: it takes over from one that was killed, and finds room.
+"""What a driver of the workflow does before Snakemake begins.
+
+It goes to the folder of the run, takes over from a driver that was killed, and finds room.
 
 Snakemake locks a folder by files that say nothing about who wrote them, and that stay when it is killed. A driver
 therefore also holds a shared lock of the operating system, which ends with it: who gets that lock for itself alone
@@ -15,12 +17,30 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from inflationary_flows.errors import ArtifactError
 from inflationary_flows.runtime import disk, host
 
 logger = logging.getLogger(__name__)
 # Bytes that Snakemake's notes need at least, and the files of its solver.
 _ROOM = 1 << 20
+
+
+def move_to(workflow: Any, folder: Path) -> None:
+    """Has a workflow run in a folder as if `--directory` named it.
+
+    Raises:
+        ArtifactError: if there can be no such folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        workflow.workdir(folder)
+    except OSError as problem:
+        expected, hint = "a folder for the results of this configuration", "name another one: --directory elsewhere"
+        raise ArtifactError(str(folder), expected, problem.strerror or "none", hint) from problem
+    # What Snakemake tells its jobs.
+    workflow.overwrite_workdir, workflow._workdir_init = folder, str(folder)
 
 
 def prepare(folder: Path = Path(".snakemake"), *, on_cluster: bool = False) -> None:

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from inflationary_flows.errors import InflationaryFlowsError
+from inflationary_flows.progress import Progress
 from inflationary_flows.runtime import disk, host
 from inflationary_flows.runtime.provenance import Recorder, recorded
+from inflationary_flows.runtime.terminal import described
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -38,9 +40,9 @@ class Script(Protocol):
 def job(script: Script) -> Iterator[logging.Logger]:
     """Runs the body of a script as a job: `with job(snakemake) as logger: ...`.
 
-    Progress goes to the log file, warnings and errors to standard error as well.  What the body writes is recorded
-    (`runtime/provenance.py`).  A mistake of the user, or what a disk refuses, ends the process with exit code 1 and its
-    message alone; any other exception leaves its traceback in the log and goes on.
+    What it says goes to the log file, warnings, errors and signs of life to standard error as well.  What the body
+    writes is recorded (`runtime/provenance.py`).  A mistake of the user, or what a disk refuses, ends the process with
+    exit code 1 and its message alone; any other exception leaves its traceback in the log and goes on.
 
     Arguments:
         script: Rule, log, threads, inputs, outputs, params and wildcards of the job.
@@ -49,7 +51,9 @@ def job(script: Script) -> Iterator[logging.Logger]:
         SystemExit: with code 1, in place of an `InflationaryFlowsError` or an error of the disk.
     """
     logger = logging.getLogger("inflationary_flows")
-    handlers = _handlers(Path(script.log[0]))
+    handlers = _handlers(Path(script.log[0]), described(script.rule, dict(script.wildcards.items())))
+    # Jobs share the terminal: none of them draws bars on it.
+    Progress.bars = False
     for handler in handlers:
         logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -71,6 +75,7 @@ def job(script: Script) -> Iterator[logging.Logger]:
         logger.error("%s", problem)
         raise SystemExit(1) from None
     finally:
+        Progress.bars = True
         for handler in handlers:
             logger.removeHandler(handler)
             handler.close()
@@ -128,7 +133,7 @@ class _LogFile(logging.FileHandler):
             super().close()
 
 
-def _handlers(log: Path) -> list[logging.Handler]:
+def _handlers(log: Path, name: str) -> list[logging.Handler]:
     # Processes that share a job share its log: the first appends to their parent's log, the others are silent.
     rank = os.environ.get("RANK") if _is_one_of_several() else None
     file: logging.Handler = logging.NullHandler()
@@ -138,9 +143,22 @@ def _handlers(log: Path) -> list[logging.Handler]:
             file = _LogFile(log, mode="w" if rank is None else "a", encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     terminal = logging.StreamHandler(sys.stderr)
-    terminal.setLevel(logging.WARNING)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
+    terminal.addFilter(lambda record: record.levelno >= logging.WARNING or hasattr(record, "progress"))
+    terminal.setFormatter(_OnTerminal(name))
     return [file, terminal]
+
+
+class _OnTerminal(logging.Formatter):
+    """Messages; signs of life and warnings, which come from several jobs at a time, with the name of the job."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("%(message)s")
+        self.name = name
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a line."""
+        text = super().format(record)
+        return text if record.levelno >= logging.ERROR else f"{self.name}: {text}"
 
 
 def _record_of_traceback(logger: logging.Logger) -> logging.LogRecord:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from inflationary_flows.errors import DataError
 from inflationary_flows.networks.digits_classifier import SIDE, DigitsClassifier
+from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
 
@@ -64,7 +65,7 @@ def fit_classifier(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, foreach=True
     )
     network.train()
-    for step in range(settings.steps):
+    for step in tracked(range(settings.steps), "training of the classifier"):
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * step / settings.steps)) / 2
         generator = torch.Generator().manual_seed(derive_seed("classifier batch", seed, step))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from inflationary_flows.checkpoint import Checkpoint
 from inflationary_flows.errors import TrainingError
@@ -26,6 +24,7 @@ from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows, cut_angle
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.networks.build import build_network
+from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.compute import Compute, Processes
 from inflationary_flows.training.examples import Examples, make_examples, whitened_data
@@ -265,8 +264,7 @@ def fit(
     held_out = whitened_data(validation[: settings.validation_points], basis, schedule)
     monitor = Monitor(held_out, exact, seed, settings.validation_points)
     writes = compute.processes.first
-    silent = not (progress and writes and sys.stderr.isatty())
-    bar = tqdm(total=settings.steps, initial=state.step, disable=silent, unit="step", leave=False)
+    bar = Progress(settings.steps, "training", done=state.step, silent=not (progress and writes))
     network.train()
     batches = Batches(lambda step: draw_batch(examples, schedule, settings, seed, step), device)
     with bar, batches:

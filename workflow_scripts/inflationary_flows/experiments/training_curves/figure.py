@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, despine, figure_style, new_figure, use_log_scale
 
+_FEW = 4
 _COLUMNS = 6
 _LOSS, _ERROR = "validation_loss", "excess_denoising_error"
 _NAMES = {_LOSS: "validation loss", _ERROR: "excess\ndenoising error"}
@@ -83,7 +84,9 @@ def _draw_group(
         chosen = records[records["dataset"] == datasets[place]]
         for panel, metric in zip(panels, metrics, strict=True):
             for (schedule, _), curve in chosen.groupby(["schedule", "seed"], sort=False):
-                panel.plot(curve["step"] / 1000, curve[metric], color=colours[str(schedule)])
+                # Of a training that was stopped early there may be one point.
+                marker = "o" if len(curve) < _FEW else ""
+                panel.plot(curve["step"] / 1000, curve[metric], marker, ls="-", color=colours[str(schedule)])
             panel.tick_params(labelbottom=panel is panels[-1])
             if metric == _ERROR:
                 use_log_scale(panel, "y", (1, 3))

@@ -10,6 +10,7 @@ EXPERIMENT = Experiment(
     },
     drawing=lambda study, dataset: {"flows": study.flows},
     stage="figures",
+    of_tables=True,
     shown=(
         Figure(
             "training_curves",

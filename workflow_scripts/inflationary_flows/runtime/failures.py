@@ -1,4 +1,4 @@
-"""What failed jobs of a cluster wrote down."""
+"""What failed jobs wrote down."""
 
 from __future__ import annotations
 
