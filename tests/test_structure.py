@@ -33,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "metrics": {"mathematics", "networks", "training", "data", "inference"},
     "config": {"fields", "data", "networks", "baselines", "files", "experiments"},
     "experiments": COMPUTING | {"fields", "files", "plotting"},
-    "command_line": {"artifacts", "data", "files"},
+    "command_line": {"artifacts", "data", "files", "mathematics"},
     "artifacts": COMPUTING | {"files", "runtime"},
     "plotting": {"files"},
     "audit": {"files", "runtime", "config", "experiments"},

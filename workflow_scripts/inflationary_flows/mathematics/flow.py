@@ -354,9 +354,7 @@ class Flow:
             try:
                 self.basis.transforms.check(x, self.columns, whole=False)
             except DataError as problem:
-                problem.hint = (
-                    "lower noise_std, or carry samples that columns can hold, with noise_std=None"
-                )
+                problem.hint = "lower noise_std, or carry samples that columns can hold, with noise_std=None"
                 raise
         return summarise(x.numpy(), self.inflate(x).numpy(), self.schedule.kept_dims, levels)
 
