@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
 import torch
 
@@ -13,13 +13,16 @@ from inflationary_flows.errors import ArtifactError, DataError, shorten
 from inflationary_flows.files.files import path_of
 from inflationary_flows.mathematics import flow as mathematics
 from inflationary_flows.mathematics.flow import SolverSettings
-from inflationary_flows.mathematics.points import checked, like, whole
+from inflationary_flows.mathematics.points import Points, checked, like, whole
 from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.mathematics.schedules import ScheduleSettings
 from inflationary_flows.seeding import derive_seed
 
+if TYPE_CHECKING:
+    from inflationary_flows.metrics.summary import Summary
 
-class Decoded(NamedTuple):
+
+class Decoded(NamedTuple, Generic[Points]):
     """Data points given their kept latents alone, in the caller's kind of container.
 
     Attributes:
@@ -27,8 +30,8 @@ class Decoded(NamedTuple):
         std: Conditional standard deviations, shape (n, D), data units.
     """
 
-    mean: Any
-    std: Any
+    mean: Points
+    std: Points
 
 
 class Flow(mathematics.Flow):
@@ -179,7 +182,7 @@ class Flow(mathematics.Flow):
         """Rows of the training curve, as its callbacks got them."""
         return list(self.record.get("history", []))
 
-    def summary(self, table: Any = None, *, seed: int = 0) -> Any:
+    def summary(self, table: Any = None, *, seed: int = 0) -> Summary:
         """What the flow is worth on rows that it was not trained on; printed, it is a report with a verdict.
 
         Arguments:
@@ -193,6 +196,7 @@ class Flow(mathematics.Flow):
         Raises:
             DataError: if there is no table, and the flow's file holds no summary, or a table of less than three rows.
         """
+        # Imported here: reading a flow needs no classifier.
         from inflationary_flows.metrics.summary import Summary, summarise_flow
 
         if table is None:
@@ -227,7 +231,7 @@ class Flow(mathematics.Flow):
         return pd.DataFrame(points, columns=list(self.columns))
 
     @torch.no_grad()
-    def decode_kept(self, z: Any, *, draws: int = 64, seed: int = 0) -> Decoded:
+    def decode_kept(self, z: Points, *, draws: int = 64, seed: int = 0) -> Decoded[Points]:
         """Mean and spread of data points given their kept latents alone: what d numbers say of a row.
 
         Compressed latents are drawn from their prior, and each draw is generated.

@@ -14,7 +14,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 import torch
@@ -50,6 +50,11 @@ from inflationary_flows.mathematics.solvers import (
 )
 from inflationary_flows.mathematics.uncertainty import PropagatedPoint, summarise
 from inflationary_flows.seeding import derive_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = TypeVar("Rows", np.ndarray, Tensor)
 
 # The authors integrate in scaled coordinates on uniform times, toys by Euler and images by Heun; kept for comparison.
 EULER_SCALED, HEUN_SCALED = "euler_scaled", "heun_scaled"
@@ -409,37 +414,61 @@ class Flow:
     @overload
     def log_prob(
         self,
-        x: Points,
+        x: pd.DataFrame,
         *,
         exact: bool | None = None,
         probes: int = 8,
         seed: int = 0,
         return_error: Literal[False] = False,
         steps: int | None = None,
-    ) -> Points: ...
+    ) -> pd.Series: ...
 
     @overload
     def log_prob(
         self,
-        x: Points,
+        x: pd.DataFrame,
         *,
         exact: bool | None = None,
         probes: int = 8,
         seed: int = 0,
         return_error: Literal[True],
         steps: int | None = None,
-    ) -> tuple[Points, Points]: ...
+    ) -> tuple[pd.Series, pd.Series]: ...
+
+    @overload
+    def log_prob(
+        self,
+        x: Rows,
+        *,
+        exact: bool | None = None,
+        probes: int = 8,
+        seed: int = 0,
+        return_error: Literal[False] = False,
+        steps: int | None = None,
+    ) -> Rows: ...
+
+    @overload
+    def log_prob(
+        self,
+        x: Rows,
+        *,
+        exact: bool | None = None,
+        probes: int = 8,
+        seed: int = 0,
+        return_error: Literal[True],
+        steps: int | None = None,
+    ) -> tuple[Rows, Rows]: ...
 
     def log_prob(
         self,
-        x: Points,
+        x: Any,
         *,
         exact: bool | None = None,
         probes: int = 8,
         seed: int = 0,
         return_error: bool = False,
         steps: int | None = None,
-    ) -> Points | tuple[Points, Points]:
+    ) -> Any:
         """Log density of the flow's model at x, in nats, by the instantaneous change of variables.
 
         Along dy/dt = v the density obeys d log p / dt = -div v; the latent density is that of the flow's prior. It is a
@@ -497,10 +526,11 @@ class Flow:
         self.basis.transforms.check(points, self.columns, whole=whole)
         return points
 
-    def _like(self, values: Tensor, template: Any, names: Sequence[str] = ()) -> Any:
+    def _like(self, values: Tensor, template: Points, names: Sequence[str] = ()) -> Points:
         """Results in the kind of container that the caller gave, if they are finite."""
         require_finite(values, "result", "finite numbers", "that row lies too far from the data: leave it out")
-        return like(values, template, names)
+        result: Points = like(values, template, names)
+        return result
 
     def _times(self, times: Sequence[float] | None) -> Sequence[float]:
         """The caller's times of the schedule, to rounding."""
