@@ -1,17 +1,37 @@
 """Pages of the API: one for each sub-package, with a section for each module, from docstrings.
 
 The modules are those that lie in the library when the site is built, so that a new one needs no entry anywhere.
+The page of the public API has examples; what docstrings say of arguments and results is added below them.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 PACKAGE = Path(__file__).parents[2] / "workflow_scripts/inflationary_flows"
+
+# The modules of the classes that the public page has.
+PUBLIC = {
+    "Flow": "artifacts.flows",
+    "ScheduleSettings": "mathematics.schedules",
+    "SolverSettings": "mathematics.flow",
+    "Summary": "metrics.summary",
+    "Decoded": "artifacts.flows",
+    "PropagatedPoint": "mathematics.uncertainty",
+    "InjectiveFlow": "artifacts.injective_flows",
+    "InflationaryFlowsError": "errors",
+}
+_OPTIONS = (
+    "{heading_level: 4, inherited_members: true, show_root_full_path: false, show_source: false,"
+    # The addresses of these docstrings are those of the section API.
+    " skip_local_inventory: true}"
+)
 
 
 def modules() -> dict[str, list[str]]:
@@ -71,3 +91,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for section, names in sections.items():
         files.append(File.generated(config, f"api/{section}.md", content=section_page(names)))
     return files
+
+
+def with_docstrings(markdown: str) -> str:
+    """The page of the public API, with the docstring of each part below its examples."""
+    parts = re.split(r"^(?=##)", markdown, flags=re.MULTILINE)
+    for place, part in enumerate(parts):
+        if named := re.match(r"### `((\w+)[\w.]*)`", part):
+            path = f"inflationary_flows.{PUBLIC[named[2]]}.{named[1]}"
+            parts[place] = f"{part}::: {path}\n    options: {_OPTIONS}\n\n"
+    return "".join(parts)
+
+
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Adds docstrings to the page of the public API."""
+    return with_docstrings(markdown) if page.file.src_uri == "api.md" else markdown
