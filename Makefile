@@ -69,8 +69,8 @@ bundle: $(STAMP) ## Write results, sources and their history as one archive [CON
 	$(CHECK)
 	$(BIN)/snakemake bundle $(OPTIONS)
 
-docs: $(STAMP) ## Build the documentation as a site, in site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+docs: $(STAMP) ## Build the documentation as a site, in site/; tutorials are run, in two minutes [RUN_TUTORIALS=false]
+	OMP_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Two processes; files stay whole, and in the order of conftest.py, which makes one smoke run for both.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20

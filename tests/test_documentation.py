@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import subprocess
 import sys
@@ -165,10 +166,11 @@ def test_commands_of_the_documents_exist() -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make docs` does."""
+    """The site, built as `make docs` does, but for the output of tutorials, which `make docs` itself runs."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "RUN_TUTORIALS": "false"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -190,6 +192,13 @@ class TestSite:
             page = (site / "method" / document.with_suffix(".html").name).read_text()
             assert page.count("<math ") == len(formulas_of(document))
             assert not re.search(r"arithmatex|mathjax|katex", page, re.IGNORECASE)
+
+    def test_the_public_api_has_arguments_below_its_examples(self, site: Path) -> None:
+        page = (site / "api.html").read_text()
+        names = re.findall(r"^### `(\w+[.]?\w*)`", (REPOSITORY / "docs/api.md").read_text(), re.MULTILINE)
+        assert len(names) > 25
+        assert [name for name in names if f'.{name}"' not in page] == []
+        assert "Number of rows." in html.unescape(re.sub(r"<[^>]+>", "", page))
 
     def test_every_module_has_its_section(self, site: Path) -> None:
         for section, names in modules().items():
