@@ -146,6 +146,7 @@ class TestTables:
         rows = said.sample(500)
         assert (rows["price"] > 0).all()
         assert set(rows["stars"]) == {1, 2, 3, 4, 5}
+        assert rows["stars"].dtype == np.int64
         assert not (plain.sample(500)["price"] > 0).all()
         said.save(tmp_path / "flow.safetensors")
         pd.testing.assert_frame_equal(Flow.load(tmp_path / "flow.safetensors").sample(500), rows, check_exact=True)
@@ -199,6 +200,12 @@ class TestSettings:
         settings = ScheduleSettings(kernel="proportional", signal_left=1e-2)
         assert same(by_name, Flow.fit(table, schedule=settings, progress=False, **SHORT))
         assert by_name.schedule.kernel == "proportional"
+
+    def test_directions_without_noise_are_learned_from_samples(self, table):
+        flow = Flow.fit(table, schedule="proportional", kept_dims=2, progress=False, **SHORT)
+        assert flow.schedule.leaves_noiseless
+        assert flow.record["training"]["targets"] == "sample"
+        assert Flow.fit(table, progress=False, **SHORT).record["training"]["targets"] == "posterior_mean"
 
     def test_compressed_latents_of_few_rows_are_not_resampled(self):
         assert choose_prior(300, 1) == choose_prior(4999, 4) == "gaussian"
@@ -299,7 +306,8 @@ class TestSummary:
     def test_prints_as_a_report(self, flow):
         text = str(flow.summary())
         assert "3 (2 kept)" in text
-        assert text.endswith(flow.summary().verdict)
+        assert " ".join(text.split()).endswith(flow.summary().verdict)
+        assert max(map(len, text.splitlines())) <= 88
 
     def test_of_a_workflows_flow_asks_for_rows(self, table, flow):
         other = Flow._of(flow, {})

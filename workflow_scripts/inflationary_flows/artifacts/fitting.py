@@ -143,7 +143,7 @@ def fit_flow(
     basis = Eigenbasis.fit(train, column_scale(train, transforms) if standardise else None, transforms)
     made = make_schedule(basis.eigenvalues, **settings)
     network_settings = choose_network(dimension, network)
-    training_settings = choose_training(len(train), dimension, training)
+    training_settings = choose_training(len(train), dimension, training, noiseless=made.leaves_noiseless)
     place = choose_device(device)
     integration = require_solver(SolverSettings() if solver is None else solver)
     prior = require_prior(compressed_prior or choose_prior(len(train), dimension - made.kept_dims))

@@ -223,12 +223,12 @@ class Flow(mathematics.Flow):
         Raises:
             DataError: as of `sample_latents`.
         """
-        points = super().sample(n, seed, compressed_prior)
         if not self.columns:
-            return points
+            return super().sample(n, seed, compressed_prior)
         import pandas as pd
 
-        return pd.DataFrame(points, columns=list(self.columns))
+        latents = self.sample_latents(n, seed, compressed_prior).numpy()
+        return self.generate(pd.DataFrame(latents, columns=list(self.latent_columns)))
 
     @torch.no_grad()
     def decode_kept(self, z: Points, *, draws: int = 64, seed: int = 0) -> Decoded[Points]:

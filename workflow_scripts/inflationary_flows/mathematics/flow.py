@@ -529,8 +529,13 @@ class Flow:
     def _like(self, values: Tensor, template: Points, names: Sequence[str] = ()) -> Points:
         """Results in the kind of container that the caller gave, if they are finite."""
         require_finite(values, "result", "finite numbers", "that row lies too far from the data: leave it out")
-        result: Points = like(values, template, names)
-        return result
+        result: Any = like(values, template, names)
+        integers = [self.columns[place] for place in self.basis.transforms.integers if self.columns]
+        if integers and list(getattr(result, "columns", ())) == list(self.columns):
+            # Whole numbers of a data frame are of a whole type.
+            result = result.astype(dict.fromkeys(integers, "int64"))
+        found: Points = result
+        return found
 
     def _times(self, times: Sequence[float] | None) -> Sequence[float]:
         """The caller's times of the schedule, to rounding."""

@@ -72,6 +72,11 @@ class Schedule:
         return len(self.eigenvalues)
 
     @property
+    def leaves_noiseless(self) -> bool:
+        """Whether some directions never get noise, so that nothing is known of their posterior mean."""
+        return self.kernel == "proportional" and float(self.exponents.min()) == 0.0
+
+    @property
     def spanned(self) -> Tensor:
         """Which directions the data vary along, shape (D,); the others take part with NULL_VARIANCE."""
         return self.eigenvalues > (1 + 1e-9) * NULL_VARIANCE * self.eigenvalues.max()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -98,7 +99,8 @@ class Summary:
             f"{self.participation_ratio_latents:.2f} of latents",
         }
         width = max(map(len, lines))
-        return "\n".join([*(f"{name:<{width}}  {text}" for name, text in lines.items()), self.verdict])
+        words = textwrap.fill(self.verdict, 88)
+        return "\n".join([*(f"{name:<{width}}  {text}" for name, text in lines.items()), words])
 
 
 def gaussian_log_density(flow: Flow, x: torch.Tensor) -> torch.Tensor:

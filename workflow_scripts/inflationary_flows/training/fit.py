@@ -209,8 +209,7 @@ def fit(
         Interrupted: if it was asked to stop; the state is kept.
         CheckpointError: if the kept state is of another run, or another job writes it.
     """
-    noiseless = schedule.kernel == "proportional" and float(schedule.exponents.min()) == 0.0
-    if noiseless and settings.targets == "posterior_mean":
+    if schedule.leaves_noiseless and settings.targets == "posterior_mean":
         raise TrainingError(
             "training.targets",
             "sample, for a schedule that leaves directions without noise",

@@ -66,13 +66,16 @@ def choose_network(dimension: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def choose_training(rows: int, dimension: int, wanted: Mapping[str, Any]) -> TrainingSettings:
+def choose_training(
+    rows: int, dimension: int, wanted: Mapping[str, Any], *, noiseless: bool = False
+) -> TrainingSettings:
     """Hyper-parameters of training for a table.
 
     Arguments:
         rows: Rows to train on.
         dimension: Number of coordinates D.
         wanted: Fields of `TrainingSettings` that the caller chose; the warm-up is at most a tenth of the steps.
+        noiseless: Whether the schedule leaves directions without noise.
 
     Raises:
         DataError: if one of these is unknown, or no value that it can have.
@@ -82,8 +85,8 @@ def choose_training(rows: int, dimension: int, wanted: Mapping[str, Any]) -> Tra
     default = TrainingSettings(
         steps=4000 if rows >= _MANY_ROWS else 2000,
         learning_rate=5e-3 if near else 3e-3,
-        targets="posterior_mean" if near else "sample",
-        antithetic=not near,
+        targets="posterior_mean" if near and not noiseless else "sample",
+        antithetic=noiseless or not near,
         weighting="flow",
     )
     checked: dict[str, Any] = {key: _checked(key, value) for key, value in wanted.items()}
