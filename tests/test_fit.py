@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,15 @@ class TestSettings:
         assert choose_prior(500, 3) == choose_prior(5000, 40) == "empirical"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as on a terminal: what shells start in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 class TestInterruption:
     def test_ctrl_c_gives_the_flow_so_far_and_a_second_call_goes_on(self, table, tmp_path):
         whole = Flow.fit(table, checkpoint=tmp_path / "whole", progress=False, **SHORT)
