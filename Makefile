@@ -59,7 +59,7 @@ audit: $(STAMP) ## Check that every file is what its job wrote, from inputs that
 
 trace: $(STAMP) ## Follow a file back to data and seeds [FILE=results/figures/fig02.pdf CONFIG=my.yaml]
 	$(if $(FILE),,$(error expected a file to trace. Hint: make trace FILE=results/figures/fig02.pdf))
-	@folder=; test -e "$$FILE" || folder=$(FOLDER)/; $(BIN)/python -m inflationary_flows.audit trace -- "$$folder$$FILE"
+	@folder=$(FOLDER)/; test -e "$$folder$$FILE" || folder=; $(BIN)/python -m inflationary_flows.audit trace -- "$$folder$$FILE"
 
 report: $(STAMP) ## Write report.html beside the tables, everything in one file [CONFIG=my.yaml CORES=4]
 	$(CHECK)
@@ -105,5 +105,5 @@ lock: $(STAMP) ## Write requirements.lock anew, with what pyproject.toml needs [
 	@cmp -s .venv/requirements.lock requirements.lock || cp .venv/requirements.lock requirements.lock
 
 clean-results: ## Delete all results, training progress included [CONFIG=my.yaml: those of this configuration alone]
-	folder=$(FOLDER) && find "$$folder/results" -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	folder=$(FOLDER) && test ! -d "$$folder/results" || find "$$folder/results" -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	$(if $(CONFIG),,rm -rf quick)

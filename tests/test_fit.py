@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -15,12 +16,13 @@ import pytest
 import torch
 
 from inflationary_flows import Flow, ScheduleSettings
+from inflationary_flows.artifacts import fitting
 from inflationary_flows.artifacts.fitting import choose_prior
 from inflationary_flows.config import dataset_settings, load_config
 from inflationary_flows.config.settings import network_settings, schedule_settings, solver_settings, training_settings
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.tensors import load_tensors, save_tensors
-from inflationary_flows.metrics.summary import gaussian_log_density
+from inflationary_flows.metrics.summary import Summary, gaussian_log_density
 from inflationary_flows.training.recipe import choose_network, choose_training
 from job_scripts import Named, run_script
 
@@ -128,6 +130,15 @@ class TestTables:
             assert again.columns == ()
             assert isinstance(again.sample(3), np.ndarray)
 
+    def test_numbered_columns_of_a_data_frame_are_in_the_order_of_their_numbers(self, table):
+        flow = Flow.fit(table.set_axis([0, 1, 2], axis=1), progress=False, **SHORT)
+        numbered = table.set_axis([0, 1, 2], axis=1)
+        pd.testing.assert_frame_equal(flow.inflate(numbered[[2, 0, 1]]), flow.inflate(numbered))
+
+    @pytest.mark.parametrize("columns", [pd.Index(COLUMNS[:2]), np.array(COLUMNS[:2]), iter(COLUMNS[:2])])
+    def test_names_of_columns_come_as_any_row_of_names(self, table, columns):
+        assert Flow.fit(table, columns=columns, progress=False, **SHORT).columns == tuple(COLUMNS[:2])
+
     def test_columns_are_chosen_by_name(self, table):
         flow = Flow.fit(table.assign(note="text"), columns=["depth", "height"], progress=False, **SHORT)
         assert flow.columns == ("depth", "height")
@@ -136,14 +147,15 @@ class TestTables:
     def test_columns_are_of_the_kinds_that_are_said_or_recognised(self, table, tmp_path):
         random = np.random.default_rng(5)
         priced = table.assign(price=np.exp(random.standard_normal(300)), stars=random.integers(1, 6, 300))
-        said = Flow.fit(
-            priced, positive=["price"], bounded={"stars": (1, 5)}, integer=["stars"], progress=False, **SHORT
-        )
+        kinds: dict[str, Any] = {"positive": ["price"], "bounded": {"stars": (1, 5)}, "integer": ["stars"]}
+        said = Flow.fit(priced, **kinds, progress=False, **SHORT)
         recognised = Flow.fit(priced, columns="auto", progress=False, **SHORT)
         assert said.record["column_kinds"] == recognised.record["column_kinds"]
         assert same(said, recognised)
         plain = Flow.fit(priced, progress=False, **SHORT)
         assert not same(said, plain)
+        once = {key: (name for name in value) if isinstance(value, list) else value for key, value in kinds.items()}
+        assert same(said, Flow.fit(priced, **once, progress=False, **SHORT))
         rows = said.sample(500)
         assert (rows["price"] > 0).all()
         assert set(rows["stars"]) == {1, 2, 3, 4, 5}
@@ -165,10 +177,15 @@ class TestTables:
         assert none.record["split"]["sizes"] == {"train": 255, "validation": 45, "test": 0}
         assert none.summary().judged == "validation"
 
-    def test_copies_of_a_row_come_into_one_split(self, table):
+    def test_copies_of_a_row_come_into_one_split_and_whole_numbers_are_no_copies(self, table, caplog):
         doubled = pd.concat([table, table], ignore_index=True)
         sizes = Flow.fit(doubled, progress=False, **SHORT).record["split"]["sizes"]
         assert all(size % 2 == 0 for size in sizes.values())
+        assert "300 of 600 rows are copies of others" in caplog.text
+        visits = pd.DataFrame({"visits": np.random.default_rng(5).poisson(2, 600), "more": np.arange(600) % 7})
+        for kinds in ({"integer": ["visits", "more"], "bounded": {"visits": (0, None)}}, {}):
+            flow = Flow.fit(visits, progress=False, **kinds, **SHORT)
+            assert flow.record["split"]["sizes"] == {"train": 420, "validation": 90, "test": 90}
 
     def test_units_do_not_matter(self, table, flow):
         scaled = Flow.fit(table * [8.0, 0.25, 1024.0], kept_dims=2, progress=False, **SHORT)
@@ -223,7 +240,7 @@ def interruptible() -> Iterator[None]:
 
 @pytest.mark.usefixtures("interruptible")
 class TestInterruption:
-    def test_ctrl_c_gives_the_flow_so_far_and_a_second_call_goes_on(self, table, tmp_path):
+    def test_ctrl_c_gives_the_flow_so_far_and_a_second_call_goes_on(self, table, tmp_path, caplog):
         whole = Flow.fit(table, checkpoint=tmp_path / "whole", progress=False, **SHORT)
 
         def stop(row: Any) -> None:
@@ -235,9 +252,21 @@ class TestInterruption:
         assert np.isfinite(part.log_prob(table)).all()
         resumed = Flow.fit(table, checkpoint=tmp_path / "part", progress=False, **SHORT)
         assert same(resumed, whole)
+        assert resumed.history == whole.history
+        assert "training ended early, after step 31 of 60" in caplog.text
         assert not same(resumed, part)
         # The handler of the caller is back.
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_ctrl_c_after_training_costs_no_flow(self, table, monkeypatch):
+        judge = fitting.summarise_flow
+
+        def interrupted(*arguments: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGINT)
+            return judge(*arguments)
+
+        monkeypatch.setattr(fitting, "summarise_flow", interrupted)
+        assert Flow.fit(table, progress=False, **SHORT).summary().rows == 45
 
     def test_other_settings_do_not_go_on_from_a_checkpoint(self, table, tmp_path):
         first = Flow.fit(table, checkpoint=tmp_path, progress=False, **SHORT)
@@ -313,6 +342,10 @@ class TestSummary:
         assert judged.two_sample_accuracy > judged.chance
         assert "tells its samples from real rows" in judged.verdict
 
+    def test_verdict_on_a_flow_that_is_the_gaussian_is_that_it_is_not_told_from_it(self, flow):
+        values = {**flow.summary().as_dict(), "gain": -2e-4, "gain_error": 5e-5}
+        assert "not told from a Gaussian" in Summary.from_dict(values).verdict
+
     def test_prints_as_a_report(self, flow):
         text = str(flow.summary())
         assert "3 (2 kept)" in text
@@ -353,3 +386,35 @@ class TestDecodeKept:
         part = flow.decode_kept(z[5:7], draws=8)
         pd.testing.assert_frame_equal(whole.mean[5:7], part.mean, atol=1e-4)
         assert list(part.std.columns) == COLUMNS
+
+
+class TestWholeColumns:
+    """Of data frames they have whole types, as far as numbers can be counted."""
+
+    def test_numbers_beyond_what_can_be_counted_are_no_other_numbers(self):
+        random = np.random.default_rng(0)
+        frame = pd.DataFrame({"v": np.exp(random.uniform(0, 36, 400)).round() + 1, "w": random.normal(size=400)})
+        flow = Flow.fit(frame, positive=["v"], integer=["v"], progress=False, **SHORT)
+        assert (flow.sample(2000)["v"] >= 1).all()
+
+    def test_dates_as_numbers_survive_single_precision(self):
+        random = np.random.default_rng(1)
+        frame = pd.DataFrame({"d": 20240101 + random.integers(0, 40, 400), "w": random.normal(size=400)})
+        flow = Flow.fit(frame, integer=["d"], progress=False, **SHORT)
+        latents = flow.inflate(frame).astype("float32")
+        assert (flow.generate(latents)["d"] == frame["d"]).all()
+
+    def test_points_of_cells_stay_what_they_are(self):
+        frame = pd.DataFrame({"k": np.random.default_rng(2).poisson(3, 400), "w": np.linspace(0, 1, 400) ** 2})
+        flow = Flow.fit(frame, bounded={"k": (0, None)}, integer=["k"], progress=False, **SHORT)
+        np.testing.assert_array_equal(flow.noised_data(frame, 0), flow.noised_data(frame.to_numpy(), 0))
+
+    @pytest.mark.parametrize(("dimension", "error"), [(2, 0.01), (4, 0.01), (6, 0.03)])
+    def test_probabilities_of_columns_that_depend_on_each_other_add_up_to_one(self, dimension, error):
+        random = np.random.default_rng(3)
+        shared = 2 * random.standard_normal((400, 1))
+        x = (shared + random.standard_normal((400, 6)) > np.linspace(0, 1, 6)).astype(int)[:, :dimension]
+        tiny = {"network": {"width": 8, "blocks": 1}, "training": {"steps": 20}}
+        flow = Flow.fit(x, columns="auto", progress=False, **tiny)
+        cells = np.array(list(itertools.product((0, 1), repeat=dimension)))
+        assert np.exp(flow.log_prob(cells)).sum() == pytest.approx(1, abs=error)

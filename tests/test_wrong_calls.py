@@ -322,7 +322,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "a share below zero": ({"test": -0.1}, "test: expected a number between 0 and 1"),
     "nothing to train on": ({"validation": 0.6, "test": 0.5}, "shares that leave rows to train on"),
     "validation rows of other columns": ({"validation": TABLE[["height", "width"]]}, "'depth' is not there"),
-    "one validation row": ({"validation": TABLE[:1]}, "validation: expected at least 2 rows"),
+    "one validation row": ({"validation": TABLE[:1]}, "validation: expected at least 3 rows"),
     "one test row": ({"test": TABLE[:1]}, "test: expected at least"),
     "test rows of NaN": ({"test": TABLE * np.nan}, "test: expected finite numbers"),
     "a missing column": (

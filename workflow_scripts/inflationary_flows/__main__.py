@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inflationary_flows import __version__
 from inflationary_flows.command_line import EPILOGUE, add_commands
 from inflationary_flows.errors import ConfigError, DataError, InflationaryFlowsError
 from inflationary_flows.requirements import counted
@@ -40,9 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(options, "run"):
         try:
             options.run(options)
+            sys.stdout.flush()
         except InflationaryFlowsError as error:
             print(error, file=sys.stderr)
             return 2
+        except OSError as error:
+            print(f"{options.command}: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(f"{options.command}: stopped.", file=sys.stderr)
+            return 130
         return 0
     try:
         # Imported here: a wrong spec of an experiment is an error of the user's as well.
@@ -108,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     add_commands(commands)
     for name, help_text in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -101,15 +102,18 @@ def _bounds(text: str) -> dict[str, list[float | None]]:
     for part in _names(text):
         name, _, ends = part.rpartition("=")
         low, _, high = ends.partition(":")
-        bounds[name] = [float(low), float(high) if high else None]
+        try:
+            bounds[name] = [float(low), float(high) if high else None]
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a name and bounds such as share=0:1, got {part!r}") from None
     return bounds
 
 
 def _fit(options: argparse.Namespace) -> None:
     output = Path(options.output)
-    if output.suffix != ".safetensors" or not output.absolute().parent.is_dir():
+    if output.suffix != ".safetensors" or output.is_dir() or not os.access(output.absolute().parent, os.W_OK):
         hint = "name it like wine.safetensors, and make its folder first"
-        raise ConfigError("--output", "a .safetensors file in a folder that exists", str(output), hint)
+        raise ConfigError("--output", "a .safetensors file in a folder that one may write to", str(output), hint)
     if not options.quiet:
         logging.basicConfig(format="%(message)s", level=logging.INFO)
     from inflationary_flows.artifacts.flows import Flow
@@ -141,6 +145,7 @@ def _fit(options: argparse.Namespace) -> None:
         progress=not options.quiet,
     )
     flow.save(output)
+    print(f"{output}: written", file=sys.stderr)
     print(flow.summary())
 
 

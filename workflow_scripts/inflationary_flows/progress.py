@@ -78,7 +78,11 @@ class Progress:
             left = spent / (self.done - self.first) * (self.total - self.done)
             line = "%s: %s %d of %d, %s, about %s left"
             words = (self.what, self.unit, self.done, self.total, duration(spent), duration(left))
-            logger.info(line, *words, extra={"progress": True})
+            if self.bars and not logger.hasHandlers():
+                # A program that has set up no log: its terminal or file of output is where somebody looks.
+                print(line % words, file=sys.stderr, flush=True)
+            else:
+                logger.info(line, *words, extra={"progress": True})
 
     def reach(self, done: int) -> None:
         """Counts up to a number of steps."""

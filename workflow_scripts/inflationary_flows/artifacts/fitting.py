@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -17,7 +18,7 @@ import torch
 
 from inflationary_flows.artifacts.networks import versions
 from inflationary_flows.checkpoint import Checkpoint, run_digest
-from inflationary_flows.data.cuts import LEAST_ROWS, groups_of_copies, require_rows, shuffled
+from inflationary_flows.data.cuts import groups_of_copies, require_rows, shuffled
 from inflationary_flows.data.splits import SPLITS
 from inflationary_flows.data.tables import require_varying
 from inflationary_flows.errors import ArtifactError, DataError, shorten
@@ -37,6 +38,14 @@ from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.recipe import choose_network, choose_training
 
+logger = logging.getLogger(__name__)
+
+# Rows that recur this often on average are no copies, but values of few.
+_RECURRING = 3
+# Share of the largest variance below which a direction is none of the data's own.
+_DEPENDENT = 1e-8
+# Rows that the flow is chosen and judged on: two have no spread of their spread.
+_LEAST_ROWS = 3
 # Seconds between two saved states.
 _SAVE_SECONDS = 20.0
 # Resampled compressed latents are near copies of rows where these are few, unless their density can be smoothed.
@@ -54,6 +63,9 @@ def read_table(table: Any, columns: Sequence[str] | Literal["auto"] | None) -> t
         raise DataError("table", "rows of numbers, such as a data frame", shorten(table), hint)
     names = names_of(table, "table")
     if columns is not None and not isinstance(columns, str):
+        if isinstance(columns, set | frozenset) or not isinstance(columns, Iterable):
+            raise DataError("columns", "a list of names of columns", shorten(columns), "their order is the flow's")
+        columns = list(columns)
         if not isinstance(columns, Iterable) or not names or not len(list(columns)):
             hint = "pass a list of names and a data frame, or choose the columns of the array"
             raise DataError("columns", "names of columns of a data frame", shorten(columns), hint)
@@ -131,16 +143,20 @@ def fit_flow(
     Raises:
         InflationaryFlowsError: if an argument is wrong, or training diverges.
     """
+    _require_numbers(table)
     points, names = read_table(table, columns)
     dimension, seed = points.shape[1], whole(seed, "seed", 0)
     settings = choose_schedule(schedule, kept_dims).arguments()
+    if not isinstance(standardise, bool | np.bool_):
+        raise DataError("standardise", "True or False", shorten(standardise), "True is the default")
     called = names or column_names(dimension)
     transforms = make_transforms(points, called, columns, positive, bounded, integer)
-    parts, split = _cut(points, validation, test, seed, names)
+    parts, split = _cut(points, validation, test, seed, names, integers=bool(transforms.integers))
     for part in parts.values():
         transforms.check(torch.from_numpy(part), called)
     train = parts["train"]
     basis = Eigenbasis.fit(train, column_scale(train, transforms) if standardise else None, transforms)
+    _warn_of_dependence(basis, called)
     made = make_schedule(basis.eigenvalues, **settings)
     network_settings = choose_network(dimension, network)
     training_settings = choose_training(len(train), dimension, training, noiseless=made.leaves_noiseless)
@@ -150,6 +166,8 @@ def fit_flow(
     if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
         raise DataError("callbacks", "a list of functions of one row", shorten(callbacks), "such as [print]")
     kinds = transforms.as_dict(called)
+    if isinstance(columns, str):
+        logger.info("columns: %s", ", ".join(f"{key} {value}" for key, value in kinds.items()) or "all real")
     decisive = {
         "schedule": settings,
         "network": network_settings,
@@ -159,7 +177,7 @@ def fit_flow(
     with ExitStack() as stack:
         kept = Checkpoint.unkept()
         if checkpoint is not None:
-            digest = run_digest(split=split, standardise=standardise, columns=kinds, **decisive)
+            digest = run_digest(split=split, standardise=bool(standardise), columns=kinds, **decisive)
             folder = _made(path_of(checkpoint, "checkpoint") / digest)
             lock = stack.enter_context(Lock(folder))
             state = StateFile(folder / "state.safetensors", lock)
@@ -179,19 +197,42 @@ def fit_flow(
             callbacks=callbacks,
             progress=progress,
         )
-    flow = assemble(denoiser, train, solver=integration, compressed_prior=prior, device=place)
-    flow.columns = names
-    judged = "test" if len(parts["test"]) else "validation"
+        # Ctrl-C does not cost a flow that was trained.
+        flow = assemble(denoiser, train, solver=integration, compressed_prior=prior, device=place)
+        flow.columns = names
+        judged = "test" if len(parts["test"]) else "validation"
+        summary = summarise_flow(flow, parts[judged], judged, seed)
     record = {
         **decisive,
         "split": split,
-        "standardise": standardise,
+        "standardise": bool(standardise),
         "column_kinds": kinds,
         "history": history,
         "versions": versions(),
-        "summary": summarise_flow(flow, parts[judged], judged, seed).as_dict(),
+        "summary": summary.as_dict(),
     }
     return flow, record
+
+
+def _require_numbers(table: Any) -> None:
+    """Raises DataError if a data frame has truth values or categories, which are numbers only by chance."""
+    kinds: Any = getattr(table, "dtypes", None)
+    for name, kind in kinds.items() if hasattr(table, "columns") and hasattr(kinds, "items") else ():
+        if str(kind) in ("bool", "boolean", "category"):
+            hint = "write 0 and 1, or ordered whole numbers, and name the column in `integer`; or leave it out"
+            raise DataError(f"table, column {shorten(name)}", "numbers", f"values of type {kind}", hint)
+
+
+def _warn_of_dependence(basis: Eigenbasis, names: Sequence[str]) -> None:
+    """Warns of columns that follow from others: there the density of the data has no bound."""
+    variances = basis.eigenvalues
+    if float(variances[-1]) < _DEPENDENT * float(variances[0]):
+        shares = basis.vectors[:, -1].square()
+        involved = [name for name, share in zip(names, shares.tolist(), strict=True) if share > 0.05]
+        logger.warning(
+            "%s: one of these columns follows from the others, so that densities mean little. Hint: leave one out.",
+            shorten(", ".join(involved), 200),
+        )
 
 
 def _made(folder: Path) -> Path:
@@ -205,7 +246,7 @@ def _made(folder: Path) -> Path:
 
 
 def _cut(
-    points: np.ndarray, validation: Any, test: Any, seed: int, names: Sequence[str]
+    points: np.ndarray, validation: Any, test: Any, seed: int, names: Sequence[str], *, integers: bool
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The splits of a table, and what they are, as plain values."""
     n, dimension = points.shape
@@ -220,12 +261,22 @@ def _cut(
     if sum(shares.values()) >= 1:
         got = f"{shares['validation']:g} and {shares['test']:g}"
         raise DataError("validation and test", "shares that leave rows to train on", got, "lower one")
-    rows = shuffled(groups_of_copies(points), shares, seed)
+    groups = groups_of_copies(points)
+    distinct = len(np.unique(groups))
+    # Equal rows of a continuous table are copies, which must not be held out from themselves; whole numbers recur.
+    copies = not integers and n / _RECURRING <= distinct < n
+    if copies:
+        logger.warning("%d of %d rows are copies of others: all copies of a row come into one split", n - distinct, n)
+    rows = shuffled(groups if copies else np.arange(n), shares, seed)
     needed = {name: own for name, own in rows.items() if name == "train" or shares[name] > 0}
     require_rows("table", needed, n, dimension + 1, f"add rows, or choose fewer columns (now D = {dimension}).")
+    for name, share in shares.items():
+        if share > 0 and len(rows[name]) < _LEAST_ROWS:
+            got = f"{len(rows[name])} of {n}"
+            raise DataError(name, f"a share of at least {_LEAST_ROWS} rows", got, f"add rows, or raise {name}")
     for name, own_rows in given.items():
-        if len(own_rows) < LEAST_ROWS:
-            raise DataError(name, f"at least {LEAST_ROWS} rows", str(len(own_rows)), "add rows, or give a share")
+        if len(own_rows) < _LEAST_ROWS:
+            raise DataError(name, f"at least {_LEAST_ROWS} rows", str(len(own_rows)), "add rows, or give a share")
     parts = {name: given.get(name, points[rows[name]]) for name in SPLITS}
     require_varying("table, train split", parts["train"], names or column_names(dimension))
     sizes = {name: len(part) for name, part in parts.items()}

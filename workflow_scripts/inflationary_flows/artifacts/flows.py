@@ -248,7 +248,7 @@ class Flow(mathematics.Flow):
         own = checked(z, kept, "z", columns=self.latent_columns[:kept])
         compressed = self.sample_latents(count, derive_seed("decode", whole(seed, "seed")))[:, kept:]
         mean, std = [own.new_empty(0, self.dimension)], [own.new_empty(0, self.dimension)]
-        for rows in own.split(max(1, self.batch_size // count)):
+        for rows in own.split(max(1, self.batch_size // count)) if len(own) else ():
             latents = torch.cat([rows.repeat_interleave(count, 0), compressed.repeat(len(rows), 1)], 1)
             points = self.generate(latents).view(len(rows), count, self.dimension)
             mean.append(points.mean(1))

@@ -18,8 +18,9 @@ def folder_of_run(configurations: Sequence[Path]) -> Path | None:
     """The folder that has the results of a configuration, absolute; None if that is the working directory.
 
     Results of `config.yaml` of this project are those of the working directory.  Any other configuration has a folder
-    beside it, named like it, so that it touches no results but its own; one that lies in a folder of results, as every
-    run writes it there, belongs to these.
+    beside it, named like it, so that it touches no results but its own: `my` of my.yaml, `my_yml` of my.yml, and with
+    `_run` behind it where there is a folder of this name that is no run's. A `config.resolved.yaml` in a folder of
+    results, where every run writes one, belongs to these.
 
     Arguments:
         configurations: Files that are given, the last of which wins.
@@ -28,11 +29,13 @@ def folder_of_run(configurations: Sequence[Path]) -> Path | None:
     if not others:
         return None
     last = others[-1]
-    if last.parent.name == "results":
+    if last.name == "config.resolved.yaml" and last.parent.name == "results":
         return last.parent.parent
-    folder = last.with_suffix("")
-    # Its results would lie among those of config.yaml, or it would hide the file itself.
-    taken = folder in (last, REPOSITORY / "results")
+    kind = "" if last.suffix in ("", ".yaml") else f"_{last.suffix[1:]}"
+    folder = last.with_name(f"{last.stem}{kind}")
+    # Its results would lie among those of config.yaml, it would hide the file itself, or it holds something else.
+    foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / "results").is_dir()
+    taken = folder in (last, REPOSITORY / "results") or foreign
     return folder.with_name(f"{folder.name}_run") if taken else folder
 
 

@@ -167,7 +167,7 @@ def _truncated(path: Path, size: int, problem: Exception) -> ArtifactError:
         str(path),
         "a whole safetensors file",
         f"{size} bytes that cannot be read as one ({shorten(str(problem))})",
-        f"the file is truncated or of another format; {REMAKE}",
+        "it may be another file, such as a table: name the right one. If it is truncated, make it again",
     )
 
 

@@ -12,7 +12,7 @@ No torch here: configurations are checked with this.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,10 +93,11 @@ def named_kinds(
     Raises:
         DataError: if a name is not there, a column is both positive and bounded, or bounds do not fit.
     """
+    if bounded is not None and not isinstance(bounded, Mapping):
+        raise DataError("bounded", "bounds by name, {name: (low, high)}", shorten(bounded), "such as {'share': (0, 1)}")
     bounded = {} if bounded is None else dict(bounded)
+    positive, integer = _listed(positive, "positive"), _listed(integer, "integer")
     for key, asked in (("positive", positive), ("bounded", bounded), ("integer", integer)):
-        if isinstance(asked, str):
-            raise DataError(key, "a list of names of columns", shorten(asked), f"write [{cut(asked, 40)}]")
         for name in asked:
             if name not in names:
                 some = cut(", ".join(map(str, names)))
@@ -106,6 +107,16 @@ def named_kinds(
         hint = "a column between bounds is not named as positive, too"
         raise DataError("positive", "columns that are not among `bounded`", shorten(both[0]), hint)
     return tuple(_kind(name, name in positive, bounded.get(name), name in integer) for name in names)
+
+
+def _listed(asked: Any, key: str) -> tuple[str, ...]:
+    """Names of the caller as a tuple: what gives them once only is read once."""
+    if asked is None:
+        return ()
+    if isinstance(asked, str) or not isinstance(asked, Iterable):
+        hint = f"write [{cut(asked, 40)}]" if isinstance(asked, str) else "such as ['price']"
+        raise DataError(key, "a list of names of columns", shorten(asked), hint)
+    return tuple(asked)
 
 
 def as_named(kinds: Sequence[ColumnKind], names: Names) -> dict[str, Any]:
@@ -145,8 +156,9 @@ def find_kinds(
     """
     if isinstance(columns, str) and columns != "auto":
         raise DataError("columns", 'a list of names, or "auto"', shorten(columns), f"write [{cut(columns, 40)}]")
+    positive, integer = _listed(positive, "positive"), _listed(integer, "integer")
     kinds = named_kinds(names, positive=positive, bounded=bounded, integer=integer)
-    if columns == "auto":
+    if isinstance(columns, str):
         said = {*positive, *(bounded or ()), *integer}
         seen = recognise(x, names)
         kinds = tuple(kind if name in said else other for name, kind, other in zip(names, kinds, seen, strict=True))
@@ -160,7 +172,8 @@ def recognise(x: np.ndarray, names: Names) -> tuple[ColumnKind, ...]:
     - Whole numbers throughout are whole. They are bounded by the least and the largest if these are all the values, or
       if there are at most ten between them and each end has a hundredth of the rows.
     - Positive are numbers > 0 of which the logarithm is more Gaussian, by 10 nats and .01 nats a row; so are whole
-      numbers from 1 on. If they begin with 0, it is the logarithm of the number plus one half, and 0 is their bound.
+      numbers from 1 on. If they begin with 0, it is the logarithm of the number plus one half, and 0 is their bound; it
+      is so too if a hundredth of them is 0.
     - Numbers that lie within (0, 1), or else (0, 100), and reach the first and last tenth of it, are bounded, if the
       logit is more Gaussian than the numbers and their logarithm, by as much.
     """
@@ -252,6 +265,9 @@ def _recognised(x: np.ndarray) -> ColumnKind:
             if reached and _gaussian(logit, -slope - math.log(high - low)) > _clear(best, len(x)):
                 kind = ColumnKind(low, high)
             break
+    if kind == ColumnKind(integer=True) and least == 0 and (x == 0).sum() >= max(2, _COMMON * len(x)):
+        # Counts: what is often 0 and never below never is.
+        return ColumnKind(low=0.0, integer=True)
     return kind
 
 

@@ -56,7 +56,8 @@ def participation_ratio_of(points: np.ndarray) -> float:
     n, products = len(centred), centred @ centred.T
     trace = np.trace(products)
     pairs = (np.sum(products**2) - np.sum(np.diag(products) ** 2)) / (n * (n - 1))
-    return float((trace / (n - 1)) ** 2 / pairs)
+    # Of points that are all equal nothing is left to be compared.
+    return float((trace / (n - 1)) ** 2 / pairs) if pairs > 0 else 0.0
 
 
 def participation_ratio(variances: np.ndarray | Tensor) -> float:

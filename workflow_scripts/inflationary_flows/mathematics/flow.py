@@ -104,9 +104,8 @@ def require_solver(chosen: Any) -> SolverSettings:
         raise DataError("solver", "settings of a solver", shorten(chosen), hint)
     if chosen.method not in SOLVERS:
         raise DataError("solver", f"one of {', '.join(SOLVERS)}", shorten(chosen.method), "check the spelling")
-    whole(chosen.steps, "steps", 1)
-    real(chosen.tolerance, "tolerance", 0.0, 1.0, "1e-6 is usual")
-    return chosen
+    steps = whole(chosen.steps, "steps", 1)
+    return replace(chosen, steps=steps, tolerance=real(chosen.tolerance, "tolerance", 0.0, 1.0, "1e-6 is usual"))
 
 
 class Flow:
@@ -149,6 +148,12 @@ class Flow:
         self.batch_size = batch_size or min(2048, max(64, _BATCH_NUMBERS // basis.dimension))
         self.dtype = dtype
         self.columns = tuple(columns)
+
+    def __repr__(self) -> str:
+        """Kind of schedule and dimensions, in short."""
+        schedule = self.schedule
+        kept = "all kept" if schedule.kept_dims == self.dimension else f"{schedule.kept_dims} kept"
+        return f"<{type(self).__name__} of {self.dimension} columns, {kept}, kernel {schedule.kernel}>"
 
     @property
     def schedule(self) -> Schedule:
@@ -310,8 +315,17 @@ class Flow:
         latents = checked(z, self.dimension, "z", columns=self.latent_columns)
         y = require_near(latents / self.schedule.latent_std, "z")
         y, frames, _ = self.carry(y, "generate", self.settings(solver, steps), self._times(times))
-        points = self.basis.transforms.rounded(self.unwhiten_data(y)) if times is None else frames
-        return self._like(points, z, self.columns)
+        if times is not None:
+            return self._like(frames, z)
+        points = self.basis.transforms.rounded(self.unwhiten_data(y))
+        result: Any = self._like(points, z, self.columns)
+        if hasattr(result, "columns"):
+            # Whole numbers of a data frame are of a whole type, those that float64 can count.
+            for place in self.basis.transforms.integers:
+                if bool((points[:, place].abs() <= 2**53).all()):
+                    result[result.columns[place]] = points[:, place].numpy().astype("int64")
+        found: Points = result
+        return found
 
     def round_trip(self, x: Points, *, solver: str | None = None, steps: int | None = None) -> Points:
         """Inflates and generates again: an exact flow returns x, shape (n, D), data units."""
@@ -325,7 +339,7 @@ class Flow:
         x0: Points,
         noise_std: NoiseLevel | None,
         n: int,
-        seed: int,
+        seed: int = 0,
         *,
         levels: Sequence[float] = (0.5, 0.9),
     ) -> PropagatedPoint:
@@ -529,13 +543,8 @@ class Flow:
     def _like(self, values: Tensor, template: Points, names: Sequence[str] = ()) -> Points:
         """Results in the kind of container that the caller gave, if they are finite."""
         require_finite(values, "result", "finite numbers", "that row lies too far from the data: leave it out")
-        result: Any = like(values, template, names)
-        integers = [self.columns[place] for place in self.basis.transforms.integers if self.columns]
-        if integers and list(getattr(result, "columns", ())) == list(self.columns):
-            # Whole numbers of a data frame are of a whole type.
-            result = result.astype(dict.fromkeys(integers, "int64"))
-        found: Points = result
-        return found
+        result: Points = like(values, template, names)
+        return result
 
     def _times(self, times: Sequence[float] | None) -> Sequence[float]:
         """The caller's times of the schedule, to rounding."""

@@ -195,6 +195,9 @@ def _by_name(points: Any, columns: Sequence[str], name: str) -> Any:
     # Numbered columns say nothing about what they hold, unless this is one column of a data frame and no point.
     numbered = all(isinstance(label, Integral) for label in labels or ())
     called = getattr(points, "name", None)
+    if numbered and labels is not None and hasattr(points, "columns") and sorted(labels) == list(range(len(labels))):
+        # 0, 1, ... in any order, as pandas numbers columns.
+        return points[list(range(len(labels)))]
     if not columns or labels is None or (numbered and not (isinstance(called, str) and called in columns)):
         return points
     missing = [column for column in columns if labels.count(column) != 1]

@@ -331,7 +331,9 @@ def make_schedule(
     if not 1 <= kept <= dimension or (kept_dims is not None and kept == dimension):
         raise ScheduleError(
             "schedule.kept_dims",
-            f"an integer from 1 to {dimension - 1} (the data set has D = {dimension})",
+            f"an integer from 1 to {dimension - 1} (the data set has D = {dimension})"
+            if dimension > 1
+            else "nothing: the data set has D = 1",
             f"{kept_dims}",
             "keep fewer dimensions, or leave kept_dims out to preserve all (PRP)",
         )

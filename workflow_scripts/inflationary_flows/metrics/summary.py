@@ -13,11 +13,16 @@ import torch
 
 from inflationary_flows.mathematics.eigenbasis import participation_ratio_of
 from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.mathematics.points import column_names
 from inflationary_flows.metrics.two_sample import c2st_accuracy, standardise
 from inflationary_flows.seeding import derive_seed
 
 # Rows that densities and the classifier are measured on: they know means to a thirtieth of a standard deviation.
 ROWS = 1000
+# Rows that are sampled to compare columns.
+_SAMPLES = 2000
+# Nats: a flow that is the Gaussian differs from it by rounding alone.
+LEAST = 1e-3
 # Standard normal quantiles of 95 %: of one side, and of both.
 _ONE_SIDE, _BOTH_SIDES = 1.645, 1.96
 
@@ -39,6 +44,9 @@ class Summary:
         latent_mean: Largest distance from 0 of the means of the kept latents, in standard deviations of the prior.
         latent_std_low, latent_std_high: Least and largest standard deviation of the kept latents, in the same units.
         participation_ratio_data, participation_ratio_latents: Effective dimensions of the rows and of their latents.
+        worst_column, worst_distance: The column whose samples are furthest from the rows, by the Kolmogorov-Smirnov
+            distance of their distributions.
+        distance_by_chance: What the largest of these distances exceeds by chance in 5 % of cases at most.
     """
 
     rows: int
@@ -56,21 +64,27 @@ class Summary:
     latent_std_high: float
     participation_ratio_data: float
     participation_ratio_latents: float
+    worst_column: str = ""
+    worst_distance: float = math.nan
+    distance_by_chance: float = math.nan
 
     @property
     def verdict(self) -> str:
         """What the numbers say, in words."""
         size = f"by {abs(self.gain):.2f} nats a row (standard error {self.gain_error:.2f})"
-        if self.gain > 2 * self.gain_error:
+        least = max(2 * self.gain_error, LEAST)
+        if self.gain > least:
             density = f"Held-out rows are more likely under the flow than under a Gaussian, {size}."
-        elif self.gain < -2 * self.gain_error:
+        elif self.gain < -least:
             density = f"Held-out rows are less likely under the flow than under a Gaussian, {size}: do not use it."
         else:
             density = f"The flow is not told from a Gaussian by the density of {self.rows} held-out rows."
-        told = f"(accuracy {self.two_sample_accuracy:.2f}, chance stays below {self.chance:.2f})"
-        if self.two_sample_accuracy > self.chance:
-            return f"{density} A classifier tells its samples from real rows {told}."
-        return f"{density} A classifier does not tell its samples from real rows {told}."
+        told = f"(accuracy {self.two_sample_accuracy:.3f}, chance stays below {self.chance:.3f})"
+        tells = "tells" if self.two_sample_accuracy > self.chance else "does not tell"
+        words = f"{density} A classifier {tells} its samples from real rows {told}."
+        if self.worst_distance > self.distance_by_chance:
+            words += f" Samples of the column {self.worst_column} are not distributed as its values."
+        return words
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -95,12 +109,27 @@ class Summary:
             "means of latents": f"within {self.latent_mean:.2f} of 0 (95 % of one by chance: {spread:.2f})",
             "spreads of latents": f"{self.latent_std_low:.2f} to {self.latent_std_high:.2f} "
             f"(95 % of one by chance: {1 - spread / math.sqrt(2):.2f} to {1 + spread / math.sqrt(2):.2f})",
+            "worst column": f"{self.worst_column}, off by {self.worst_distance:.3f} "
+            f"(of the worst by chance below {self.distance_by_chance:.3f})",
             "participation ratio": f"{self.participation_ratio_data:.2f} of data, "
             f"{self.participation_ratio_latents:.2f} of latents",
         }
         width = max(map(len, lines))
         words = textwrap.fill(self.verdict, 88)
         return "\n".join([*(f"{name:<{width}}  {text}" for name, text in lines.items()), words])
+
+
+def kolmogorov_smirnov(x: np.ndarray, y: np.ndarray) -> float:
+    """Largest difference of the distribution functions of two samples, shapes (n,) and (m,)."""
+    x, y = np.sort(x), np.sort(y)
+    both = np.concatenate([x, y])
+    shares = [np.searchsorted(values, both, side="right") / len(values) for values in (x, y)]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def _ratio_of(points: np.ndarray) -> float:
+    """Participation ratio of points; its estimate without bias may exceed their dimension, which it cannot."""
+    return min(float(points.shape[1]), participation_ratio_of(points))
 
 
 def gaussian_log_density(flow: Flow, x: torch.Tensor) -> torch.Tensor:
@@ -131,6 +160,10 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
     latents = flow.inflate(spread)
     kept = (latents / flow.schedule.latent_std)[:, : flow.schedule.kept_dims]
     samples = flow.generate(flow.sample_latents(len(rows), derive_seed("summary samples", seed)))
+    # More samples than rows know their distribution better, at little cost.
+    many = flow.generate(flow.sample_latents(_SAMPLES, derive_seed("summary columns", seed))).numpy()
+    distances = [kolmogorov_smirnov(*pair) for pair in zip(rows.numpy().T, many.T, strict=True)]
+    worst = int(np.argmax(distances))
     real, made = (standardise(points.numpy(), flow.basis) for points in (rows, samples))
     return Summary(
         rows=len(rows),
@@ -146,6 +179,9 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
         latent_mean=float(kept.mean(0).abs().max()),
         latent_std_low=float(kept.std(0).min()),
         latent_std_high=float(kept.std(0).max()),
-        participation_ratio_data=participation_ratio_of(flow.basis.to_eigen(spread).numpy()),
-        participation_ratio_latents=participation_ratio_of(latents.numpy()),
+        participation_ratio_data=_ratio_of(flow.basis.to_eigen(spread).numpy()),
+        participation_ratio_latents=_ratio_of(latents.numpy()),
+        worst_column=(flow.columns or column_names(flow.dimension))[worst],
+        worst_distance=distances[worst],
+        distance_by_chance=math.sqrt(math.log(2 * flow.dimension / 0.05) / 2 * (1 / len(rows) + 1 / _SAMPLES)),
     )

@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from inflationary_flows.checkpoint import Checkpoint
+from inflationary_flows.checkpoint import Checkpoint, Nowhere
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows, cut_angle
@@ -254,7 +254,7 @@ def fit(
     def tell(row: dict[str, Any]) -> None:
         state.history.append(row)
         for callback in callbacks:
-            callback(row)
+            callback(dict(row))
 
     examples = make_examples(train, basis, schedule, settings, network_settings.get("image"), device)
     space = network_settings["space"]
@@ -272,14 +272,21 @@ def fit(
             try:
                 value = advance(state, compute, denoiser, batch, settings, seed)
             except TrainingError as problem:
-                problem.hint += f"; the last good state is kept in {checkpoint.store.name}"
+                if not isinstance(checkpoint.store, Nowhere):
+                    problem.hint += f"; the last good state is kept in {checkpoint.store.name}"
                 raise
             bar.update()
-            ended = end()
-            if best is not None and (is_looked_at(state.step) or ended or state.step == settings.steps):
+            if end() and not finished():
+                # What follows is of this flow alone: a run that goes on does not see it.
+                ended = True
+                if writes:
+                    state.save(checkpoint)
+                logger.warning("training ended early, after step %d of %d", state.step, settings.steps)
+            looked = best is not None and (is_looked_at(state.step) or ended or state.step == settings.steps)
+            if best is not None and looked:
                 parabola = measure_parabola(averaged, held_out, seed, settings.validation_points)
                 best.look(state.step, state.averages, parabola)
-            if state.step % settings.validate_every == 0 or finished():
+            if state.step % settings.validate_every == 0 or looked or finished():
                 row = {
                     "event": "validation",
                     "step": state.step,
@@ -302,7 +309,7 @@ def fit(
                 state.save(checkpoint)
             if stopping:
                 raise checkpoint.interrupted("training", state.step, settings.steps, reason)
-    if writes:
+    if writes and not ended:
         state.save(checkpoint)
     if best is not None:
         _keep_best(state, best)
@@ -314,7 +321,13 @@ def _keep_best(state: TrainingState, best: BestWeights) -> None:
     """Makes the averaged network the best one, shrunk."""
     state.restore_best()
     cast(Any, state.average).scale_output(best.factor)
-    logger.info("kept the weights of step %d, F times %.2f", best.step, best.factor)
+    logger.info(
+        "ended after step %d; kept the weights of step %d, which held-out rows like best, with %.0f %% of their "
+        "deviation from the Gaussian of the data",
+        state.step,
+        best.step,
+        100 * best.factor,
+    )
     if best.factor == 0.0:
         logger.warning("held-out points support nothing beyond the Gaussian of the data: the flow is that Gaussian")
 
