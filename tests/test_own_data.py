@@ -87,6 +87,20 @@ def test_results_of_the_projects_own_configuration_stay_where_they_are(tmp_path:
 
 
 @pytest.mark.slow
+def test_folders_of_runs_are_no_folders_of_anything_else(tmp_path: Path) -> None:
+    (tmp_path / "birds").mkdir()
+    assert folder_of_run([tmp_path / "birds.yaml"]) == tmp_path / "birds"
+    (tmp_path / "birds/one.png").touch()
+    assert folder_of_run([tmp_path / "birds.yaml"]) == tmp_path / "birds_run"
+    (tmp_path / "my/results").mkdir(parents=True)
+    assert folder_of_run([tmp_path / "my.yaml"]) == tmp_path / "my"
+    assert folder_of_run([tmp_path / "my.yml"]) == tmp_path / "my_yml"
+    # Of files in a folder called results only what a run writes belongs to a run.
+    (tmp_path / "results").mkdir()
+    assert folder_of_run([tmp_path / "results/config.resolved.yaml"]) == tmp_path
+    assert folder_of_run([tmp_path / "results/my.yaml"]) == tmp_path / "results/my"
+
+
 def test_a_run_with_another_configuration_touches_no_other_results(tmp_path: Path) -> None:
     """From any folder; files are looked for where the run was started too, in the jobs as well."""
     path = written(tmp_path / "configs/my.yaml", datasets={"mine": {**OWN["datasets"]["mine"], "path": "a table.csv"}})
