@@ -72,7 +72,7 @@ class Flow(mathematics.Flow):
         Network and training are chosen from the numbers of rows and columns; `training.recipe` says how. Where rows are
         seen often, the weights that are best on validation rows are kept, and shrunk towards the Gaussian of the data
         as far as these rows ask. Ctrl-C ends training with the best flow so far. The same settings give the same bits
-        as in the workflow, which splits copies of rows only if `keep_copies_together` is not said.
+        as in the workflow; of a table with copies of rows, as with `keep_copies_together: true` there.
 
         Arguments:
             table: A data frame, array or tensor, shape (n, D), at least D + 1 rows of it for training.
