@@ -85,8 +85,8 @@ def _draw_group(
         for panel, metric in zip(panels, metrics, strict=True):
             for (schedule, _), curve in chosen.groupby(["schedule", "seed"], sort=False):
                 # Of a training that was stopped early there may be one point.
-                marker = "o" if len(curve) < _FEW else ""
-                panel.plot(curve["step"] / 1000, curve[metric], marker, ls="-", color=colours[str(schedule)])
+                marker = "o" if len(curve) < _FEW else None
+                panel.plot(curve["step"] / 1000, curve[metric], marker=marker, color=colours[str(schedule)])
             panel.tick_params(labelbottom=panel is panels[-1])
             if metric == _ERROR:
                 use_log_scale(panel, "y", (1, 3))
