@@ -76,6 +76,8 @@ FILES = sorted(workflow.configfiles, key=workflow.overwrite_configfiles.__contai
 IS_MAIN = Path(workflow.main_snakefile).resolve() == ROOT / "Snakefile"
 FOLDER = settings.folder_of_run(workflow.overwrite_configfiles) if IS_MAIN else None
 IS_THERE = FOLDER is not None and workflow.overwrite_workdir in (None, FOLDER)
+# Jobs of a cluster begin in the folder of the run, which --directory has named if it is another one.
+IS_THERE = IS_THERE and (workflow.is_main_process or Path.cwd() == FOLDER)
 
 try:
     # Files are read here and not by Snakemake, so that they mean the same to `check` and to a run.
