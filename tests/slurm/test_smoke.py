@@ -56,7 +56,7 @@ def test_every_submission_ended_well_at_the_first_attempt(jobs: list[Job]):
 
 
 def test_few_submissions_do_many_jobs(finished: tuple[Checkout, Watch], jobs: list[Job]):
-    steps = int(re.findall(r"of (\d+) steps", finished[0].text())[-1])
+    steps = int(re.findall(r"of (\d+) jobs done", finished[0].text())[-1])
     print(f"{steps} jobs of the workflow in {len(jobs)} submissions")
     assert steps > 60
     assert len(jobs) < steps / 3
