@@ -38,46 +38,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Not every locale has every letter of a name.
             stream.reconfigure(errors="backslashreplace")
-    if hasattr(options, "run"):
-        try:
-            options.run(options)
-            sys.stdout.flush()
-        except InflationaryFlowsError as error:
-            print(error, file=sys.stderr)
-            return 2
-        except OSError as error:
-            print(f"{options.command}: {error}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print(f"{options.command}: stopped.", file=sys.stderr)
-            return 130
-        return 0
     try:
-        # Imported here: a wrong spec of an experiment is an error of the user's as well.
-        from inflationary_flows.config import export_schema, folder_of_run, load_config, resolve
-        from inflationary_flows.report.catalogue import PAGES
-
-        if options.command == "schema":
-            print(json.dumps(export_schema(), indent=2))
-            return 0
-        if options.command in PAGES:
-            print(PAGES[options.command](), end="")
-            return 0
-        if options.command == "folder":
-            print(folder_of_run([Path(options.config)]) or ".")
-            return 0
-        config = load_config(options.config, say=lambda note: print(note, file=sys.stderr))
-        if options.command == "resolve":
-            print(json.dumps(resolve(config), indent=2))
-            return 0
-        tables = list(_read_tables(config, options.config))
+        options.run(options)
+        sys.stdout.flush()
     except InflationaryFlowsError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{options.command}: stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+# The library of configurations is imported by the commands that need it: a wrong spec of an experiment is an error of
+# the user's as well.
+
+
+def _check(options: argparse.Namespace) -> None:
+    config = _loaded(options)
+    tables = list(_read_tables(config, options.config))
     print("".join(f"{line}\n" for line in tables), end="")
     flows = sum(len(dataset.schedules) for dataset in config.datasets.values()) * len(config.seeds)
     print(f"{options.config}: ok ({counted(len(config.datasets), 'data set')}, {counted(flows, 'flow')})")
-    return 0
+
+
+def _resolve(options: argparse.Namespace) -> None:
+    from inflationary_flows.config import resolve
+
+    print(json.dumps(resolve(_loaded(options)), indent=2))
+
+
+def _folder(options: argparse.Namespace) -> None:
+    from inflationary_flows.config import folder_of_run
+
+    print(folder_of_run([Path(options.config)]) or ".")
+
+
+def _schema(options: argparse.Namespace) -> None:
+    from inflationary_flows.config import export_schema
+
+    print(json.dumps(export_schema(), indent=2))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from inflationary_flows.report.catalogue import PAGES
+
+    print(PAGES[options.command](), end="")
+
+
+def _loaded(options: argparse.Namespace) -> Config:
+    from inflationary_flows.config import load_config
+
+    return load_config(options.config, say=lambda note: print(note, file=sys.stderr))
 
 
 def _read_tables(config: Config, where: str) -> Iterator[str]:
@@ -119,16 +134,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     add_commands(commands)
-    for name, help_text in (
-        ("check", "check a configuration"),
-        ("resolve", "print a configuration with every default written out"),
-        ("folder", "print the folder whose `results` are those of a configuration"),
+    for name, act, about in (
+        ("check", _check, "check a configuration"),
+        ("resolve", _resolve, "print a configuration with every default written out"),
+        ("folder", _folder, "print the folder whose `results` are those of a configuration"),
+        ("schema", _schema, "print the JSON schema of configurations"),
+        ("figures", _page, "print what figures and animations show, as Markdown"),
+        ("results", _page, "print what columns of tables hold, as Markdown"),
     ):
-        command = commands.add_parser(name, help=help_text)
-        command.add_argument("config", nargs="?", default="config.yaml", help="default: config.yaml")
-    commands.add_parser("schema", help="print the JSON schema of configurations")
-    commands.add_parser("figures", help="print what figures and animations show, as Markdown")
-    commands.add_parser("results", help="print what columns of tables hold, as Markdown")
+        command = commands.add_parser(name, help=about)
+        command.set_defaults(run=act)
+        if act in (_check, _resolve, _folder):
+            command.add_argument("config", nargs="?", default="config.yaml", help="default: config.yaml")
     return parser
 
 

@@ -166,19 +166,18 @@ def in_batches(
         parts.append(dict(kept[0]))
         done = int(kept[1]["done"])
         logger.info("resumed at step %d of %d (%s)", done, total, what)
-    bar = Progress(total, what, unit="number", done=done)
-    while done < total:
-        until = min(done + batch_size, total)
-        parts.append(dict(compute(done, until)))
-        bar.update(until - done)
-        done = until
-        reason = checkpoint.stop() if done < total else None
-        if reason or checkpoint.due():
-            parts = [_joined(parts)]
-            checkpoint.save(parts[0], done=done)
-        if reason:
-            raise checkpoint.interrupted(what, done, total, reason)
-    bar.close()
+    with Progress(total, what, unit="number", done=done) as bar:
+        while done < total:
+            until = min(done + batch_size, total)
+            parts.append(dict(compute(done, until)))
+            bar.update(until - done)
+            done = until
+            reason = checkpoint.stop() if done < total else None
+            if reason or checkpoint.due():
+                parts = [_joined(parts)]
+                checkpoint.save(parts[0], done=done)
+            if reason:
+                raise checkpoint.interrupted(what, done, total, reason)
     return _joined(parts)
 
 

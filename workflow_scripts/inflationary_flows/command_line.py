@@ -149,13 +149,6 @@ def _fit(options: argparse.Namespace) -> None:
     print(flow.summary())
 
 
-def _column_names(dimension: int) -> tuple[str, ...]:
-    # Imported here: help is printed without torch.
-    from inflationary_flows.mathematics.points import column_names
-
-    return column_names(dimension)
-
-
 def _framed(points: Any, names: Any) -> pd.DataFrame:
     import pandas as pd
 
@@ -179,7 +172,7 @@ def _points(options: argparse.Namespace, flow: Flow, columns: tuple[str, ...]) -
 
     origin = {"settings": {"kind": "csv"}, "columns": list(columns)} if columns else None
     points = read_points(options.table, flow.dimension, origin)
-    return _framed(points, columns or _column_names(flow.dimension))
+    return _framed(points, columns or flow.names)
 
 
 def _write(options: argparse.Namespace, table: pd.DataFrame) -> None:
@@ -199,7 +192,7 @@ def _write(options: argparse.Namespace, table: pd.DataFrame) -> None:
 
 def _sample(options: argparse.Namespace) -> None:
     flow = _loaded(options)
-    _write(options, _framed(flow.sample(options.n, options.seed), flow.columns or _column_names(flow.dimension)))
+    _write(options, _framed(flow.sample(options.n, options.seed), flow.names))
 
 
 def _inflate(options: argparse.Namespace) -> None:

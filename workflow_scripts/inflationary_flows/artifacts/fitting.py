@@ -24,11 +24,11 @@ from inflationary_flows.data.tables import require_varying
 from inflationary_flows.errors import ArtifactError, DataError, shorten
 from inflationary_flows.files.files import path_of
 from inflationary_flows.files.tensors import sha256_of_array
-from inflationary_flows.mathematics.columns import column_scale, make_transforms
+from inflationary_flows.mathematics.columns import ColumnTransforms, column_scale, make_transforms
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings, require_device, require_solver
 from inflationary_flows.mathematics.points import checked, column_names, names_of, real, whole
-from inflationary_flows.mathematics.prior import CompressedPrior, require_prior
+from inflationary_flows.mathematics.prior import CompressedPrior, can_be_smoothed, require_prior
 from inflationary_flows.mathematics.schedules import Kernel, ScheduleSettings, make_schedule
 from inflationary_flows.metrics.summary import summarise_flow
 from inflationary_flows.runtime.interruption import Interruption
@@ -49,7 +49,7 @@ _LEAST_ROWS = 3
 # Seconds between two saved states.
 _SAVE_SECONDS = 20.0
 # Resampled compressed latents are near copies of rows where these are few, unless their density can be smoothed.
-_SMOOTHED, _SMOOTHED_ROWS, _MANY_ROWS = 3, 500, 5000
+_MANY_ROWS = 5000
 
 
 def read_table(table: Any, columns: Sequence[str] | Literal["auto"] | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -66,14 +66,14 @@ def read_table(table: Any, columns: Sequence[str] | Literal["auto"] | None) -> t
         if isinstance(columns, set | frozenset) or not isinstance(columns, Iterable):
             raise DataError("columns", "a list of names of columns", shorten(columns), "their order is the flow's")
         columns = list(columns)
-        if not isinstance(columns, Iterable) or not names or not len(list(columns)):
+        if not names or not columns:
             hint = "pass a list of names and a data frame, or choose the columns of the array"
             raise DataError("columns", "names of columns of a data frame", shorten(columns), hint)
         missing = [name for name in columns if name not in names]
         if missing or len(set(columns)) < len(columns):
             got = shorten(missing[0]) if missing else "a name twice"
             raise DataError("columns", f"names of {', '.join(names)}"[:300], got, "check the spelling")
-        table, names = table[list(columns)], tuple(columns)
+        table, names = table[columns], tuple(columns)
     width = len(names) or None
     return checked(table, width, "table", columns=names).numpy(), names
 
@@ -151,9 +151,7 @@ def fit_flow(
         raise DataError("standardise", "True or False", shorten(standardise), "True is the default")
     called = names or column_names(dimension)
     transforms = make_transforms(points, called, columns, positive, bounded, integer)
-    parts, split = _cut(points, validation, test, seed, names, integers=bool(transforms.integers))
-    for part in parts.values():
-        transforms.check(torch.from_numpy(part), called)
+    parts, split = _cut(points, validation, test, seed, names, transforms)
     train = parts["train"]
     basis = Eigenbasis.fit(train, column_scale(train, transforms) if standardise else None, transforms)
     _warn_of_dependence(basis, called)
@@ -246,7 +244,7 @@ def _made(folder: Path) -> Path:
 
 
 def _cut(
-    points: np.ndarray, validation: Any, test: Any, seed: int, names: Sequence[str], *, integers: bool
+    points: np.ndarray, validation: Any, test: Any, seed: int, names: Sequence[str], transforms: ColumnTransforms
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The splits of a table, and what they are, as plain values."""
     n, dimension = points.shape
@@ -257,14 +255,16 @@ def _cut(
             # Of validation rows some are needed: the flow is chosen on them.
             shares[name] = real(value, name, 0.0, 1.0, "0.15 is the default", ends=name == "test")
         else:
-            given[name] = checked(value, dimension, name, columns=names).numpy()
+            rows_given = checked(value, dimension, name, columns=names)
+            transforms.check(rows_given, names or column_names(dimension))
+            given[name] = rows_given.numpy()
     if sum(shares.values()) >= 1:
         got = f"{shares['validation']:g} and {shares['test']:g}"
         raise DataError("validation and test", "shares that leave rows to train on", got, "lower one")
     groups = groups_of_copies(points)
     distinct = len(np.unique(groups))
     # Equal rows of a continuous table are copies, which must not be held out from themselves; whole numbers recur.
-    copies = not integers and n / _RECURRING <= distinct < n
+    copies = not transforms.integers and n / _RECURRING <= distinct < n
     if copies:
         logger.warning("%d of %d rows are copies of others: all copies of a row come into one split", n - distinct, n)
     rows = shuffled(groups if copies else np.arange(n), shares, seed)
@@ -286,5 +286,4 @@ def _cut(
 
 def choose_prior(rows: int, compressed: int) -> CompressedPrior:
     """How compressed latents are drawn: from training rows where these are many or can be smoothed, else a Gaussian."""
-    smoothed = compressed <= _SMOOTHED and rows >= _SMOOTHED_ROWS
-    return "empirical" if smoothed or rows >= _MANY_ROWS else "gaussian"
+    return "empirical" if can_be_smoothed(rows, compressed) or rows >= _MANY_ROWS else "gaussian"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -105,12 +106,19 @@ def table_dimension(dataset: Mapping[str, Any]) -> int:
     with needs(f"tables of kind {dataset['kind']}", "tables"):
         file = _open(dataset)
     chosen = choose(file.path, file.names, file.index, dataset).chosen
-    try:
+    with _in_file(file.path):
         named_kinds([file.names[position] for position in chosen], **_said(dataset))
-    except DataError as problem:
-        problem.where = f"{file.path}, {problem.where}"
-        raise
     return len(chosen)
+
+
+@contextmanager
+def _in_file(path: Path) -> Iterator[None]:
+    """Names a file in what is wrong with its columns."""
+    try:
+        yield
+    except DataError as problem:
+        problem.where = f"{path}, {problem.where}"
+        raise
 
 
 def _said(dataset: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,11 +129,8 @@ def _said(dataset: Mapping[str, Any]) -> dict[str, Any]:
 def _kinds(table: Table, dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Kinds of the columns by name, said or recognised; `DataError` if an entry is not of its column's kind."""
     recognised = AUTO if dataset.get("columns") == AUTO else None
-    try:
+    with _in_file(table.path):
         kinds = find_kinds(table.points, table.columns, recognised, first_row=1, **_said(dataset))
-    except DataError as problem:
-        problem.where = f"{table.path}, {problem.where}"
-        raise
     return as_named(kinds, table.columns)
 
 

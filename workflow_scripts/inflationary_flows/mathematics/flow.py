@@ -30,6 +30,7 @@ from inflationary_flows.mathematics.pfode import Coordinates, VelocityField, con
 from inflationary_flows.mathematics.points import (
     Points,
     checked,
+    column_names,
     like,
     real,
     reals,
@@ -164,6 +165,11 @@ class Flow:
     def dimension(self) -> int:
         """Number of coordinates D."""
         return self.basis.dimension
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns: x0, x1, ... if they have none."""
+        return self.columns or column_names(self.dimension)
 
     @property
     def latent_columns(self) -> tuple[str, ...]:

@@ -41,6 +41,11 @@ def require_prior(chosen: Any) -> CompressedPrior:
     return result
 
 
+def can_be_smoothed(rows: int, directions: int) -> bool:
+    """Whether so many rows of compressed latents, of so many directions, tell their density."""
+    return 0 < directions <= _SMOOTHED_DIRECTIONS and rows >= _SMOOTHED_ROWS
+
+
 @dataclass(frozen=True, eq=False)
 class LatentPrior:
     """The distribution of latents.
@@ -60,11 +65,9 @@ class LatentPrior:
     def bandwidth(self) -> Tensor | None:
         """Root of the kernel's covariance h^2 S, lower triangular, shape (D - d, D - d); none without kernel noise."""
         rows = self.compressed_latents
-        if self.kind != "empirical" or rows is None or len(rows) < _SMOOTHED_ROWS:
+        if self.kind != "empirical" or rows is None or not can_be_smoothed(*rows.shape):
             return None
         directions = rows.shape[1]
-        if not 0 < directions <= _SMOOTHED_DIRECTIONS:
-            return None
         root, failed = torch.linalg.cholesky_ex(torch.cov(rows.double().T).reshape(directions, directions))
         return None if failed else root * len(rows) ** (-1 / (directions + 4)) / 2
 

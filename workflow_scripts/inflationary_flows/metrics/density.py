@@ -21,16 +21,35 @@ logger = logging.getLogger(__name__)
 
 # Gradients of an exact trace at a time of the flow: 2,000 points of a plane, 62 digits.
 _GRADIENTS = 4_000
+# Nats: a flow that is the Gaussian differs from it by rounding alone.
+_LEAST = 1e-3
 
 
-def gaussian_log_density(flow: Flow, x: np.ndarray) -> np.ndarray:
-    """Log density of the Gaussian of the data with the first kernel's noise, as of `Flow.log_prob`, shape (n,)."""
-    transforms = flow.basis.transforms
+def gaussian_log_density(flow: Flow, x: np.ndarray, *, noised: bool = True) -> np.ndarray:
+    """Log density of the Gaussian of the training data, in the units of `Flow.log_prob`, shape (n, D) to (n,).
+
+    Arguments:
+        flow: The flow of these data.
+        x: Points, shape (n, D), data units.
+        noised: Whether the Gaussian has the first kernel's noise, as the flow has.
+    """
+    basis, schedule, transforms = flow.basis, flow.schedule, flow.basis.transforms
+    std = schedule.total_std(schedule.t_min) if noised else schedule.eigenvalues.sqrt()
     points = transforms.cells(torch.from_numpy(x))
-    y = flow.whiten_data(points)
-    volume = flow.basis.scale.log().sum() + flow.schedule.total_std(flow.schedule.t_min).log().sum()
-    found = flow.prior("gaussian").log_density(y) - volume + transforms.log_slope(points)
+    volume = basis.scale.log().sum() + std.log().sum()
+    found = flow.prior("gaussian").log_density(basis.to_eigen(points) / std) - volume + transforms.log_slope(points)
     return transforms.over_cells(found, found)[0].numpy()
+
+
+def which_is_better(gain: float, error: float) -> int:
+    """Whether a flow describes points better than a Gaussian: 1, worse: -1, or is not told from it: 0.
+
+    Arguments:
+        gain, error: Mean of the differences, and its standard error, nats.
+    """
+    if abs(gain) <= max(2 * error, _LEAST):
+        return 0
+    return 1 if gain > 0 else -1
 
 
 def measure_density(
@@ -54,7 +73,7 @@ def measure_density(
     x = flow.basis.transforms.rounded(noised).numpy()
     log_density = np.asarray(flow.log_prob(x, seed=seed, steps=steps))
     gaussian = gaussian_log_density(flow, x)
-    gain, error = _mean_and_error(log_density - gaussian)
+    gain, error = mean_and_error(log_density - gaussian)
     message = (
         "held-out log-likelihood %.3f nats a point, of the Gaussian of the data %.3f (difference %+.3f, error %.3f)"
     )
@@ -67,10 +86,11 @@ def measure_density(
     if isinstance(exact, MixtureDenoiser):
         u = flow.basis.to_eigen(torch.from_numpy(x))
         true = exact.law(flow.schedule.t_min).log_density(u) - flow.basis.scale.log().sum()
-        divergence, error = _mean_and_error(true.numpy() - log_density)
+        divergence, error = mean_and_error(true.numpy() - log_density)
         rows += [("kl_to_flow", divergence, 0.0), ("kl_to_flow_error", error, 0.0)]
     return [{"metric": name, "value": float(value), "reference": float(to), "n": n} for name, value, to in rows]
 
 
-def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Mean of some values, shape (n,), and its standard error."""
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))

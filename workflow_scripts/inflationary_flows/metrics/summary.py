@@ -13,16 +13,14 @@ import torch
 
 from inflationary_flows.mathematics.eigenbasis import participation_ratio_of
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.mathematics.points import column_names
+from inflationary_flows.metrics.density import gaussian_log_density, mean_and_error, which_is_better
 from inflationary_flows.metrics.two_sample import c2st_accuracy, standardise
 from inflationary_flows.seeding import derive_seed
 
 # Rows that densities and the classifier are measured on: they know means to a thirtieth of a standard deviation.
 ROWS = 1000
-# Rows that are sampled to compare columns.
+# Rows that are sampled, more than are judged.
 _SAMPLES = 2000
-# Nats: a flow that is the Gaussian differs from it by rounding alone.
-LEAST = 1e-3
 # Standard normal quantiles of 95 %: of one side, and of both.
 _ONE_SIDE, _BOTH_SIDES = 1.645, 1.96
 
@@ -72,13 +70,11 @@ class Summary:
     def verdict(self) -> str:
         """What the numbers say, in words."""
         size = f"by {abs(self.gain):.2f} nats a row (standard error {self.gain_error:.2f})"
-        least = max(2 * self.gain_error, LEAST)
-        if self.gain > least:
-            density = f"Held-out rows are more likely under the flow than under a Gaussian, {size}."
-        elif self.gain < -least:
-            density = f"Held-out rows are less likely under the flow than under a Gaussian, {size}: do not use it."
-        else:
-            density = f"The flow is not told from a Gaussian by the density of {self.rows} held-out rows."
+        density = {
+            1: f"Held-out rows are more likely under the flow than under a Gaussian, {size}.",
+            0: f"The flow is not told from a Gaussian by the density of {self.rows} held-out rows.",
+            -1: f"Held-out rows are less likely under the flow than under a Gaussian, {size}: do not use it.",
+        }[which_is_better(self.gain, self.gain_error)]
         told = f"(accuracy {self.two_sample_accuracy:.3f}, chance stays below {self.chance:.3f})"
         tells = "tells" if self.two_sample_accuracy > self.chance else "does not tell"
         words = f"{density} A classifier {tells} its samples from real rows {told}."
@@ -132,16 +128,6 @@ def _ratio_of(points: np.ndarray) -> float:
     return min(float(points.shape[1]), participation_ratio_of(points))
 
 
-def gaussian_log_density(flow: Flow, x: torch.Tensor) -> torch.Tensor:
-    """Log density of points under the Gaussian of the training data, as of `Flow.log_prob`, shape (n, D) to (n,)."""
-    basis, variances, transforms = flow.basis, flow.schedule.eigenvalues, flow.basis.transforms
-    points = transforms.cells(x)
-    u = basis.to_eigen(points)
-    normal = -(u.square() / variances + (2 * math.pi * variances).log()).sum(1) / 2
-    found = normal - basis.scale.log().sum() + transforms.log_slope(points)
-    return transforms.over_cells(found, found)[0]
-
-
 def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary:
     """Judges a flow.
 
@@ -153,18 +139,17 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
     """
     chosen = np.random.default_rng(derive_seed("summary", seed)).permutation(len(x))[:ROWS]
     rows = torch.from_numpy(np.ascontiguousarray(x[np.sort(chosen)]))
-    density, gaussian = flow.log_prob(rows), gaussian_log_density(flow, rows)
-    gain = density - gaussian
+    density, gaussian = flow.log_prob(rows).numpy(), gaussian_log_density(flow, rows.numpy(), noised=False)
+    gain, error = mean_and_error(density - gaussian)
     # Latents are Gaussian of points that fill their cells, not of their middles.
     spread = flow.basis.transforms.dequantised(rows)
     latents = flow.inflate(spread)
     kept = (latents / flow.schedule.latent_std)[:, : flow.schedule.kept_dims]
-    samples = flow.generate(flow.sample_latents(len(rows), derive_seed("summary samples", seed)))
-    # More samples than rows know their distribution better, at little cost.
-    many = flow.generate(flow.sample_latents(_SAMPLES, derive_seed("summary columns", seed))).numpy()
-    distances = [kolmogorov_smirnov(*pair) for pair in zip(rows.numpy().T, many.T, strict=True)]
+    # More samples than rows know the distributions of columns better; the classifier gets as many as there are rows.
+    samples = flow.generate(flow.sample_latents(_SAMPLES, derive_seed("summary samples", seed))).numpy()
+    distances = [kolmogorov_smirnov(*pair) for pair in zip(rows.numpy().T, samples.T, strict=True)]
     worst = int(np.argmax(distances))
-    real, made = (standardise(points.numpy(), flow.basis) for points in (rows, samples))
+    real, made = (standardise(points, flow.basis) for points in (rows.numpy(), samples[: len(rows)]))
     return Summary(
         rows=len(rows),
         judged=judged,
@@ -172,8 +157,8 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
         kept_dims=flow.schedule.kept_dims,
         log_likelihood=float(density.mean()),
         gaussian_log_likelihood=float(gaussian.mean()),
-        gain=float(gain.mean()),
-        gain_error=float(gain.std() / math.sqrt(len(rows))),
+        gain=gain,
+        gain_error=error,
         two_sample_accuracy=c2st_accuracy(real, made, seed=seed),
         chance=0.5 + _ONE_SIDE * 0.5 / math.sqrt(2 * len(rows)),
         latent_mean=float(kept.mean(0).abs().max()),
@@ -181,7 +166,7 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
         latent_std_high=float(kept.std(0).max()),
         participation_ratio_data=_ratio_of(flow.basis.to_eigen(spread).numpy()),
         participation_ratio_latents=_ratio_of(latents.numpy()),
-        worst_column=(flow.columns or column_names(flow.dimension))[worst],
+        worst_column=flow.names[worst],
         worst_distance=distances[worst],
         distance_by_chance=math.sqrt(math.log(2 * flow.dimension / 0.05) / 2 * (1 / len(rows) + 1 / _SAMPLES)),
     )

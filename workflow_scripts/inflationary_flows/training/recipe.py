@@ -18,8 +18,7 @@ _FEW_COLUMNS = 3
 _MANY_ROWS = 100_000
 # Coordinates up to which the posterior mean over a batch is better than the one point: beyond, no two are near.
 _NEAR = 20
-# Smallest values of numbers; those that may be as large as 1 only are shares.
-_POSITIVE = {"learning_rate", "ema_half_life", "gradient_clip"}
+# Numbers that may be 0; all others of TrainingSettings are above.
 _FROM_ZERO = {"weight_decay", "augment"}
 _NETWORK = {"width": 1, "blocks": 1, "frequencies": 0, "time_features": 1}
 _SPACES = ("eigen", "wiener", "ambient")

@@ -21,15 +21,14 @@ from scipy.stats import ks_2samp
 from inflationary_flows.data.splits import Splits
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.metrics.density import gaussian_log_density
+from inflationary_flows.metrics.density import gaussian_log_density, mean_and_error, which_is_better
 
 _KS_95 = 1.358
 # Gradients of an exact trace at a time of the flow.
 _GRADIENTS = 8_000
 _FEWEST = 100
-# Nats: a flow that is the Gaussian differs from it by rounding alone.
-_LEAST = 1e-3
 BETTER, WORSE, EQUAL = "flow better", "Gaussian better", "not told apart"
+_VERDICTS = {1: BETTER, -1: WORSE, 0: EQUAL}
 
 
 def compare_columns(generated: np.ndarray, held_out: np.ndarray, columns: list[str]) -> list[dict[str, Any]]:
@@ -70,23 +69,10 @@ def compare_likelihood(flow: Flow, held_out: np.ndarray, seed: int) -> dict[str,
     """
     x = flow.basis.transforms.rounded(flow.noised_data(torch.from_numpy(held_out), seed)).numpy()
     found, gaussian = np.asarray(flow.log_prob(x, seed=seed)), gaussian_log_density(flow, x)
-    gain = found - gaussian
-    mean, error = float(gain.mean()), _standard_error(gain)
-    verdict = EQUAL if abs(mean) <= max(2 * error, _LEAST) else BETTER if mean > 0 else WORSE
-    return {
-        "log_likelihood": float(found.mean()),
-        "se": _standard_error(found),
-        "gaussian": float(gaussian.mean()),
-        "gaussian_se": _standard_error(gaussian),
-        "difference": mean,
-        "difference_se": error,
-        "n": len(x),
-        "verdict": verdict,
-    }
-
-
-def _standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / math.sqrt(len(values)))
+    row: dict[str, Any] = {}
+    for name, values in (("log_likelihood", found), ("gaussian", gaussian), ("difference", found - gaussian)):
+        row[name], row["se" if name == "log_likelihood" else f"{name}_se"] = mean_and_error(values)
+    return {**row, "n": len(x), "verdict": _VERDICTS[which_is_better(row["difference"], row["difference_se"])]}
 
 
 def measure(
