@@ -52,7 +52,7 @@ def flow(table: pd.DataFrame) -> Flow:
 
 
 def weights(flow: Flow) -> list[torch.Tensor]:
-    return list(flow.denoiser.network.state_dict().values())  # type: ignore[attr-defined]
+    return list(flow.denoiser.network.state_dict().values())
 
 
 def same(first: Flow, second: Flow) -> bool:
@@ -200,6 +200,14 @@ class TestSettings:
         assert training.warmup_steps < training.steps
         assert (network["frequencies"] == 0) == (dimension > 3)
         assert training.steps >= choose_training(50, 2, {}).steps
+
+    def test_fifty_rows_are_enough_not_to_lose_to_their_gaussian(self):
+        flow = Flow.fit(rows(50), test=rows(400, 9), progress=False)
+        assert flow.record["split"]["sizes"] == {"train": 42, "validation": 8, "test": 400}
+        assert flow.summary().gain > -2 * flow.summary().gain_error
+        # Without validation the same rows are learned by heart.
+        unheld = Flow.fit(rows(50), test=rows(400, 9), progress=False, training={"shrink": False, "steps": 500})
+        assert unheld.summary().gain < -1
 
     def test_those_of_the_caller_count_and_stand_in_the_record(self, flow):
         assert flow.record["training"]["steps"] == 60

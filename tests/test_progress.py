@@ -44,7 +44,7 @@ def test_a_line_every_half_minute_says_what_is_left(caplog: pytest.LogCaptureFix
         "training: step 2000 of 4000, 60 s, about 60 s left",
         "training: step 3000 of 4000, 90 s, about 30 s left",
     ]
-    assert all(record.progress for record in caplog.records)  # type: ignore[attr-defined]
+    assert all(record.progress for record in caplog.records)
 
 
 def test_time_left_counts_from_where_a_resumed_run_began(caplog: pytest.LogCaptureFixture) -> None:

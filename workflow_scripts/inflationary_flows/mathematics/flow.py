@@ -14,7 +14,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.mathematics.pfode import Coordinates, VelocityField, convert
 from inflationary_flows.mathematics.points import (
     Points,
+    Rows,
     checked,
     column_names,
     like,
@@ -54,8 +55,6 @@ from inflationary_flows.seeding import derive_seed
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Rows = TypeVar("Rows", np.ndarray, Tensor)
 
 # The authors integrate in scaled coordinates on uniform times, toys by Euler and images by Heun; kept for comparison.
 EULER_SCALED, HEUN_SCALED = "euler_scaled", "heun_scaled"

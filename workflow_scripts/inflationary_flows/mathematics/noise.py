@@ -12,16 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError, shorten
-from inflationary_flows.mathematics.points import checked, real, standard_normal
-
-Rows = TypeVar("Rows", np.ndarray, Tensor)
+from inflationary_flows.mathematics.points import Rows, checked, real, standard_normal
 
 # Standard deviations between which squares are far from the ends of floats.
 _LEAST, _MOST = 1e-100, 1e100

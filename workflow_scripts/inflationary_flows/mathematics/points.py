@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Points = TypeVar("Points", np.ndarray, Tensor, "pd.DataFrame")
+# The same without names.
+Rows = TypeVar("Rows", np.ndarray, Tensor)
 
 # Standard deviations beyond which the squares of a network in float32 overflow.
 _FARTHEST = 1e18
