@@ -178,8 +178,7 @@ def sample_clean_posteriors(
     whitening = fit_laplace(decoder, observed, noise, iterations=_ITERATIONS)
     y_start = decoder.encode(starts.reshape(n * chains, dimension))
     jacobian = torch.cat([decoder.jacobian(part)[1] for part in y_start.split(decoder.flow.batch_size)])
-    white = noise.spherical(jacobian.mT).mT
-    information = (white.mT @ white).unflatten(0, (n, chains)).mean(1) / noise.scale**2
+    information = noise.information(jacobian).unflatten(0, (n, chains)).mean(1)
     covariance = torch.linalg.inv(information + torch.eye(dimension, dtype=torch.float64))
     whitening = replace(whitening, factor=torch.linalg.cholesky((covariance + covariance.mT) / 2))
 
