@@ -25,7 +25,7 @@ from inflationary_flows.experiments.images.generation import as_images
 from inflationary_flows.experiments.images.roundtrip import measure_image_roundtrip
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.flow import HEUN_SCALED, Flow
-from inflationary_flows.metrics.density import gaussian_log_density
+from inflationary_flows.metrics.density import gaussian_log_density, mean_and_error
 from inflationary_flows.metrics.features import make_digits_classifier
 from inflationary_flows.metrics.frechet import fit_statistics, frechet_of
 from inflationary_flows.metrics.integration import root_mean_square
@@ -158,7 +158,7 @@ def measure_log_density(flow: Flow, x: np.ndarray, *, reference_samples: int, re
         `log_density_error` (root mean square over points).
     """
     found, gaussian = np.asarray(flow.log_prob(x)), gaussian_log_density(flow, x)
-    error = (found - gaussian).std(ddof=1) / math.sqrt(len(x))
+    _, error = mean_and_error(found - gaussian)
     fine = np.asarray(flow.double().log_prob(x[:reference_samples], steps=reference_steps))
     difference = root_mean_square(found[:reference_samples] - fine)
     return [
