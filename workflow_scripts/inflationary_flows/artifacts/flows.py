@@ -7,18 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
 import torch
+from torch import Tensor
 
 from inflationary_flows.artifacts.flow_files import read_flow, save_flow
 from inflationary_flows.errors import ArtifactError, DataError, shorten
 from inflationary_flows.files.files import path_of
 from inflationary_flows.mathematics import flow as mathematics
 from inflationary_flows.mathematics.flow import SolverSettings
+from inflationary_flows.mathematics.noise import NoiseLevel
 from inflationary_flows.mathematics.points import Points, checked, like, whole
 from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.mathematics.schedules import ScheduleSettings
 from inflationary_flows.seeding import derive_seed
 
 if TYPE_CHECKING:
+    from inflationary_flows.inference.posterior import Posterior
     from inflationary_flows.metrics.summary import Summary
 
 
@@ -254,3 +257,79 @@ class Flow(mathematics.Flow):
             mean.append(points.mean(1))
             std.append(points.std(1))
         return Decoded(*(like(torch.cat(values), z, self.columns) for values in (mean, std)))
+
+    def infer(
+        self,
+        observed: Any = None,
+        *,
+        noise_std: NoiseLevel | None = None,
+        operator: Any = None,
+        log_likelihood: Callable[[Tensor], Tensor] | None = None,
+        chains: int = 4,
+        draws: int | None = None,
+        warmup: int | None = None,
+        seed: int = 0,
+    ) -> Posterior:
+        """Samples the posterior of points given what was observed of each, with the flow as prior.
+
+        p(x | observed) is proportional to the likelihood times the flow's own density; `Posterior.prior` says which
+        density compressed latents have. Rows of up to three unknown cells are sampled by importance, others by chains
+        in latents, and those whose chains do not agree by tempering from the prior: `Posterior.method` says which.
+
+        Arguments:
+            observed: Rows of data with noise; or with holes (NaN), whose other cells are known exactly if there is no
+                `noise_std`; or, with an `operator`, what it made of points, shape (rows, m).
+            noise_std: Standard deviation of the noise, in units of what is observed: one number, one a column, by name
+                perhaps, or a covariance, as of `mathematics.noise.noise_of`.
+            operator: A matrix, shape (m, D), or a differentiable function of points, a tensor of shape (n, D), in data
+                units, to what is observed of them, shape (n, m).
+            log_likelihood: Instead of all of these any log-likelihood: a torch function of points, shape (n, D), to n
+                numbers; one posterior.
+            chains: Chains, or independent sets of particles, at least 2, so that they can be compared.
+            draws: Draws of each; by default enough for the gate where chains mix as they should.
+            warmup: Iterations before draws, of chains in latents.
+            seed: Seed of all of it; a row's draws do not depend on the other rows but for rounding.
+
+        Returns:
+            An `inference.posterior.Posterior`: draws of points and latents, R-hat, effective draws, a verdict.
+
+        Raises:
+            DataError: if what was observed, its noise or the operator do not fit the flow.
+            InferenceError: if a function gives another shape, or nothing finite where chains start.
+        """
+        # Imported here: using a flow needs none of it.
+        from inflationary_flows.inference.infer import infer
+
+        return infer(
+            self,
+            observed,
+            noise_std=noise_std,
+            operator=operator,
+            log_likelihood=log_likelihood,
+            chains=chains,
+            draws=draws,
+            warmup=warmup,
+            seed=seed,
+        )
+
+    def impute(self, table: Points, *, draws: int = 20, noise_std: NoiseLevel | None = None, seed: int = 0) -> Points:
+        """Fills the holes of a table with draws of p(missing | seen).
+
+        Arguments:
+            table: Rows with holes (NaN), as of `infer`; rows without stay as they are.
+            draws: Completed tables.
+            noise_std: Noise of the cells that are seen; none if they are known exactly.
+            seed: Seed of the draws.
+
+        Returns:
+            Of a data frame a data frame of all completed tables, indexed by draw and the table's own index; else an
+            array or tensor, shape (draws, n, D).
+
+        Raises:
+            DataError: as of `infer`.
+        """
+        # Imported here: using a flow needs none of it.
+        from inflationary_flows.inference.infer import impute
+
+        result: Points = impute(self, table, draws=draws, noise_std=noise_std, seed=seed)
+        return result

@@ -24,9 +24,12 @@ from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.eigenbasis import NO_TRANSFORMS
 from inflationary_flows.mathematics.flow import ADAPTIVE, Flow
 from inflationary_flows.mathematics.grids import TimeGrid
-from inflationary_flows.mathematics.likelihood import jacobian_field
+from inflationary_flows.mathematics.likelihood import jacobian_field, trace_field
 from inflationary_flows.mathematics.pfode import VelocityField
+from inflationary_flows.mathematics.points import standard_normal
+from inflationary_flows.mathematics.prior import LatentPrior
 from inflationary_flows.mathematics.solvers import FIXED_STEP, solve
+from inflationary_flows.seeding import derive_seed
 
 
 class Decoder:
@@ -39,8 +42,7 @@ class Decoder:
             layers, for a third more time.
 
     Raises:
-        DataError: for `dopri5`, whose steps depend on the whole batch: one latent would change another's density; or if
-            the flow has columns of whole numbers, which have no gradients.
+        DataError: for `dopri5`, whose steps depend on the whole batch: one latent would change another's density.
     """
 
     def __init__(
@@ -49,9 +51,6 @@ class Decoder:
         self.settings = flow.settings(solver, steps)
         if self.settings.method == ADAPTIVE:
             raise DataError("solver", "a fixed-step solver", ADAPTIVE, "take adams_bashforth6 or rk4 for inference")
-        if flow.basis.transforms.integers:
-            hint = "fit a flow that takes these columns as real numbers"
-            raise DataError("inference", "a flow without columns of whole numbers", "one with them", hint)
         self.flow = copy.copy(flow)
         if checkpointed:
             self.flow.denoiser = _Checkpointed(flow.denoiser)
@@ -62,11 +61,18 @@ class Decoder:
         shifts = torch.eye(flow.dimension, dtype=torch.float64)
         # The linear part of x -> y(t_min), column by column.
         self._whitening = (self._linear.whiten_data(shifts) - self._linear.whiten_data(origin)).T
+        self._unwhitening = torch.linalg.inv(self._whitening)
 
     @property
     def dimension(self) -> int:
         """Number of coordinates D."""
         return self.flow.dimension
+
+    @cached_property
+    def prior(self) -> LatentPrior:
+        """The flow's prior of latents; Gaussian compressed ones where those of the flow have no density."""
+        own = self.flow.prior()
+        return own if own.bandwidth is not None else self.flow.prior("gaussian")
 
     @property
     def evaluations(self) -> int:
@@ -76,6 +82,64 @@ class Decoder:
     def __call__(self, y: Tensor) -> Tensor:
         """Whitened latents, shape (n, D), to data, shape (n, D), data units, float64."""
         return self.flow.unwhiten_data(self.flow.carry(y, "generate", self.settings)[0])
+
+    def transformed(self, y: Tensor) -> Tensor:
+        """Whitened latents, shape (n, D), to transformed columns, shape (n, D): unbounded coordinates, float64."""
+        return self._linear.unwhiten_data(self.flow.carry(y, "generate", self.settings)[0])
+
+    @torch.no_grad()
+    def transformed_with_jacobian(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Transformed columns and their derivatives J_ij = dr_i / dy_j, shapes (n, D) and (n, D, D), forwards."""
+        state = torch.cat([self._with_derivatives(part, 1.0, 0.0) for part in y.split(self._rows)])
+        inner = state[:, self.dimension :].unflatten(1, (self.dimension, self.dimension))
+        points = self._linear.unwhiten_data(state[:, : self.dimension])
+        return points, self._unwhitening @ inner
+
+    def _with_derivatives(self, y: Tensor, start: float, end: float) -> Tensor:
+        """Whitened points at the other end, and derivatives by those at the start, shape (n, D + D^2), float64."""
+        denoiser, dimension = self.flow.denoiser, self.dimension
+        points = y.to(denoiser.device, self.flow.dtype)
+        matrix = torch.eye(dimension, dtype=points.dtype, device=points.device).expand(len(points), -1, -1)
+        velocity = VelocityField(denoiser, TimeGrid(self.flow.schedule, self.settings.grid))
+        state, _ = solve(
+            jacobian_field(velocity),
+            torch.cat([points, matrix.flatten(1)], 1),
+            start,
+            end,
+            solver=FIXED_STEP[self.settings.method],
+            steps=self.settings.steps,
+        )
+        return state.double().to(y.device)
+
+    @torch.no_grad()
+    def log_density(self, r: Tensor) -> tuple[Tensor, Tensor]:
+        """Log density of transformed columns, shape (n, D) to (n,), and their whitened latents, shape (n, D).
+
+        The density is that of the flow's prior, by the exact trace of the Jacobian.
+        """
+        flow = self.flow
+        start = flow.basis.scale.log().sum() + flow.schedule.total_std(flow.schedule.t_min).log().sum()
+        values, latents = [r.new_empty(0)], [r.new_empty(0, self.dimension)]
+        for part in r.split(self._rows):
+            y = self._linear.whiten_data(part).to(flow.denoiser.device, flow.dtype)
+            velocity = VelocityField(flow.denoiser, TimeGrid(flow.schedule, self.settings.grid))
+            state, _ = solve(
+                trace_field(velocity),
+                torch.cat([y, y.new_zeros(len(y), 1)], 1),
+                0.0,
+                1.0,
+                solver=FIXED_STEP[self.settings.method],
+                steps=self.settings.steps,
+            )
+            y, volume = state[:, :-1].double().cpu(), state[:, -1].double().cpu()
+            values.append(self.prior.log_density(y) + volume - start)
+            latents.append(y)
+        return torch.cat(values), torch.cat(latents)
+
+    @property
+    def _rows(self) -> int:
+        """Points whose derivatives are carried at once."""
+        return max(1, self.flow.batch_size // (1 + self.dimension // 4))
 
     def jacobian(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Data and the derivatives J_ij = dx_i / dy_j, shapes (n, D) and (n, D, D), by D backward passes."""
@@ -112,21 +176,10 @@ class Decoder:
         if self._jets and x.requires_grad and torch.is_grad_enabled():
             result: tuple[Tensor, Tensor] = _Encoding.apply(x, self)
             return result
-        flow, dimension = self._linear, self.dimension
-        y = flow.whiten_data(x).to(flow.dtype)
-        matrix = torch.eye(dimension, dtype=flow.dtype).expand(len(y), -1, -1)
-        velocity = VelocityField(flow.denoiser, TimeGrid(flow.schedule, self.settings.grid))
-        state, _ = solve(
-            jacobian_field(velocity),
-            torch.cat([y, matrix.flatten(1)], 1),
-            0.0,
-            1.0,
-            solver=FIXED_STEP[self.settings.method],
-            steps=self.settings.steps,
-        )
-        inner = state[:, dimension:].unflatten(1, (dimension, dimension)).double()
+        state = self._with_derivatives(self._linear.whiten_data(x), 0.0, 1.0)
+        inner = state[:, self.dimension :].unflatten(1, (self.dimension, self.dimension))
         # dy(t_min)/dx: the whitening of the data is linear.
-        return state[:, :dimension].double(), inner @ self._whitening
+        return state[:, : self.dimension], inner @ self._whitening
 
     @cached_property
     def _jets(self) -> JetField | None:
@@ -167,6 +220,28 @@ class Decoder:
         for _ in range(rounds):
             y = y + there - self.encode(self(y))
         return y
+
+
+# Solvers for inference: a formula of few steps must not be unstable, which the longer one is below forty.
+_METHOD, _STEPS, _PROBED = "adams_bashforth4", (12, 16, 20, 30, 48), 64
+# Error of generated points, in standard deviations of their columns, that 95 % of numbers stay below.
+_ERROR = 0.005
+
+
+@torch.no_grad()
+def inference_decoder(flow: Flow) -> Decoder:
+    """The decoder with the fewest steps that generates what the flow generates; with those of the flow if none does."""
+    fine = Decoder(flow) if flow.solver.method != ADAPTIVE else Decoder(flow, solver=_METHOD, steps=2 * _STEPS[-1])
+    y = standard_normal(_PROBED, flow.dimension, derive_seed("inference steps"))
+    expected = fine.transformed(y)
+    spread = expected.std(0).clamp(min=1e-300)
+    for steps in _STEPS:
+        decoder = Decoder(flow, solver=_METHOD, steps=steps)
+        if decoder.evaluations >= fine.evaluations:
+            break
+        if float(((decoder.transformed(y) - expected).abs() / spread).quantile(0.95)) < _ERROR:
+            return decoder
+    return fine
 
 
 class _Encoding(torch.autograd.Function):

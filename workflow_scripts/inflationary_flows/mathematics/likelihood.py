@@ -93,3 +93,13 @@ def jacobian_field(velocity: VelocityField) -> Field:
         return torch.cat([v, (slope @ matrix).flatten(1)], 1)
 
     return augmented
+
+
+def trace_field(velocity: VelocityField) -> Field:
+    """Augments the whitened field of shape (n, D) by its divergence, shape (n, D + 1), without a graph."""
+
+    def augmented(state: Tensor, s: float) -> Tensor:
+        v, slope = velocity.with_jacobian(state[:, :-1], s)
+        return torch.cat([v, slope.diagonal(dim1=1, dim2=2).sum(1, keepdim=True)], 1)
+
+    return augmented

@@ -49,7 +49,13 @@ def names_of(points: Any, name: str) -> tuple[str, ...]:
 
 
 def checked(
-    points: Any, dimension: int | None, name: str, *, columns: Sequence[str] = (), single: bool = False
+    points: Any,
+    dimension: int | None,
+    name: str,
+    *,
+    columns: Sequence[str] = (),
+    single: bool = False,
+    holes: bool = False,
 ) -> Tensor:
     """A float64 copy of the caller's points, shape (n, D).
 
@@ -61,6 +67,7 @@ def checked(
         columns: Names of the D coordinates, if they have names: data frames are read by them, whatever their order;
             those whose columns are numbered are read by position.
         single: Whether one point may come without its row, shape (D,).
+        holes: Whether numbers may be missing; they are NaN then.
 
     Raises:
         DataError: if they are no real numbers, have another shape or other columns, or are not finite.
@@ -82,7 +89,8 @@ def checked(
             f"shape {tuple(tensor.shape)}",
             "pass one row per point: of a single one x[None], of a data frame df.iloc[[0]]",
         )
-    require_finite(tensor, name, "finite numbers", "drop or repair that row")
+    known = torch.where(tensor.isnan(), 0.0, tensor) if holes else tensor
+    require_finite(known, name, "finite numbers", "drop or repair that row", "infinity" if holes else "NaN or infinity")
     return tensor
 
 

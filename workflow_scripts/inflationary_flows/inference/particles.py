@@ -1,0 +1,335 @@
+r"""Posteriors of points of few unknown coordinates: importance sampling in the space of the data, where modes may part.
+
+    p(r | observed) ~ L(r) p(r)
+
+with the flow's exact density p.  Particles come from a mixture of multivariate t distributions, whose centres are
+particles of the round before, each with the covariance of its neighbours, and of one wide t that covers the data.  The
+first round are draws of the prior, with a tempered likelihood.  Of rows with holes the unknown cells alone are drawn:
+what is known is known exactly.
+
+Each chain has particles of its own in the last round, from which its draws are resampled; R-hat then compares
+independent runs.  Source: population Monte Carlo (Cappe et al., 2004), with the bounded proposals of Owen and Zhou
+(2000).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.observation import Observation
+from inflationary_flows.inference.pareto import tail_shapes
+from inflationary_flows.progress import tracked
+from inflationary_flows.seeding import derive_seed
+
+# Draws of the prior in the first round, and particles of each of the next rounds.
+_POOL, _PARTICLES, _ROUNDS = 2048, 512, 2
+# Rounds of final size, of rows whose effective particles are less than a share of the draws, or whose weights have a
+# tail of a shape that makes their sum unreliable.
+_MOST_ROUNDS, _ENOUGH, _MOST_SHAPE = 4, 0.5, 0.7
+# Centres of a proposal in first and final rounds, neighbours that tell the covariance around each, degrees of freedom,
+# and the share of the wide distribution.
+_CENTRES, _MANY_CENTRES, _NEIGHBOURS, _FREEDOM, _WIDE = 40, 120, 24, 5.0, 0.1
+# Numbers of a batch of rows, particles and centres: 64 MB.
+_NUMBERS = 2**23
+
+
+@dataclass(frozen=True)
+class ParticleDraws:
+    """Draws of several posteriors.
+
+    Attributes:
+        r: Transformed columns, shape (rows, chains, draws, D).
+        y: Whitened latents, same shape.
+        log_density: log L(r) + log p(r), nats, shape (rows, chains, draws).
+        effective: Effective particles of all chains of a row, shape (rows,).
+        pareto_k: Shape of the tail of the weights, shape (rows,).
+    """
+
+    r: Tensor
+    y: Tensor
+    log_density: Tensor
+    effective: np.ndarray
+    pareto_k: np.ndarray
+
+
+@torch.no_grad()
+def sample_particles(
+    decoder: Decoder,
+    observation: Observation,
+    *,
+    chains: int,
+    draws: int,
+    seed: int,
+    numbers: Sequence[int] | None = None,
+) -> ParticleDraws:
+    """Samples the posteriors of all points.
+
+    Arguments:
+        decoder: The flow.
+        observation: What is observed of each.
+        chains: Independent sets of particles.
+        draws: Draws of each.
+        seed: Seed of all particles.
+        numbers: Numbers of the rows, which their random numbers depend on, by default 0, 1, ...
+    """
+    labels = list(range(observation.rows)) if numbers is None else list(numbers)
+    y = decoder.prior.sample(_POOL, derive_seed("particles", seed)) / decoder.flow.schedule.latent_std
+    pool = decoder.transformed(y)
+    # Rows of as many unknown cells have arrays of one shape.
+    free = torch.ones(observation.rows, decoder.dimension, dtype=torch.bool)
+    if observation.seen is not None:
+        free = ~observation.seen
+    counts = free.sum(1)
+    shape = (observation.rows, chains, draws, decoder.dimension)
+    found = ParticleDraws(
+        pool.new_zeros(shape),
+        pool.new_zeros(shape),
+        pool.new_zeros(shape[:-1]),
+        np.zeros(observation.rows),
+        np.full(observation.rows, np.nan),
+    )
+    size = max(1, _NUMBERS // (2 * chains * draws * (_MANY_CENTRES + 1)))
+    batches = [part for count in counts.unique() for part in (counts == count).nonzero()[:, 0].split(size)]
+    for rows in tracked(batches, "posteriors", unit="batch"):
+        own = _Rows(
+            decoder, observation.of(rows), free[rows], pool, [derive_seed("row", seed, labels[k]) for k in rows]
+        )
+        own.draw(found, rows, chains, draws)
+    return found
+
+
+class _Rows:
+    """Rows with the same number k of unknown cells."""
+
+    def __init__(
+        self, decoder: Decoder, observation: Observation, free: Tensor, pool: Tensor, seeds: Sequence[int]
+    ) -> None:
+        self.decoder, self.observation = decoder, observation
+        self.streams = [np.random.default_rng(seed) for seed in seeds]
+        count, dimension = free.shape
+        self.places = free.nonzero()[:, 1].view(count, -1)
+        basis = decoder.flow.basis
+        # What is known of each row, with the data's mean in unknown cells.
+        self.base = basis.mean.expand(count, dimension).clone()
+        if observation.seen is not None:
+            assert observation.weights is not None
+            assert observation.target is not None
+            known = observation.target / observation.weights.diagonal(dim1=1, dim2=2).clamp(min=1e-300)
+            self.base = torch.where(observation.seen, known, self.base)
+        self.pool = pool
+        total = decoder.flow.schedule.total_std(decoder.flow.schedule.t_min)
+        axes = basis.vectors * total * basis.scale[:, None]
+        self.mean, self.root = self._wide(axes @ axes.T)
+
+    def _wide(self, covariance: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and root of the covariance of unknown cells given the known ones, if the data were Gaussian."""
+        means, roots = [], []
+        mean = self.decoder.flow.basis.mean
+        for base, places in zip(self.base, self.places, strict=True):
+            known = torch.ones(len(base), dtype=torch.bool)
+            known[places] = False
+            own = covariance[places][:, places]
+            centre = mean[places]
+            if bool(known.any()):
+                crossed = covariance[places][:, known]
+                gain = torch.linalg.solve(covariance[known][:, known], crossed.mT).mT
+                own = own - gain @ crossed.mT
+                centre = centre + gain @ (base - mean)[known]
+            means.append(centre)
+            # The data need not be Gaussian: half of what is known is believed.
+            own = (own + covariance[places][:, places]) / 2
+            roots.append(torch.linalg.cholesky((own + own.mT) / 2))
+        return torch.stack(means), torch.stack(roots)
+
+    def whole(self, v: Tensor) -> Tensor:
+        """Transformed columns, shape (rows, n, D), of unknown cells, shape (rows, n, k)."""
+        r = self.base[:, None].expand(-1, v.shape[1], -1).clone()
+        return r.scatter(2, self.places[:, None].expand(v.shape), v)
+
+    def target(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """log L + log p of unknown cells, shape (rows, n), and latents, shape (rows, n, D)."""
+        r = self.whole(v)
+        density, y = self.decoder.log_density(r.flatten(0, 1))
+        value = density.view(r.shape[:2])
+        if self.observation.seen is None:
+            value = value + self.observation.log_likelihood(r)
+        return torch.nan_to_num(value, nan=-math.inf), y.view_as(r)
+
+    def first(self) -> tuple[Tensor, Tensor]:
+        """Particles of the prior, shape (rows, n, k), and log weights by the tempered likelihood."""
+        r = self.pool.expand(len(self.base), -1, -1)
+        level = self.observation.log_likelihood(r)
+        weights = tempered(level, _CENTRES)
+        return r.gather(2, self.places[:, None].expand(-1, r.shape[1], -1)), weights
+
+    def draw(self, found: ParticleDraws, rows: Tensor, chains: int, draws: int) -> None:
+        """Fills in the draws of these rows."""
+        if self.places.shape[1] == 0:
+            value, y = self.target(self.base.new_zeros(len(rows), 1, 0))
+            found.r[rows], found.y[rows] = self.base[:, None, None], y[:, :, None]
+            found.log_density[rows] = value[:, :, None]
+            found.effective[rows.numpy()] = chains * draws
+            return
+        v, log_weights = self.first()
+        for _ in range(_ROUNDS):
+            v, log_weights = self.round(v, log_weights, _PARTICLES, _CENTRES)[:2]
+        left, own = rows, self
+        for _ in range(_MOST_ROUNDS):
+            # Twice as many particles as draws: few of them are drawn twice.
+            v, log_weights, value, y = own.round(v, log_weights, 2 * chains * draws, _MANY_CENTRES)
+            poor = own.keep(found, left, v, log_weights, value, y, chains, draws)
+            if not bool(poor.any()):
+                break
+            left, own, v, log_weights = left[poor], own.of(poor), v[poor], log_weights[poor]
+
+    def of(self, chosen: Tensor) -> _Rows:
+        """Some of the rows."""
+        own = copy.copy(self)
+        own.observation = self.observation.of(chosen.nonzero()[:, 0])
+        own.streams = [stream for stream, kept in zip(self.streams, chosen.tolist(), strict=True) if kept]
+        own.places, own.base = self.places[chosen], self.base[chosen]
+        own.mean, own.root = self.mean[chosen], self.root[chosen]
+        return own
+
+    def round(self, v: Tensor, log_weights: Tensor, n: int, centres: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """New particles around weighted ones, shape (rows, n, k), with log weights, log densities and latents."""
+        proposal = _Proposal(v, tempered(log_weights, centres), self.mean, self.root, self.streams, centres)
+        v = proposal.sample(n, self.streams)
+        value, y = self.target(v)
+        return v, value - proposal.log_density(v), value, y
+
+    def keep(
+        self,
+        found: ParticleDraws,
+        rows: Tensor,
+        v: Tensor,
+        log_weights: Tensor,
+        value: Tensor,
+        y: Tensor,
+        chains: int,
+        draws: int,
+    ) -> Tensor:
+        """Resamples draws of these rows; which of them want more particles, shape (rows,)."""
+        weights = log_weights.softmax(1)
+        found.effective[rows.numpy()] = effective = (1 / weights.square().sum(1)).numpy()
+        found.pareto_k[rows.numpy()] = shapes = tail_shapes(log_weights.numpy())
+        r = self.whole(v)
+        for place, row in enumerate(rows.tolist()):
+            for chain, particles in enumerate(torch.arange(v.shape[1]).chunk(chains)):
+                chosen = particles[resampled(weights[place, particles], draws, self.streams[place])]
+                found.r[row, chain], found.y[row, chain] = r[place, chosen], y[place, chosen]
+                found.log_density[row, chain] = value[place, chosen]
+        return torch.from_numpy((effective < _ENOUGH * chains * draws) | ~(shapes < _MOST_SHAPE))
+
+
+class _Proposal:
+    """Mixtures of t distributions, one a row, around weighted particles."""
+
+    def __init__(
+        self,
+        v: Tensor,
+        log_weights: Tensor,
+        mean: Tensor,
+        root: Tensor,
+        streams: Sequence[np.random.Generator],
+        count: int,
+    ) -> None:
+        weights = log_weights.softmax(1).numpy()
+        means, roots, shares = [], [], []
+        k = v.shape[2]
+        for points, own, centre, wide, random in zip(v, weights, mean, root, streams, strict=True):
+            chosen = torch.from_numpy(resampled(torch.from_numpy(own), 4 * count, random).numpy()).unique()
+            distinct, heavy = points[chosen], torch.from_numpy(own)
+            effective = float(1 / heavy.square().sum())
+            inner = (points - heavy @ points) * heavy.sqrt()[:, None]
+            spread = inner.mT @ inner
+            # Centres are a part of the particles that are left, spread over them.
+            centres = torch.from_numpy(random.permutation(len(distinct))[:count])
+            kernel = effective ** (-2 / (k + 4))
+            covariances = _local(distinct, distinct[centres], wide)
+            covariances = _floored(covariances, spread, kernel)
+            means.append(_padded(torch.cat([distinct[centres], centre[None]]), count + 1))
+            roots.append(_padded(torch.cat([torch.linalg.cholesky(covariances), wide[None]]), count + 1))
+            share = torch.cat([heavy.new_full((len(centres),), (1 - _WIDE) / len(centres)), heavy.new_tensor([_WIDE])])
+            shares.append(_padded(share, count + 1, 0.0))
+        self.means, self.roots, self.shares = torch.stack(means), torch.stack(roots), torch.stack(shares)
+        self.inverse = torch.linalg.inv(self.roots)
+        self.volume = self.roots.diagonal(dim1=2, dim2=3).log().sum(2)
+
+    def sample(self, n: int, streams: Sequence[np.random.Generator]) -> Tensor:
+        """Particles, shape (rows, n, k)."""
+        drawn = []
+        for mean, root, share, random in zip(self.means, self.roots, self.shares, streams, strict=True):
+            chosen = resampled(share, n, random)
+            chosen = chosen[torch.from_numpy(random.permutation(n))]
+            normal = torch.from_numpy(random.standard_normal((n, mean.shape[1])))
+            stretch = torch.from_numpy(np.sqrt(_FREEDOM / random.chisquare(_FREEDOM, n)))
+            drawn.append(mean[chosen] + stretch[:, None] * torch.einsum("nij,nj->ni", root[chosen], normal))
+        return torch.stack(drawn)
+
+    def log_density(self, v: Tensor) -> Tensor:
+        """Log densities of particles, shape (rows, n, k) to (rows, n)."""
+        k = v.shape[2]
+        norm = math.lgamma((_FREEDOM + k) / 2) - math.lgamma(_FREEDOM / 2) - k / 2 * math.log(_FREEDOM * math.pi)
+        white = torch.einsum("rcij,rncj->rnci", self.inverse, v[:, :, None] - self.means[:, None])
+        square = white.square().sum(3)
+        kernels = norm - self.volume[:, None] - (_FREEDOM + k) / 2 * torch.log1p(square / _FREEDOM)
+        return torch.logsumexp(kernels + self.shares.log()[:, None], 2)
+
+
+def _local(points: Tensor, centres: Tensor, wide: Tensor) -> Tensor:
+    """Covariances of the neighbours of each centre, shape (c, k, k)."""
+    # Distances in units of the data.
+    white = [torch.linalg.solve_triangular(wide, each.mT, upper=False).mT for each in (centres, points)]
+    nearest = torch.cdist(white[0], white[1]).topk(min(_NEIGHBOURS, len(points)), largest=False).indices
+    around = points[nearest] - centres[:, None]
+    return around.mT @ around / around.shape[1]
+
+
+def _floored(covariances: Tensor, spread: Tensor, kernel: float) -> Tensor:
+    """Covariances that few neighbours know, with a share of the covariance of all particles."""
+    identity = torch.eye(spread.shape[0], dtype=spread.dtype)
+    least = 1e-12 * spread.diagonal().mean() * identity + 1e-300 * identity
+    return covariances + 0.02 * kernel * spread + least
+
+
+def _padded(rows: Tensor, n: int, value: float | None = None) -> Tensor:
+    """Rows, the last of them repeated up to n, or a value instead."""
+    if len(rows) == n:
+        return rows
+    more = rows[:1].expand(n - len(rows), *rows.shape[1:])
+    return torch.cat([more if value is None else torch.full_like(more, value), rows])
+
+
+def tempered(log_weights: Tensor, effective: float) -> Tensor:
+    """Log weights, shape (rows, n), to the largest power up to 1 that leaves so many effective particles."""
+    finite = torch.nan_to_num(log_weights, nan=-math.inf, neginf=-1e300)
+    finite = finite - finite.amax(1, keepdim=True)
+    low, high = torch.zeros(len(finite), 1, dtype=finite.dtype), torch.ones(len(finite), 1, dtype=finite.dtype)
+
+    def enough(power: Tensor) -> Tensor:
+        return (1 / (power * finite).softmax(1).square().sum(1, keepdim=True)) >= effective
+
+    done = enough(high)
+    # Powers differ by orders of magnitude: those of known cells are tiny.
+    exponent_low, exponent_high = torch.full_like(low, -40.0), torch.zeros_like(low)
+    for _ in range(30):
+        middle = (exponent_low + exponent_high) / 2
+        fits = enough(middle.exp2())
+        exponent_low, exponent_high = torch.where(fits, middle, exponent_low), torch.where(fits, exponent_high, middle)
+    return torch.where(done, 1.0, exponent_low.exp2()) * finite
+
+
+def resampled(weights: Tensor, n: int, random: np.random.Generator) -> Tensor:
+    """Numbers of n particles by systematic resampling, in their order."""
+    edges = torch.cumsum(weights, 0)
+    places = (torch.arange(n) + random.random()) / n * float(edges[-1])
+    return torch.searchsorted(edges, places).clamp(max=len(weights) - 1)

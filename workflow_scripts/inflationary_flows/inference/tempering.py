@@ -1,0 +1,186 @@
+r"""Posteriors of many coordinates whose modes part: particles led from the prior to the posterior by tempering.
+
+    p_b(y) ~ L(f(y))^b p(y),      0 < b_1 < ... < b_T = 1
+
+Particles begin as draws of the prior, weighted by L^b_1.  At each temperature they are weighted by the next power of
+the likelihood, which leaves half of them effective, resampled, and moved by one trajectory of Hamiltonian Monte Carlo.
+Modes keep the shares that the prior and the likelihood give them, where chains would stay in one of them.  Each chain
+is a set of particles of its own: R-hat compares independent runs.
+
+A set of particles shows its posterior's correlations: they are averaged with the curvature of the tempered likelihood
+at some of them.  Source: sequential Monte Carlo samplers (Del Moral, Doucet and Jasra, 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inflationary_flows.inference.batched_hmc import Groups
+from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.latent_chains import LeastSquares
+from inflationary_flows.inference.observation import Observation
+from inflationary_flows.inference.particles import resampled, tempered
+from inflationary_flows.progress import tracked
+from inflationary_flows.seeding import derive_seed
+
+# Draws of the prior that particles are chosen from.
+_POOL = 8192
+# Particles that a step of temperature leaves, as a share, and most temperatures.
+_LEFT, _MOST_TEMPERATURES = 0.5, 100
+# Particles whose curvature is averaged, moves at the end, and how many of them are kept.
+_CURVED, _LAST_MOVES, _KEPT = 24, 5, 2
+_ACCEPTANCE = 0.75
+
+
+@dataclass(frozen=True)
+class TemperedDraws:
+    """Draws of several posteriors.
+
+    Attributes:
+        y: Whitened latents, shape (rows, chains, draws, D).
+        r: Transformed columns, same shape.
+        log_density: log L + log p(y), nats, shape (rows, chains, draws).
+        gradients: Points whose gradient was taken.
+    """
+
+    y: Tensor
+    r: Tensor
+    log_density: Tensor
+    gradients: int
+
+
+class _Step:
+    """A step size that follows what is accepted."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def learn(self, acceptance: float) -> None:
+        """Takes a mean acceptance probability into account."""
+        self.now = float(min(1.0, self.now * np.exp(0.7 * (acceptance - _ACCEPTANCE))))
+
+
+def sample_tempered(
+    decoder: Decoder,
+    observation: Observation,
+    *,
+    chains: int,
+    draws: int,
+    seed: int,
+    numbers: Sequence[int] | None = None,
+) -> TemperedDraws:
+    """Samples the posteriors of all points.
+
+    Arguments:
+        decoder: The flow.
+        observation: What is observed of each.
+        chains: Independent sets of particles.
+        draws: Draws of each set.
+        seed: Seed of all particles.
+        numbers: Numbers of the rows, which their random numbers depend on, by default 0, 1, ...
+    """
+    labels = list(range(observation.rows)) if numbers is None else list(numbers)
+    z = decoder.prior.sample(_POOL, derive_seed("tempering", seed))
+    pool = z / decoder.flow.schedule.latent_std
+    with torch.no_grad():
+        r = torch.cat([decoder.transformed(part) for part in pool.split(decoder.flow.batch_size)])
+    ys, values, gradients = [], [], 0
+    for row, label in tracked(list(enumerate(labels)), "tempering", unit="row"):
+        own = _Tempering(decoder, observation.of(torch.tensor([row])), derive_seed("tempered row", seed, label))
+        y, value = own.run(pool, r, chains, -(-draws // _KEPT))
+        ys.append(y[:, :draws])
+        values.append(value[:, :draws])
+        gradients += own.gradients
+    y = torch.stack(ys)
+    with torch.no_grad():
+        drawn = torch.cat([decoder.transformed(part) for part in y.flatten(0, 2).split(decoder.flow.batch_size)])
+    return TemperedDraws(y, drawn.view_as(y), torch.stack(values), gradients)
+
+
+class _Tempering:
+    """The particles of one row: its sets are one group of chains."""
+
+    def __init__(self, decoder: Decoder, observation: Observation, seed: int) -> None:
+        self.decoder, self.observation = decoder, observation
+        self.seed = seed
+        self.random = np.random.default_rng(seed)
+        self.power, self.gradients = 0.0, 0
+        self.step = _Step(0.3)
+
+    def log_density(self, y: Tensor, places: Tensor) -> Tensor:
+        """Tempered log density of particles, shape (1, n, D) to (1, n)."""
+        r = self.decoder.transformed(y.flatten(0, 1)).view_as(y)
+        return self.power * self.observation.log_likelihood(r) + self.prior(y)
+
+    def prior(self, y: Tensor) -> Tensor:
+        """Log density of latents, shape (1, n, D) to (1, n)."""
+        return self.decoder.prior.log_density(y.flatten(0, 1)).view(y.shape[:-1])
+
+    def run(self, pool: Tensor, r: Tensor, chains: int, particles: int) -> tuple[Tensor, Tensor]:
+        """Whitened latents, shape (chains, particles * kept, D), and their log densities."""
+        count = chains * particles
+        with torch.no_grad():
+            level = self.observation.log_likelihood(r[None])
+        weights = tempered(level, float(count))
+        reached = (weights.max() - weights.min()) / (level.max() - level.clamp(min=-1e300).min()).clamp(min=1e-300)
+        self.power = min(1.0, float(reached))
+        sets = []
+        for part in np.array_split(np.arange(len(pool)), chains):
+            sets.append(pool[part][resampled(weights[0, part].softmax(0), particles, self.random)])
+        y = torch.cat(sets)[None]
+        for number in range(_MOST_TEMPERATURES):
+            groups = self.groups(y, number)
+            self.step.learn(float(groups.move([self.step])[0].mean()))
+            y = groups.position
+            if self.power == 1.0:
+                break
+            level = (groups.value - self.prior(y)) / self.power
+            y = self.next_power(y, level, chains)
+        kept, values = [], []
+        for number in range(_LAST_MOVES):
+            self.step.learn(float(groups.move([self.step])[0].mean()))
+            if number >= _LAST_MOVES - _KEPT:
+                kept.append(groups.position[0])
+                values.append(groups.value[0])
+        self.gradients += groups.gradients
+        shape = (chains, particles * _KEPT)
+        # Moves of a particle follow each other: effective draws know their correlation.
+        return torch.stack(kept, 1).reshape(*shape, -1), torch.stack(values, 1).reshape(shape)
+
+    def groups(self, y: Tensor, number: int) -> Groups:
+        """The particles as chains of a sampler at this temperature."""
+        groups = Groups(self.log_density, y, [derive_seed("moves", self.seed, number)])
+        groups.factor = self.factor(y)
+        self.gradients += groups.gradients
+        return groups
+
+    def next_power(self, y: Tensor, level: Tensor, chains: int) -> Tensor:
+        """Particles resampled for the next power of the likelihood, each set by itself."""
+        rest = (1.0 - self.power) * level
+        weights = tempered(rest, _LEFT * level.shape[1])
+        # The power that was taken, from the two particles that differ most.
+        high, low = int(rest[0].argmax()), int(rest[0].argmin())
+        spread = float(rest[0, high] - rest[0, low])
+        share = 1.0 if spread <= 0 else float(weights[0, high] - weights[0, low]) / spread
+        self.power = 1.0 if share > 1 - 1e-9 else self.power + share * (1.0 - self.power)
+        chosen = [
+            part[resampled(weights[0, part].softmax(0), len(part), self.random)]
+            for part in torch.arange(y.shape[1]).chunk(chains)
+        ]
+        return y[:, torch.cat(chosen)]
+
+    def factor(self, y: Tensor) -> Tensor:
+        """Root of the particles' covariance, averaged with the inverse curvature at some of them, shape (1, D, D)."""
+        dimension, n = y.shape[2], y.shape[1]
+        identity = torch.eye(dimension, dtype=torch.float64)
+        covariance = (n * torch.cov(y[0].mT) + 2 * dimension * identity) / (n + 2 * dimension)
+        if self.observation.has_residuals:
+            some = y[:, torch.linspace(0, n - 1, min(n, _CURVED)).long()]
+            curvature = LeastSquares(self.decoder, self.observation).curvature(some) - identity
+            covariance = (covariance + torch.linalg.inv(self.power * curvature[0] + identity)) / 2
+        return torch.linalg.cholesky(covariance)[None]
