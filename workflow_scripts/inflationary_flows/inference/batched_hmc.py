@@ -18,6 +18,7 @@ Sources: Neal (2011), MCMC using Hamiltonian dynamics, 3.2 on random lengths; Ho
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,8 +38,9 @@ LogDensity = Callable[[Tensor, Tensor], Tensor]
 Whitening = Callable[[Tensor], Tensor]
 # A trajectory that gains this much energy has left the region where leapfrog steps are stable.
 _MOST_ERROR = 1000.0
-# Length of trajectories in whitened coordinates, and by what share it varies; the most steps of one.
-_LENGTH, _SPREAD, _MOST_STEPS = 1.8, 0.25, 64
+# Length of trajectories in whitened coordinates, and by what share it varies; the most steps of one. Groups that want
+# more after warm-up are given up: their coordinates are not whitened.
+_LENGTH, _SPREAD, _MOST_STEPS = 1.8, 0.25, 16
 # Points whose gradients are held at once.
 _POINTS = 512
 
@@ -59,6 +61,8 @@ class GroupedDraws:
         acceptance: Mean acceptance probability of each group, shape (groups,).
         step_size: Step size that each group settled on, shape (groups,).
         divergences: Divergent trajectories of each group, shape (groups,).
+        gave_up: Groups that were not sampled, shape (groups,): their steps are too short to get anywhere. Their draws are
+            where warm-up ended.
         gradients: Points whose gradient was taken, warm-up included.
     """
 
@@ -67,6 +71,7 @@ class GroupedDraws:
     acceptance: np.ndarray
     step_size: np.ndarray
     divergences: np.ndarray
+    gave_up: np.ndarray
     gradients: int
 
 
@@ -135,21 +140,24 @@ def run_hmc(
                 step.restart(step.now, boldness=1.0)
     for step in steps:
         step.settle()
-    kept, values = [], []
+    gave_up = np.array([step.now * _MOST_STEPS < _LENGTH for step in steps])
+    going = torch.from_numpy(~gave_up).nonzero()[:, 0]
+    kept, values = groups.position[:, :, None].repeat(1, 1, draws, 1), groups.value[:, :, None].repeat(1, 1, draws)
     acceptance, divergences = np.zeros(len(labels)), np.zeros(len(labels), dtype=np.int64)
-    for _ in tracked(range(draws), "draws", unit="iteration"):
-        accepted, diverged = groups.move(steps)
-        kept.append(groups.position)
-        values.append(groups.value)
-        acceptance += accepted.mean(1) / draws
-        divergences += diverged.sum(1)
+    own = groups.of(going)
+    for place in tracked(range(draws if len(going) else 0), "draws", unit="iteration"):
+        accepted, diverged = own.move([steps[k] for k in going.tolist()])
+        kept[going, :, place], values[going, :, place] = own.position, own.value
+        acceptance[~gave_up] += accepted.mean(1) / draws
+        divergences[~gave_up] += diverged.sum(1)
     return GroupedDraws(
-        draws=torch.stack(kept, 2),
-        log_density=torch.stack(values, 2),
+        draws=kept,
+        log_density=values,
         acceptance=acceptance,
         step_size=np.array([step.now for step in steps]),
         divergences=divergences,
-        gradients=groups.gradients,
+        gave_up=gave_up,
+        gradients=groups.gradients + own.gradients,
     )
 
 
@@ -172,6 +180,16 @@ class Groups:
                 f"log density {float(self.value[group, chain]):g}",
                 "start closer to the observations, or check that data and flow belong together",
             )
+
+    def of(self, chosen: Tensor) -> Groups:
+        """Some of the groups, which go on with their own random numbers."""
+        own = copy.copy(self)
+        own._log_density = lambda points, places: self._log_density(points, chosen[places])
+        own._streams = [self._streams[place] for place in chosen.tolist()]
+        own.gradients = 0
+        own.position, own.factor = self.position[chosen], self.factor[chosen]
+        own.value, own._gradient = self.value[chosen], self._gradient[chosen]
+        return own
 
     def _evaluate(self, position: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Log densities and their gradients of some groups."""

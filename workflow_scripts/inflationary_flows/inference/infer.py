@@ -1,0 +1,278 @@
+r"""Posteriors of points under any likelihood, with a flow as prior.
+
+    p(x | observed) ~ L(x) p(x)
+
+with the density p of the flow, the exact pull-back of its Gaussian latents.  Points of up to three unknown coordinates
+are sampled by importance in the space of the data (`particles`), others by chains in latents (`latent_chains`), and
+those whose chains do not agree by tempering (`tempering`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.inference.batched_hmc import GroupedDraws
+from inflationary_flows.inference.decoder import Decoder, inference_decoder
+from inflationary_flows.inference.latent_chains import sample_chains
+from inflationary_flows.inference.observation import Observation, PointFunction, known_cells, noisy_numbers
+from inflationary_flows.inference.particles import sample_particles
+from inflationary_flows.inference.posterior import Posterior, converged, diagnose_cells
+from inflationary_flows.inference.surprise import prior_predictive_p
+from inflationary_flows.inference.tempering import sample_tempered
+from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
+from inflationary_flows.mathematics.points import checked, whole
+from inflationary_flows.seeding import derive_seed
+
+# Unknown coordinates up to which particles are used, and columns up to which densities are cheap enough for them.
+_FEW_CELLS, _DENSITY_COLUMNS = 3, 32
+# Draws of a chain: of particles, of few and of many columns, and of chains in latents.
+_PARTICLE_DRAWS, _CELL_DRAWS, _CHAIN_DRAWS, _WARMUP = 500, 250, 300, 80
+# Draws of the prior that observations are compared with.
+_PREDICTED = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What a caller asks, checked.
+
+    Attributes:
+        observation: What is observed.
+        numbers: The observed numbers, shape (rows, m), NaN where there are none; none for any log-likelihood.
+        predict: Draws what would be observed of points, shape (n, D), with noise of a seed.
+        cells: Rows of data in which known cells are known exactly, if they are.
+        index: What the rows are called.
+    """
+
+    observation: Observation
+    numbers: Tensor | None
+    predict: Callable[[Tensor, int], Tensor] | None
+    cells: Tensor | None
+    index: Sequence[Any]
+
+
+def infer(
+    flow: Flow,
+    observed: Any = None,
+    *,
+    noise_std: NoiseLevel | None = None,
+    operator: Any = None,
+    log_likelihood: PointFunction | None = None,
+    chains: int = 4,
+    draws: int | None = None,
+    warmup: int | None = None,
+    seed: int = 0,
+) -> Posterior:
+    """Samples the posterior of each observed row; arguments and errors as of `Flow.infer`."""
+    asked = read_question(flow, observed, noise_std, operator, log_likelihood)
+    count = whole(chains, "chains", 2, 1000)
+    lengths = [
+        None if value is None else whole(value, name, 4) for name, value in (("draws", draws), ("warmup", warmup))
+    ]
+    seed = whole(seed, "seed")
+    return sample(inference_decoder(flow), asked, count, lengths[0], lengths[1], seed)
+
+
+def read_question(
+    flow: Flow, observed: Any, noise_std: NoiseLevel | None, operator: Any, log_likelihood: PointFunction | None
+) -> Asked:
+    """What a caller asks, checked; DataError if it is no question."""
+    transforms, dimension = flow.basis.transforms, flow.dimension
+    if log_likelihood is not None:
+        if observed is not None or noise_std is not None or operator is not None:
+            hint = "let the function hold what was observed, or give observed, operator and noise_std"
+            raise DataError("log_likelihood", "nothing beside it", "another argument", hint)
+        function: Any = log_likelihood
+        if not callable(function):
+            hint = "a torch function of points, shape (n, D), that gives n numbers"
+            raise DataError("log_likelihood", "a function", shorten(log_likelihood), hint)
+        return Asked(Observation(1, transforms, log_function=function), None, None, None, [0])
+    if observed is None:
+        hint = "pass rows with noise_std, rows with holes, or a log_likelihood"
+        raise DataError("observed", "what was observed", "nothing", hint)
+    if noise_std is not None and transforms.integers:
+        hint = "fit a flow that takes these columns as real numbers; holes can be filled by this one"
+        raise DataError("noise_std", "a flow without columns of whole numbers", "one with them", hint)
+    if operator is not None:
+        return _of_operator(flow, observed, noise_std, operator)
+    x = checked(observed, dimension, "observed", columns=flow.columns, single=True, holes=True)
+    index = list(getattr(observed, "index", range(len(x)))) if hasattr(observed, "columns") else list(range(len(x)))
+    if noise_std is not None:
+        noise = noise_of(noise_std, dimension, columns=flow.columns)
+        return Asked(
+            noisy_numbers(x, noise, transforms), x, lambda points, s: points + noise.sample(len(points), s), None, index
+        )
+    if not bool(x.isnan().any()):
+        hint = "give noise_std, the noise of these numbers, or NaN in the cells that are not known"
+        raise DataError("observed", "rows with holes, or a noise_std", "rows without, and no noise_std", hint)
+    filled = torch.where(x.isnan(), transforms.inverse(flow.basis.mean.expand_as(x)), x)
+    transforms.check(filled, flow.columns, whole=False)
+    known = torch.where(x.isnan(), x, filled)
+    transforms.check(torch.where(x.isnan(), transforms.rounded(filled), x), flow.columns)
+    return Asked(known_cells(known, flow.basis), known, lambda points, s: points, known, index)
+
+
+def _of_operator(flow: Flow, observed: Any, noise_std: NoiseLevel | None, operator: Any) -> Asked:
+    if noise_std is None:
+        hint = "give the noise of what is observed; a small one if there is nearly none"
+        raise DataError("noise_std", "a noise, with an operator", "none", hint)
+    y = checked(observed, None, "observed", single=True, holes=True)
+    noise = noise_of(noise_std, y.shape[1])
+    transforms = flow.basis.transforms
+    if callable(operator) and not isinstance(operator, Tensor):
+        function: PointFunction = operator
+        observation = noisy_numbers(y, noise, transforms, function)
+    else:
+        matrix = checked(operator, flow.dimension, "operator")
+        if len(matrix) != y.shape[1]:
+            hint = "a matrix (m, D) makes m numbers of a point; observed has shape (rows, m)"
+            raise DataError("operator", f"a matrix of {y.shape[1]} rows", f"{len(matrix)} rows", hint)
+        function = lambda x: x @ matrix.T  # noqa: E731
+        observation = noisy_numbers(y, noise, transforms, matrix)
+
+    def predict(points: Tensor, seed: int) -> Tensor:
+        values = function(points).detach().double().reshape(len(points), -1)
+        return values + noise.sample(len(points), seed)
+
+    # One evaluation, so that a wrong function is told before anything is sampled.
+    observation.log_likelihood(flow.basis.mean.expand(len(y), 1, -1))
+    return Asked(observation, y, predict, None, list(range(len(y))))
+
+
+def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmup: int | None, seed: int) -> Posterior:
+    """Samples every row by what suits it."""
+    flow, observation = decoder.flow, asked.observation
+    dimension, rows = flow.dimension, observation.rows
+    free = np.ones((rows, dimension), dtype=bool) if observation.seen is None else ~observation.seen.numpy()
+    few = (free.sum(1) <= _FEW_CELLS) & (
+        dimension <= (_DENSITY_COLUMNS if observation.seen is not None else _FEW_CELLS)
+    )
+    length = draws or ((_PARTICLE_DRAWS if dimension <= _FEW_CELLS else _CELL_DRAWS) if few.all() else _CHAIN_DRAWS)
+    shape = (rows, chains, length, dimension)
+    r, y, value = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64), np.zeros(shape[:3])
+    effective, pareto_k, divergences = np.full(rows, np.inf), np.full(rows, np.nan), np.zeros(rows, dtype=np.int64)
+    method = np.where(few, "particles", "chains").astype(object)
+    numbers = np.arange(rows)
+    if few.any():
+        chosen = torch.from_numpy(numbers[few])
+        found = sample_particles(
+            decoder, observation.of(chosen), chains=chains, draws=length, seed=seed, numbers=numbers[few].tolist()
+        )
+        r[chosen], y[chosen], value[few] = found.r, found.y, found.log_density.numpy()
+        effective[few], pareto_k[few] = found.effective, found.pareto_k
+    hard = ~few
+    if hard.any() and observation.has_residuals:
+        chosen = torch.from_numpy(numbers[hard])
+        run, drawn = sample_chains(
+            decoder,
+            observation.of(chosen),
+            chains=chains,
+            warmup=warmup or _WARMUP,
+            draws=length,
+            seed=seed,
+            numbers=numbers[hard].tolist(),
+        )
+        r[chosen], y[chosen], value[hard] = drawn, run.draws, run.log_density.numpy()
+        divergences[hard] = run.divergences
+        # Chains that do not agree may be in modes of their own.
+        hard = hard & ~_agree(drawn, free[hard], run, hard)
+    if hard.any():
+        chosen = torch.from_numpy(numbers[hard])
+        tempered = sample_tempered(
+            decoder, observation.of(chosen), chains=chains, draws=length, seed=seed, numbers=numbers[hard].tolist()
+        )
+        r[chosen], y[chosen], value[hard] = tempered.r, tempered.y, tempered.log_density.numpy()
+        divergences[hard], method[hard] = 0, "tempering"
+    x = flow.basis.transforms.rounded(flow.basis.transforms.inverse(r.flatten(0, 2))).view(shape).numpy()
+    if asked.cells is not None:
+        known = asked.cells.numpy()[:, None, None]
+        x = np.where(free[:, None, None], x, known)
+    r_hat, bulk, tail = diagnose_cells(x, free, effective)
+    return Posterior(
+        x=x,
+        z=(y * flow.schedule.latent_std).numpy(),
+        log_density=value,
+        free=free,
+        rhat=r_hat,
+        ess_bulk=bulk,
+        ess_tail=tail,
+        divergences=divergences,
+        pareto_k=pareto_k,
+        surprise=_surprise(decoder, asked, seed),
+        method=method.astype(str),
+        names=flow.names,
+        prior=describe_prior(decoder),
+        index=asked.index,
+    )
+
+
+def _agree(r: Tensor, free: np.ndarray, run: GroupedDraws, hard: np.ndarray) -> np.ndarray:
+    """Which of all rows have chains in latents that pass, shape (rows,)."""
+    r_hat, bulk, tail = diagnose_cells(r.numpy(), free)
+    agreed = np.zeros(len(hard), dtype=bool)
+    agreed[hard] = ~run.gave_up & converged(r_hat, bulk, tail, run.divergences, r.shape[1] * r.shape[2])
+    return agreed
+
+
+@torch.no_grad()
+def _surprise(decoder: Decoder, asked: Asked, seed: int) -> np.ndarray:
+    """Prior predictive p-values of the observations."""
+    if asked.predict is None or asked.numbers is None:
+        return np.full(asked.observation.rows, np.nan)
+    z = decoder.prior.sample(_PREDICTED, derive_seed("predicted", seed))
+    r = decoder.transformed(z / decoder.flow.schedule.latent_std)
+    transforms = decoder.flow.basis.transforms
+    # Known cells are compared as the flow sees them, whole numbers as points of their cells.
+    if asked.cells is not None:
+        seen = torch.where(asked.cells.isnan(), 0.0, 1.0)
+        filled = torch.where(
+            asked.cells.isnan(), transforms.inverse(decoder.flow.basis.mean.expand_as(seen)), asked.cells
+        )
+        numbers = torch.where(seen > 0, transforms.forward(filled), torch.nan)
+        return prior_predictive_p(numbers, r)
+    return prior_predictive_p(asked.numbers, asked.predict(transforms.inverse(r), derive_seed("predicted noise", seed)))
+
+
+def describe_prior(decoder: Decoder) -> str:
+    """The prior in words, as the object of "is"."""
+    own, used = decoder.flow.prior(), decoder.prior
+    words = "the flow's density"
+    if decoder.flow.schedule.kept_dims == decoder.dimension:
+        return words
+    if used.bandwidth is not None:
+        return f"{words}, its compressed latents those of training rows, smoothed by a kernel"
+    words += ", its compressed latents Gaussian with their exact variances"
+    return words if own.kind == "gaussian" else f"{words} ({own.kind} ones have no density)"
+
+
+def impute(flow: Flow, table: Any, *, draws: int = 20, seed: int = 0, noise_std: NoiseLevel | None = None) -> Any:
+    """Fills the holes of a table; arguments and errors as of `Flow.impute`."""
+    count = whole(draws, "draws", 1)
+    x = checked(table, flow.dimension, "table", columns=flow.columns, holes=True)
+    holed = x.isnan().any(1)
+    completed = x.expand(count, -1, -1).clone().numpy()
+    if bool(holed.any()):
+        posterior = infer(flow, x[holed], noise_std=noise_std, seed=seed)
+        flat = posterior.x.reshape(len(posterior), -1, flow.dimension)
+        places = np.linspace(0, flat.shape[1] - 1, count).round().astype(int)
+        filled = flat[:, places].swapaxes(0, 1)
+        completed[:, holed.numpy()] = np.where(x[holed].isnan().numpy(), filled, x[holed].numpy())
+    if isinstance(table, Tensor):
+        return torch.from_numpy(completed)
+    if not hasattr(table, "columns"):
+        return completed
+    import pandas as pd
+
+    names = list(flow.names)
+    frames = [pd.DataFrame(rows, index=table.index, columns=names) for rows in completed]
+    joined = pd.concat(frames, keys=range(count), names=["draw", *(table.index.names)])
+    for place in flow.basis.transforms.integers:
+        joined[names[place]] = joined[names[place]].astype("int64")
+    return joined
