@@ -61,8 +61,8 @@ class GroupedDraws:
         acceptance: Mean acceptance probability of each group, shape (groups,).
         step_size: Step size that each group settled on, shape (groups,).
         divergences: Divergent trajectories of each group, shape (groups,).
-        gave_up: Groups that were not sampled, shape (groups,): their steps are too short to get anywhere. Their draws are
-            where warm-up ended.
+        gave_up: Groups that were not sampled, shape (groups,): their steps are too short to get anywhere. Their draws
+            are where warm-up ended.
         gradients: Points whose gradient was taken, warm-up included.
     """
 

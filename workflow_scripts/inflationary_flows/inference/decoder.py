@@ -225,7 +225,7 @@ class Decoder:
 # Solvers for inference: a formula of few steps must not be unstable, which the longer one is below forty.
 _METHOD, _STEPS, _PROBED = "adams_bashforth4", (12, 16, 20, 30, 48), 64
 # Error of generated points, in standard deviations of their columns, that 95 % of numbers stay below.
-_ERROR = 0.005
+_ERROR = 0.01
 
 
 @torch.no_grad()

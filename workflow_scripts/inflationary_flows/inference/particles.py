@@ -23,17 +23,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inflationary_flows.extras import needs
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.observation import Observation
 from inflationary_flows.inference.pareto import tail_shapes
 from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
+with needs("particles", "inference"):
+    from scipy.interpolate import RBFInterpolator
+
 # Draws of the prior in the first round, and particles of each of the next rounds.
 _POOL, _PARTICLES, _ROUNDS = 2048, 512, 2
 # Rounds of final size, of rows whose effective particles are less than a share of the draws, or whose weights have a
 # tail of a shape that makes their sum unreliable.
 _MOST_ROUNDS, _ENOUGH, _MOST_SHAPE = 4, 0.5, 0.7
+# Columns up to which densities are cheap; candidates for costly ones, the share of these that predictions choose, and
+# how far below the largest log density of a row they know anything.
+_CHEAP_COLUMNS, _CANDIDATES, _TRUSTED, _NEAR = 3, 6000, 0.9, 15.0
 # Centres of a proposal in first and final rounds, neighbours that tell the covariance around each, degrees of freedom,
 # and the share of the wide distribution.
 _CENTRES, _MANY_CENTRES, _NEIGHBOURS, _FREEDOM, _WIDE = 40, 120, 24, 5.0, 0.1
@@ -106,6 +113,20 @@ def sample_particles(
     return found
 
 
+@dataclass(frozen=True)
+class _Particles:
+    """Unknown cells, shape (rows, n, k), with log weights and log densities, shape (rows, n), and latents."""
+
+    v: Tensor
+    log_weights: Tensor
+    value: Tensor
+    y: Tensor
+
+    def of(self, chosen: Tensor) -> _Particles:
+        """Those of some of the rows."""
+        return _Particles(self.v[chosen], self.log_weights[chosen], self.value[chosen], self.y[chosen])
+
+
 class _Rows:
     """Rows with the same number k of unknown cells."""
 
@@ -163,12 +184,13 @@ class _Rows:
             value = value + self.observation.log_likelihood(r)
         return torch.nan_to_num(value, nan=-math.inf), y.view_as(r)
 
-    def first(self) -> tuple[Tensor, Tensor]:
-        """Particles of the prior, shape (rows, n, k), and log weights by the tempered likelihood."""
+    def first(self) -> _Particles:
+        """Particles of the prior with log weights by the tempered likelihood; without densities and latents."""
         r = self.pool.expand(len(self.base), -1, -1)
         level = self.observation.log_likelihood(r)
         weights = tempered(level, _CENTRES)
-        return r.gather(2, self.places[:, None].expand(-1, r.shape[1], -1)), weights
+        v = r.gather(2, self.places[:, None].expand(-1, r.shape[1], -1))
+        return _Particles(v, weights, weights, v)
 
     def draw(self, found: ParticleDraws, rows: Tensor, chains: int, draws: int) -> None:
         """Fills in the draws of these rows."""
@@ -178,17 +200,19 @@ class _Rows:
             found.log_density[rows] = value[:, :, None]
             found.effective[rows.numpy()] = chains * draws
             return
-        v, log_weights = self.first()
+        costly = self.decoder.dimension > _CHEAP_COLUMNS
+        now = self.first()
         for _ in range(_ROUNDS):
-            v, log_weights = self.round(v, log_weights, _PARTICLES, _CENTRES)[:2]
+            now = self.round(now, _PARTICLES // 2 if costly else _PARTICLES, _CENTRES)
         left, own = rows, self
         for _ in range(_MOST_ROUNDS):
-            # Twice as many particles as draws: few of them are drawn twice.
-            v, log_weights, value, y = own.round(v, log_weights, 2 * chains * draws, _MANY_CENTRES)
-            poor = own.keep(found, left, v, log_weights, value, y, chains, draws)
+            # Twice as many particles as draws, so that few of them are drawn twice, where they are cheap.
+            size = chains * draws * (1 if costly else 2)
+            now = own.round(now, size, _CENTRES if costly else _MANY_CENTRES, predicted=costly)
+            poor = own.keep(found, left, now, chains, draws)
             if not bool(poor.any()):
                 break
-            left, own, v, log_weights = left[poor], own.of(poor), v[poor], log_weights[poor]
+            left, own, now = left[poor], own.of(poor), now.of(poor)
 
     def of(self, chosen: Tensor) -> _Rows:
         """Some of the rows."""
@@ -199,25 +223,39 @@ class _Rows:
         own.mean, own.root = self.mean[chosen], self.root[chosen]
         return own
 
-    def round(self, v: Tensor, log_weights: Tensor, n: int, centres: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """New particles around weighted ones, shape (rows, n, k), with log weights, log densities and latents."""
-        proposal = _Proposal(v, tempered(log_weights, centres), self.mean, self.root, self.streams, centres)
-        v = proposal.sample(n, self.streams)
-        value, y = self.target(v)
-        return v, value - proposal.log_density(v), value, y
+    def round(self, last: _Particles, n: int, centres: int, *, predicted: bool = False) -> _Particles:
+        """New particles around weighted ones.
 
-    def keep(
-        self,
-        found: ParticleDraws,
-        rows: Tensor,
-        v: Tensor,
-        log_weights: Tensor,
-        value: Tensor,
-        y: Tensor,
-        chains: int,
-        draws: int,
-    ) -> Tensor:
+        Where densities are costly they are `predicted` from those of the last round, and particles are chosen by that
+        among many candidates; their true densities weigh them.
+        """
+        weights = tempered(last.log_weights, centres)
+        proposal = _Proposal(last.v, weights, self.mean, self.root, self.streams, centres)
+        if not predicted:
+            v = proposal.sample(n, self.streams)
+            chance = proposal.log_density(v)
+        else:
+            v = proposal.sample(_CANDIDATES, self.streams)
+            chance = proposal.log_density(v)
+            shares = [
+                (_predict(points, values, asked) - own).softmax(0)
+                for points, values, asked, own in zip(last.v, last.value, v, chance, strict=True)
+            ]
+            # Predictions may be wrong: some candidates are taken by chance.
+            share = _TRUSTED * torch.stack(shares) + (1 - _TRUSTED) / _CANDIDATES
+            chosen = []
+            for own, stream in zip(share, self.streams, strict=True):
+                picked = resampled(own, n, stream)
+                chosen.append(picked[torch.from_numpy(stream.permutation(n))])
+            places = torch.stack(chosen)
+            v = v.gather(1, places[..., None].expand(-1, -1, v.shape[2]))
+            chance = (chance + share.log()).gather(1, places)
+        value, y = self.target(v)
+        return _Particles(v, value - chance, value, y)
+
+    def keep(self, found: ParticleDraws, rows: Tensor, now: _Particles, chains: int, draws: int) -> Tensor:
         """Resamples draws of these rows; which of them want more particles, shape (rows,)."""
+        v, log_weights, value, y = now.v, now.log_weights, now.value, now.y
         weights = log_weights.softmax(1)
         found.effective[rows.numpy()] = effective = (1 / weights.square().sum(1)).numpy()
         found.pareto_k[rows.numpy()] = shapes = tail_shapes(log_weights.numpy())
@@ -283,6 +321,19 @@ class _Proposal:
         square = white.square().sum(3)
         kernels = norm - self.volume[:, None] - (_FREEDOM + k) / 2 * torch.log1p(square / _FREEDOM)
         return torch.logsumexp(kernels + self.shares.log()[:, None], 2)
+
+
+def _predict(points: Tensor, values: Tensor, asked: Tensor) -> Tensor:
+    """Log densities at points, shape (m, k) to (m,), from those at others, shape (n, k) and (n,)."""
+    known = values > values.max() - _NEAR
+    points, values = points[known], values[known]
+    scale = points.std(0).clamp(min=1e-300)
+    spline = RBFInterpolator(
+        (points / scale).numpy(), values.numpy(), kernel="cubic", degree=2 if len(points) > 60 else 1, smoothing=1e-3
+    )
+    found = torch.from_numpy(spline((asked / scale).numpy()))
+    # Beyond what is known the spline may rise without bound.
+    return found.clamp(max=float(values.max()) + 1)
 
 
 def _local(points: Tensor, centres: Tensor, wide: Tensor) -> Tensor:
