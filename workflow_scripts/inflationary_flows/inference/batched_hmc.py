@@ -132,6 +132,9 @@ def run_hmc(
             groups.factor = whitening(groups.position)
             for step in steps:
                 step.restart(step.now, boldness=1.0)
+            if done + 1 == max(again) and all(step.now * _MOST_STEPS < _LENGTH / 2 for step in steps):
+                # Nothing that follows would make these steps long enough.
+                break
         if first <= done < last:
             learned.append(groups.position)
         if done + 1 == last and len(learned) > 1:

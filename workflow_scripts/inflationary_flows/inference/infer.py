@@ -35,6 +35,8 @@ from inflationary_flows.seeding import derive_seed
 _FEW_CELLS, _DENSITY_COLUMNS = 3, 32
 # Draws of a chain: of particles, of few and of many columns, and of chains in latents.
 _PARTICLE_DRAWS, _CELL_DRAWS, _CHAIN_DRAWS, _WARMUP = 500, 250, 300, 80
+# Chains that make a batch.
+_BATCH = 64
 # Draws of the prior that observations are compared with.
 _PREDICTED = 1000
 
@@ -168,7 +170,9 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
         r[chosen], y[chosen], value[few] = found.r, found.y, found.log_density.numpy()
         effective[few], pareto_k[few] = found.effective, found.pareto_k
     hard = ~few
-    if hard.any() and observation.has_residuals:
+    # A few chains are no batch: where each step is costly tempering is as cheap, and surer.
+    batched = dimension <= _DENSITY_COLUMNS or chains * hard.sum() >= _BATCH
+    if hard.any() and observation.has_residuals and batched:
         chosen = torch.from_numpy(numbers[hard])
         run, drawn = sample_chains(
             decoder,
