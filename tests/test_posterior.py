@@ -36,7 +36,7 @@ from inflationary_flows.networks.build import build_network
 from oracles import PRP, PRR, SCHEDULES, GaussianCase, mixture_data, mixture_flow
 
 PAIR = LatentMixture.of([0.7, 0.3], [[-1.0, 0.4], [0.8, -0.2]], [[0.5, 0.9], [0.7, 0.4]])
-COORDINATES = ("latent", "whitened", "data")
+COORDINATES = ("latent", "data")
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
