@@ -2,8 +2,8 @@ r"""Draws of mixture weights and latents given noisy observations, by a Gibbs sa
 
     p(w, y | x)  ~  Dir(w; 1) prod_i sum_k w_k N(y_i; mu_k, s_k^2) N(x_i; f(y_i), C)
 
-Given the weights, latents are independent.  Each has m particles y_i1 ... y_im from a proposal q_i that stays fixed, one
-of which, j_i, is the latent.  The chain keeps invariant
+Given the weights, latents are independent.  Each has m particles y_i1 ... y_im from a proposal q_i that stays fixed.
+One of them, j_i, is the latent.  The chain keeps invariant
 
     p(w, y_1j1, ..., y_njn | x) prod_i (1 / m) prod_{j != j_i} q_i(y_ij),
 
@@ -205,7 +205,7 @@ class _Populations:
         self._next = (int(slots[-1]) + 1) % self._particles.shape[2]
 
     def _weigh(self, evidence: np.ndarray) -> None:
-        """Draws weights given the evidence of components, shape (chains, n, K), by sweeps over components and weights."""
+        """Draws weights given the evidence of components, shape (chains, n, K), by sweeps over components and these."""
         for number, random in enumerate(self._streams):
             for _ in range(_SWEEPS):
                 share = np.cumsum(evidence[number] * self.weights[number], 1)

@@ -2,8 +2,8 @@
 
 All use the same flow, observations and prior. The paper's setting is joint NUTS in unwhitened latents with a unit mass
 matrix, gradients through 700 Euler steps of the scaled flow, and a start at the truth.  `nuts` is the best that we know
-of NUTS, in data coordinates; `joint` and `collapsed` are the samplers of the workflow.  CPU time includes all steps of a
-sampler: Laplace approximations, proposals, evidence, warm-up and draws.
+of NUTS, in data coordinates; `joint` and `collapsed` are the samplers of the workflow.  CPU time includes all steps of
+a sampler: Laplace approximations, proposals, evidence, warm-up and draws.
 """
 
 from __future__ import annotations
