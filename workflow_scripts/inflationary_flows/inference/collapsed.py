@@ -26,6 +26,7 @@ from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.gate import MOST_PARETO_K
 from inflationary_flows.inference.laplace import LaplaceApproximation
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
 from inflationary_flows.inference.pareto import tail_shapes
@@ -35,8 +36,6 @@ from inflationary_flows.seeding import derive_seed
 
 # Standard error of the shares of an observation's components, under equal weights, above which it needs more particles.
 _SHARE_ERROR = 0.05
-# Above this the variance of importance weights cannot be trusted (Vehtari et al., 2024).
-PARETO_K_LIMIT = 0.7
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def evidence_quality(evidence: ComponentEvidence, weights: np.ndarray) -> list[d
             "pareto_k_median": float(np.median(evidence.pareto_k)),
             "pareto_k_q99": float(np.quantile(evidence.pareto_k, 0.99, method="higher")),
             "pareto_k_max": float(evidence.pareto_k.max()),
-            "unreliable": int((evidence.pareto_k > PARETO_K_LIMIT).sum()),
+            "unreliable": int((evidence.pareto_k > MOST_PARETO_K).sum()),
             "weight_error": float((monte_carlo_error(evidence, weights) / weights.std(0)).max()),
         }
     ]
@@ -143,7 +142,7 @@ def estimate_evidence(
             spent[chunk] += m
             centre[chunk], factor[chunk] = refit(y, share, laplace.factor[chunk])
         unknown = share_error(log_evidence[todo], covariance[todo]).numpy() > _SHARE_ERROR
-        todo = todo[(pareto_k[todo] > PARETO_K_LIMIT) | (ess[todo] * m < particles / 4) | unknown]
+        todo = todo[(pareto_k[todo] > MOST_PARETO_K) | (ess[todo] * m < particles / 4) | unknown]
         if not len(todo):
             break
     return ComponentEvidence(log_evidence, covariance, ess, pareto_k, spent)

@@ -1,7 +1,7 @@
-"""What chains have to fulfil before anything is said of their posterior; without imports, for configurations to read.
+"""What draws have to reach to be trusted; without imports, so that configurations can read it.
 
-Source: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021).
+Sources: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Vehtari et al. (2024).
 """
 
-# Largest rank-normalised R-hat, and smallest effective sample size, of all chains together.
-MOST_RHAT, LEAST_ESS = 1.01, 400.0
+# R-hat at most, effective draws at least, and the shape of the tail of importance weights at most.
+MOST_RHAT, ENOUGH_DRAWS, MOST_PARETO_K = 1.01, 400, 0.7

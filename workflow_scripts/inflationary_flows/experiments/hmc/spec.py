@@ -28,7 +28,7 @@ from inflationary_flows.fields import (
     SolverName,
     Whole,
 )
-from inflationary_flows.inference.gate import LEAST_ESS, MOST_RHAT
+from inflationary_flows.inference.gate import ENOUGH_DRAWS, MOST_RHAT
 from inflationary_flows.requirements import require_mixture
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Gate(Section):
         MOST_RHAT, description="Largest rank-normalised R-hat of a weight or a latent."
     )
     ess: PositiveNumber = Field(
-        LEAST_ESS, description="Smallest bulk effective sample size of a weight or a latent, and tail one of a weight."
+        ENOUGH_DRAWS,
+        description="Smallest bulk effective sample size of a weight or a latent, and tail one of a weight.",
     )
     bfmi: NonNegativeNumber = Field(0.3, description="Smallest BFMI of a chain.")
     divergences: Whole = Field(0, description="Most divergent trajectories.")
