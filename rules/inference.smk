@@ -60,7 +60,7 @@ rule draw_observations:
 
 
 rule sample_joint:
-    """Runs the chains of NUTS over the weights and all latents, side by side: a batch costs little more than a chain."""
+    """Runs chains over the weights and all latents by particle Gibbs, side by side: their points are one batch."""
     input:
         flow=FLOW,
         observations=f"{OF_FLOW}observations.safetensors",
@@ -83,10 +83,8 @@ rule sample_joint:
         expected_seconds=expected(hours_of_chains),
         lane=1,
     params:
-        **only(HMC["joint"], "observations", "coordinates", "solver", "steps"),
-        **only(HMC["joint"], "warmup", "draws", "max_tree_depth"),
-        **only(HMC["joint"], "target_acceptance", "adapt_mass"),
-        **only(HMC, "chains", "checkpointed", "seed"),
+        **only(HMC["joint"], "observations", "warmup", "draws", "particles", "renewed"),
+        **only(HMC, "solver", "steps", "chains", "seed"),
         source=digest_of("sample_joint"),
     script:
         "../workflow_scripts/sample_joint.py"
@@ -148,6 +146,7 @@ rule diagnose_samplers:
         flows=sampled_in,
         posteriors=POSTERIORS,
         gate=HMC["gate"],
+        solver=HMC["solver"],
         steps=tried_steps(STUDY),
         samples=HMC["convergence_samples"],
         source=digest_of("diagnose_samplers"),

@@ -24,8 +24,8 @@ from inflationary_flows.runtime.host import limit_of_gpus
 PROCESS_GB, GPU_PROCESS_GB = 2.0, 5.0
 # Seconds of a job that does next to nothing: it starts and imports (results/benchmarks of config.yaml).
 MOMENT = 10
-# Seconds that a gradient of the joint density takes, and each of its points. Trajectories grow with the dimension.
-GRADIENT_SECONDS, POINT_SECONDS = 0.025, 0.001
+# Seconds of a particle of the joint sampler.
+PARTICLE_SECONDS = 1e-4
 # Seconds that a posterior of a replicate takes for one observation and particle.
 REPLICATE_SECONDS = 98 / 2000 / 128
 # Seconds of an image on a CPU whose features Inception reads, and elsewhere: on a GPU, or by small extractors.
@@ -208,12 +208,9 @@ def measuring_group(wildcards):
 def hours_of_chains(wildcards):
     """Hours that the chains of a flow over so many latents take."""
     joint, chains = SETTINGS["hmc"]["joint"], SETTINGS["hmc"]["chains"]
-    gradients = (joint["warmup"] + joint["draws"]) * 4.5 * joint["observations"] ** 0.25
-    seconds = (
-        GRADIENT_SECONDS
-        + POINT_SECONDS * chains * joint["observations"] / joint["threads"]
-    )
-    return gradients * seconds / 3600
+    draws = joint["particles"] / joint["renewed"] + joint["warmup"] + joint["draws"]
+    points = draws * joint["renewed"] * joint["observations"] * chains
+    return points * PARTICLE_SECONDS / joint["threads"] / 3600
 
 
 def hours_of_replicates(wildcards):

@@ -17,11 +17,9 @@ from inflationary_flows.artifacts.laplace import load_laplace, save_laplace
 from inflationary_flows.artifacts.observations import ObservedMixture, load_observations, save_observations
 from inflationary_flows.errors import ArtifactError, DataError
 from inflationary_flows.files.datasets import load_dataset, save_dataset
-from inflationary_flows.inference import decoder as decoder_module
 from inflationary_flows.inference.chains import Chain, posterior_dataset
 from inflationary_flows.inference.collapsed import CollapsedPosterior, ComponentEvidence
 from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.inference.jets import supports_jets
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.laplace import fit_laplace
 from inflationary_flows.inference.latent_mixture import LatentMixture, observe
@@ -36,7 +34,7 @@ from inflationary_flows.networks.build import build_network
 from oracles import PRP, PRR, SCHEDULES, GaussianCase, mixture_data, mixture_flow
 
 PAIR = LatentMixture.of([0.7, 0.3], [[-1.0, 0.4], [0.8, -0.2]], [[0.5, 0.9], [0.7, 0.4]])
-COORDINATES = ("latent", "whitened", "data")
+COORDINATES = ("latent", "data")
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -237,55 +235,6 @@ class TestEncodingWithDerivatives:
         log_density = torch.distributions.Normal(0.0, 1.0).log_prob(y).sum(1) + torch.linalg.slogdet(jacobian)[1]
         expected = flow.log_prob(x[:8])
         np.testing.assert_allclose(log_density.detach(), expected, atol=1e-3)
-
-
-class TestSecondDerivatives:
-    """Of a perceptron's flow in few dimensions, against autograd through forward tangents."""
-
-    def flow(self, dimension: int, dtype: torch.dtype = torch.float64) -> Flow:
-        basis = Eigenbasis.fit(
-            mixture_data(dimension=dimension)[0] @ np.diag([2.0, 1.0, 0.5][:dimension]),
-            scale=np.arange(1.0, 1 + dimension),
-        )
-        network = build_network({"kind": "mlp", "width": 24, "blocks": 2, "frequencies": 8}, dimension, seed=1)
-        for index, parameter in enumerate(network.parameters()):
-            torch.nn.init.normal_(parameter, std=0.2, generator=torch.Generator().manual_seed(index))
-        network.to(dtype).requires_grad_(False)
-        return Flow(NetworkDenoiser(make_schedule(basis.eigenvalues, **PRP), network, basis, "eigen"), basis)
-
-    @pytest.mark.parametrize("dimension", [2, 3])
-    @pytest.mark.parametrize("solver", ["heun", "adams_bashforth4"])
-    def test_give_the_same_results_and_gradients(self, monkeypatch, dimension, solver):
-        flow, weights = self.flow(dimension), normal(5, dimension, 1 + dimension, seed=2)
-        x = normal(5, dimension)
-
-        def read(points: Tensor) -> Tensor:
-            y, jacobian = Decoder(flow, solver=solver, steps=5).encode_with_jacobian(points)
-            assert (type(jacobian.grad_fn).__name__ == "_EncodingBackward") == forwards
-            return (weights * torch.cat([y[..., None], jacobian], 2)).sum()
-
-        forwards = True
-        leaf = x.clone().requires_grad_()
-        value, gradient = read(leaf), gradient_of(read, x)
-        forwards = False
-        monkeypatch.setattr(decoder_module, "supports_jets", lambda denoiser: False)
-        torch.testing.assert_close(value, read(leaf), rtol=1e-10, atol=1e-10)
-        torch.testing.assert_close(gradient, gradient_of(read, x), rtol=1e-9, atol=1e-9)
-
-    def test_of_a_network_in_single_precision_are_as_precise_as_it(self):
-        def log_volume(decoder: Decoder) -> Any:
-            return lambda points: torch.linalg.slogdet(decoder.encode_with_jacobian(points)[1]).logabsdet
-
-        flows = (self.flow(2, dtype) for dtype in (torch.float32, torch.float64))
-        results = [gradient_of(log_volume(Decoder(flow, solver="heun", steps=5)), normal(5, 2)) for flow in flows]
-        torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
-
-    def test_are_not_taken_where_they_do_not_pay_or_are_not_known(self):
-        flow = self.flow(2)
-        assert supports_jets(flow.denoiser)
-        assert not supports_jets(network_denoiser("ambient"))
-        assert not supports_jets(mixture_flow(PRP)[0].denoiser)
-        assert Decoder(flow, checkpointed=True)._jets is None
 
 
 class TestGradientsOfLogDensities:

@@ -18,10 +18,8 @@ from oracles import PRP
 
 SAMPLERS = {
     "paper": ({"warmup": 20, "draws": 80, "step_size": 0.1, "max_tree_depth": 4}, {"steps": 12}),
-    "joint": (
-        {"warmup": 40, "draws": 100, "max_tree_depth": 4},
-        {"coordinates": "whitened", "solver": "rk4", "steps": 3},
-    ),
+    "nuts": ({"warmup": 40, "draws": 100, "max_tree_depth": 4}, {"solver": "rk4", "steps": 3}),
+    "joint": ({"warmup": 10, "draws": 300, "particles": 16, "renewed": 2}, {}),
     "collapsed": ({"warmup": 100, "draws": 300}, {"particles": 64}),
 }
 
@@ -46,7 +44,6 @@ def test_all_samplers_have_the_same_posterior_and_are_paid_by_time(comparison: S
         assert row["ess_per_second"] == pytest.approx(row["ess"] / row["cpu_seconds"])
         assert row["ratio"] == pytest.approx(row["ess_per_second"] / rows[0]["ess_per_second"])
         assert row["n_observations"] == 3
-        assert row["leapfrogs"] >= row["draws"]
     assert 0.9 * spent < sum(row["cpu_seconds"] for row in rows) <= spent
     reference = rows[-1]
     for row in rows[:-1]:

@@ -22,8 +22,7 @@ with job(snakemake):
 
     for (schedule, seed), flow, path in zip(params.flows, files.flows, files.observations, strict=True):
         observed = load_observations(path, flow)
-        rows = measure_convergence(
-            load_flow(flow), observed.observations, observed.noise_std, steps=params.steps, samples=params.samples
-        )
+        settings = {name: params[name] for name in ("solver", "steps", "samples")}
+        rows = measure_convergence(load_flow(flow), observed.observations, observed.noise_std, **settings)
         convergence += [{"schedule": schedule, "seed": seed, **row} for row in rows]
     write_rows(snakemake.output.convergence, convergence, dataset=dataset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -40,12 +40,26 @@ class Chain:
     step_size: float
     leapfrogs: int
 
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """What a table of diagnostics says of the chain."""
+        names = ("diverging", "energy", "tree_depth", "acceptance", "step_size", "leapfrogs")
+        return {name: getattr(self, name) for name in names}
 
-def posterior_dataset(chains: Sequence[Chain], **draws: Sequence[np.ndarray]) -> xr.Dataset:
+
+class HasStatistics(Protocol):
+    """A chain of any sampler."""
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """Values of each draw, shape (draws,), or of the whole chain, by name."""
+
+
+def posterior_dataset(chains: Sequence[HasStatistics], **draws: Sequence[np.ndarray]) -> xr.Dataset:
     """Joins chains to one data set.
 
     Arguments:
-        chains: The chains.
+        chains: The chains, for their statistics.
         draws: For each of them weights, shape (draws, K), and latents, shape (draws, n, D), if they are sampled.
 
     Returns:
@@ -56,15 +70,13 @@ def posterior_dataset(chains: Sequence[Chain], **draws: Sequence[np.ndarray]) ->
     """
     if len(chains) < 2:
         raise InferenceError("chains", "at least 2", str(len(chains)), "one chain cannot show that it has converged")
-    lengths = {len(chain.draws) for chain in chains}
+    lengths = {len(each) for values in draws.values() for each in values}
     if len(lengths) > 1:
         raise InferenceError("chains", "the same number of draws", str(sorted(lengths)), "run all of them again")
     variables: dict[str, Any] = {
         name: (("chain", "draw", *_AXES[name]), np.stack(values)) for name, values in draws.items()
     }
-    for axes, names in (
-        (("chain", "draw"), ("diverging", "energy", "tree_depth", "acceptance")),
-        (("chain",), ("step_size", "leapfrogs")),
-    ):
-        variables |= {name: (axes, np.stack([getattr(chain, name) for chain in chains])) for name in names}
+    for name in chains[0].statistics:
+        values = np.stack([chain.statistics[name] for chain in chains])
+        variables[name] = (("chain", "draw")[: values.ndim], values)
     return xr.Dataset(variables, {"chain": range(len(chains)), "draw": range(lengths.pop())})

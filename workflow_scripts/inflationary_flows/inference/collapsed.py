@@ -26,20 +26,16 @@ from torch import Tensor
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.gate import MOST_PARETO_K
 from inflationary_flows.inference.laplace import LaplaceApproximation
 from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
 from inflationary_flows.inference.pareto import tail_shapes
+from inflationary_flows.inference.proposals import place, refit, standard_t
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
-# Degrees of freedom of the proposal: tails heavy enough to bound the weights, with few particles in them.
-_FREEDOM = 5.0
-# Share of the Laplace covariance that is added to a proposal's covariance.
-_FLOOR = 0.25
 # Standard error of the shares of an observation's components, under equal weights, above which it needs more particles.
 _SHARE_ERROR = 0.05
-# Above this the variance of importance weights cannot be trusted (Vehtari et al., 2024).
-PARETO_K_LIMIT = 0.7
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def evidence_quality(evidence: ComponentEvidence, weights: np.ndarray) -> list[d
             "pareto_k_median": float(np.median(evidence.pareto_k)),
             "pareto_k_q99": float(np.quantile(evidence.pareto_k, 0.99, method="higher")),
             "pareto_k_max": float(evidence.pareto_k.max()),
-            "unreliable": int((evidence.pareto_k > PARETO_K_LIMIT).sum()),
+            "unreliable": int((evidence.pareto_k > MOST_PARETO_K).sum()),
             "weight_error": float((monte_carlo_error(evidence, weights) / weights.std(0)).max()),
         }
     ]
@@ -131,7 +127,9 @@ def estimate_evidence(
         # Points integrated at once; the flow itself cuts them into batches that fit the cache.
         rows = max(1, 2**18 // m)
         for chunk in np.array_split(todo, max(1, -(-len(todo) // rows))):
-            y, log_proposal = _draw(centre[chunk], factor[chunk], m, chunk, seed, attempt)
+            streams = [np.random.default_rng(derive_seed("particles", seed, attempt, int(k))) for k in chunk]
+            t = torch.stack([standard_t(random, (m, decoder.dimension)) for random in streams])
+            y, log_proposal = place(t, centre[chunk], factor[chunk])
             x = decoder(y.flatten(0, 1)).view_as(y)
             likelihood = noise.log_likelihood(x - x_obs[chunk, None].double())
             log_weights = (likelihood - log_proposal)[..., None] + mixture.log_components(y)
@@ -142,9 +140,9 @@ def estimate_evidence(
             ess[chunk] = (1 / share.square().sum(1) / m).numpy()
             pareto_k[chunk] = np.nan_to_num(tail_shapes(whole.numpy()), nan=np.inf, posinf=np.inf)
             spent[chunk] += m
-            centre[chunk], factor[chunk] = _refit(y, share, laplace.factor[chunk])
+            centre[chunk], factor[chunk] = refit(y, share, laplace.factor[chunk])
         unknown = share_error(log_evidence[todo], covariance[todo]).numpy() > _SHARE_ERROR
-        todo = todo[(pareto_k[todo] > PARETO_K_LIMIT) | (ess[todo] * m < particles / 4) | unknown]
+        todo = todo[(pareto_k[todo] > MOST_PARETO_K) | (ess[todo] * m < particles / 4) | unknown]
         if not len(todo):
             break
     return ComponentEvidence(log_evidence, covariance, ess, pareto_k, spent)
@@ -184,34 +182,6 @@ def _covariance(share: Tensor) -> Tensor:
     # Relative to its mean a weight is m times its share.
     away = share - 1 / share.shape[1]
     return torch.einsum("nmk,nml->nkl", away, away)
-
-
-def _draw(
-    centre: Tensor, factor: Tensor, m: int, observations: np.ndarray, seed: int, attempt: int
-) -> tuple[Tensor, Tensor]:
-    """m draws a row of a multivariate t with their log densities, shapes (n, m, D) and (n, m)."""
-    n, dimension = centre.shape
-    normal, chi_square = np.empty((n, m, dimension)), np.empty((n, m))
-    for row, observation in enumerate(observations):
-        random = np.random.default_rng(derive_seed("particles", seed, attempt, int(observation)))
-        normal[row] = random.standard_normal((m, dimension))
-        chi_square[row] = random.chisquare(_FREEDOM, m)
-    t = torch.from_numpy(normal / np.sqrt(chi_square / _FREEDOM)[..., None])
-    y = centre[:, None] + torch.einsum("nij,nmj->nmi", factor, t)
-    norm = math.lgamma((_FREEDOM + dimension) / 2) - math.lgamma(_FREEDOM / 2)
-    norm -= dimension * math.log(_FREEDOM * math.pi) / 2
-    log_volume = torch.diagonal(factor, dim1=1, dim2=2).log().sum(1)
-    tail = (_FREEDOM + dimension) / 2 * torch.log1p(t.square().sum(-1) / _FREEDOM)
-    return y, norm - log_volume[:, None] - tail
-
-
-def _refit(y: Tensor, share: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted means, and triangular factors of the weighted covariances widened by the Laplace approximation's."""
-    mean = torch.einsum("nm,nmi->ni", share, y)
-    offset = y - mean[:, None]
-    covariance = torch.einsum("nm,nmi,nmj->nij", share, offset, offset)
-    # If one particle has all the weight, the weighted covariance vanishes: the proposal must not collapse.
-    return mean, torch.linalg.cholesky(1.5 * covariance + _FLOOR * factor @ factor.mT)
 
 
 class CollapsedPosterior:

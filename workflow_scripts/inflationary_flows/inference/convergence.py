@@ -14,9 +14,6 @@ from inflationary_flows.extras import needs
 with needs("diagnostics of chains", "inference"):
     from arviz_stats.base import array_stats
 
-# What draws have to reach to be trusted: R-hat at most, effective draws at least, and the shape of the tail of
-# importance weights at most (Vehtari et al., 2021 and 2024).
-MOST_RHAT, ENOUGH_DRAWS, MOST_PARETO_K = 1.01, 400, 0.7
 # Quantiles whose smaller effective sample size is that of the tails.
 _TAILS = (0.05, 0.95)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,6 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from inflationary_flows.errors import DataError
-from inflationary_flows.inference.jets import JetField, supports_jets
 from inflationary_flows.mathematics.denoisers import Denoiser
 from inflationary_flows.mathematics.eigenbasis import NO_TRANSFORMS
 from inflationary_flows.mathematics.flow import ADAPTIVE, Flow
@@ -168,37 +166,12 @@ class Decoder:
         """
         transforms = self.flow.basis.transforms
         transforms.check(x, self.flow.columns)
-        y, jacobian = self._encode_transformed(transforms.forward(x))
-        return (y, jacobian * transforms.log_slopes(x).exp()[:, None]) if transforms else (y, jacobian)
-
-    def _encode_transformed(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """As `encode_with_jacobian`, of and by transformed columns."""
-        if self._jets and x.requires_grad and torch.is_grad_enabled():
-            result: tuple[Tensor, Tensor] = _Encoding.apply(x, self)
-            return result
-        state = self._with_derivatives(self._linear.whiten_data(x), 0.0, 1.0)
-        inner = state[:, self.dimension :].unflatten(1, (self.dimension, self.dimension))
-        # dy(t_min)/dx: the whitening of the data is linear.
-        return state[:, : self.dimension], inner @ self._whitening
-
-    @cached_property
-    def _jets(self) -> JetField | None:
-        """The field of second derivatives, where there is one."""
-        denoiser = self.flow.denoiser
-        return JetField(denoiser, TimeGrid(self.flow.schedule, self.settings.grid)) if supports_jets(denoiser) else None
-
-    def encode_with_curvature(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Whitened latents with derivatives J_ij and H_ijk by the whitened data, which depend linearly on x.
-
-        Columns of x are transformed. Shapes (n, D), (n, D, D) and (n, D, D, D), without gradients; for perceptrons in
-        few dimensions.
-        """
-        assert self._jets
-        start = self._jets.start(self._linear.whiten_data(x).to(self.flow.dtype))
-        solver = FIXED_STEP[self.settings.method]
-        jet, _ = solve(self._jets, start, 0.0, 1.0, solver=solver, steps=self.settings.steps)
-        y, jacobian, hessian = self._jets.split(jet.double())
-        return y, jacobian, hessian
+        state = self._with_derivatives(self._linear.whiten_data(transforms.forward(x)), 0.0, 1.0)
+        # dy(t_min)/dx of transformed columns: the whitening of the data is linear.
+        jacobian = state[:, self.dimension :].unflatten(1, (self.dimension, self.dimension)) @ self._whitening
+        if transforms:
+            jacobian = jacobian * transforms.log_slopes(x).exp()[:, None]
+        return state[:, : self.dimension], jacobian
 
     @torch.no_grad()
     def encode(self, x: Tensor | np.ndarray) -> Tensor:
@@ -242,25 +215,6 @@ def inference_decoder(flow: Flow) -> Decoder:
         if float(((decoder.transformed(y) - expected).abs() / spread).quantile(0.95)) < _ERROR:
             return decoder
     return fine
-
-
-class _Encoding(torch.autograd.Function):
-    """`Decoder.encode_with_jacobian` with the derivatives of its results from second derivatives, forwards."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, decoder: Decoder) -> tuple[Tensor, Tensor]:
-        """Latents and derivatives by the data."""
-        y, jacobian, hessian = decoder.encode_with_curvature(x)
-        ctx.save_for_backward(jacobian, hessian, decoder._whitening)
-        return y, jacobian @ decoder._whitening
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, by_y: Tensor, by_jacobian: Tensor) -> tuple[Tensor, None]:
-        """The chain rule."""
-        jacobian, hessian, whitening = ctx.saved_tensors
-        force = torch.einsum("nij,nijk->nk", by_jacobian @ whitening.T, hessian)
-        return (torch.einsum("ni,nij->nj", by_y, jacobian) + force) @ whitening, None
 
 
 class _Checkpointed(Denoiser):

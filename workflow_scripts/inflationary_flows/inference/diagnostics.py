@@ -7,7 +7,7 @@ for the Bayesian fraction of missing information, both as ArviZ computes them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
@@ -24,13 +24,15 @@ _REMEDIES = {
     "divergences": "raise target_acceptance, or take more solver steps",
     "bfmi": "run a longer warmup; a low BFMI says that energies are explored too slowly",
 }
+# Means that are reported where a sampler has them.
+_STATISTICS = ("tree_depth", "acceptance", "step_size", "moved")
 
 
 def diagnose(posterior: xr.Dataset, gate: Mapping[str, float]) -> list[dict[str, Any]]:
     """Computes the gate's diagnostics, and others that explain a failure.
 
     Arguments:
-        posterior: From `posterior_dataset`.
+        posterior: From `posterior_dataset`, of any sampler.
         gate: Bounds `rhat`, `ess`, `bfmi`, `divergences`.
 
     Returns:
@@ -44,23 +46,28 @@ def diagnose(posterior: xr.Dataset, gate: Mapping[str, float]) -> list[dict[str,
         ("ess_tail", ess(weights, "tail"), gate["ess"]),
     ):
         rows += [_row(f"{name}_weight{k}", value, bound, at_most=name == "rhat") for k, value in enumerate(values, 1)]
-    rows += [
-        _row("divergences", float(posterior["diverging"].sum()), gate["divergences"], at_most=True),
-        _row("bfmi_min", float(bfmi(posterior["energy"].values).min()), gate["bfmi"], at_most=False),
-    ]
-    latents = posterior.get("latents")
-    if latents is not None:
-        rows.append(_row("rhat_latents_max", float(rhat(latents.values).max())))
-    rows += [_row(f"{name}_mean", float(posterior[name].mean())) for name in ("tree_depth", "acceptance", "step_size")]
-    rows.append(_row("leapfrogs", float(posterior["leapfrogs"].sum())))
+    if "latents" in posterior:
+        latents = posterior["latents"].values
+        rows += [
+            _row("rhat_latents_max", rhat(latents).max(), gate["rhat"], at_most=True),
+            _row("ess_bulk_latents_min", ess(latents).min(), gate["ess"], at_most=False),
+        ]
+    if "energy" in posterior:
+        rows += [
+            _row("divergences", posterior["diverging"].sum(), gate["divergences"], at_most=True),
+            _row("bfmi_min", bfmi(posterior["energy"].values).min(), gate["bfmi"], at_most=False),
+        ]
+    rows += [_row(f"{name}_mean", posterior[name].mean()) for name in _STATISTICS if name in posterior]
+    if "leapfrogs" in posterior:
+        rows.append(_row("leapfrogs", posterior["leapfrogs"].sum()))
     return rows
 
 
-def _row(quantity: str, value: float, bound: float | None = None, *, at_most: bool = True) -> dict[str, Any]:
-    value = float(value)
+def _row(quantity: str, value: SupportsFloat, bound: float | None = None, *, at_most: bool = True) -> dict[str, Any]:
+    number = float(value)
     # Not a number passes nothing.
-    passed = True if bound is None else bool(value <= bound if at_most else value >= bound)
-    return {"quantity": quantity, "value": value, "bound": bound, "passed": passed}
+    passed = True if bound is None else bool(number <= bound if at_most else number >= bound)
+    return {"quantity": quantity, "value": number, "bound": bound, "passed": passed}
 
 
 def check_gate(rows: Sequence[Mapping[str, Any]], where: str) -> None:

@@ -1,13 +1,12 @@
-r"""The joint posterior of mixture weights and latents given noisy observations, for NUTS.
+r"""The joint posterior of mixture weights and latents given noisy observations, as a density for NUTS.
 
     log p(w, y | x) = log Dir(w; 1) + sum_i [ log sum_k w_k N(y_i; mu_k, s_k^2) + log N(x_i; f(y_i), C) ]
 
 The sampler moves in theta = (v, eta), where v are stick-breaking coordinates of the weights, and eta_i stands for the
-latent of observation i in one of three systems of coordinates:
+latent of observation i in one of two systems of coordinates:
 
     latent      y_i = eta_i, as in the paper: scales differ between observations, trajectories are long
-    whitened    y_i = mode_i + factor_i eta_i with the Laplace approximation: scales are equal near the mode
-    data        f(y_i) = centre_i + data_factor_i eta_i, the same for the clean point
+    data        f(y_i) = centre_i + data_factor_i eta_i, whitened by the Laplace approximation of the clean point
 
 Where a flow separates neighbours (between the circles), f is so steep that the likelihood is a wall in y, and the
 steepest wall limits the step size. In data coordinates the likelihood is exactly Gaussian. The price is the change of
@@ -19,7 +18,8 @@ leapfrog steps with any force that depends on position alone are reversible and 
 weighted by true energies.
 
 Cost: a gradient takes one integration of all n points of all chains, with D tangents in data coordinates, and its
-backward pass.
+backward pass.  `particle_gibbs` samples the same posterior without gradients, at a small share of that: this density is
+here for comparison, with the paper's setting and with what is best for NUTS.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from inflationary_flows.seeding import derive_seed
 # Whitened forces are of order one, and a few times that in the tails of a posterior.
 _MOST_FORCE = 6.0
 
-LatentCoordinates = Literal["latent", "whitened", "data"]
+LatentCoordinates = Literal["latent", "data"]
 
 
 class JointPosterior:
@@ -129,8 +129,7 @@ class JointPosterior:
             y, jacobian = self.decoder.encode_with_jacobian(x.reshape(-1, x.shape[-1]))
             log_volume = torch.linalg.slogdet(jacobian).logabsdet
             return y.view_as(x), x, log_volume.view(x.shape[:-1])
-        y = eta if self.coordinates == "latent" else self.laplace.to_latents(eta)
-        return y, self.decoder(y.reshape(-1, y.shape[-1])).view_as(y), y.new_zeros(y.shape[:-1])
+        return eta, self.decoder(eta.reshape(-1, eta.shape[-1])).view_as(eta), eta.new_zeros(eta.shape[:-1])
 
     @torch.no_grad()
     def split_draws(self, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,10 +137,8 @@ class JointPosterior:
         v, eta = self._split(torch.from_numpy(draws))
         weights = self.simplex.weights(v)
         if self.coordinates == "data":
-            y = self.decoder.encode(self.laplace.to_data(eta).flatten(0, 1)).view_as(eta)
-        else:
-            y = eta if self.coordinates == "latent" else self.laplace.to_latents(eta)
-        return weights.numpy(), y.numpy()
+            eta = self.decoder.encode(self.laplace.to_data(eta).flatten(0, 1)).view_as(eta)
+        return weights.numpy(), eta.numpy()
 
     def start(self, seed: int) -> Tensor:
         """An over-dispersed first position: weights from their prior, latents from the Laplace approximation."""
@@ -159,21 +156,16 @@ class JointPosterior:
     def at(self, weights: Tensor, y: Tensor) -> Tensor:
         """theta of given weights, shape (K,), and whitened latents, shape (n, D)."""
         eta = y
-        if self.coordinates == "whitened":
-            eta = _solve(self.laplace.factor, y - self.laplace.mode)
-        elif self.coordinates == "data":
+        if self.coordinates == "data":
             with torch.no_grad():
-                eta = _solve(self.laplace.data_factor, self.decoder(y) - self.laplace.centre)
+                offset = self.decoder(y) - self.laplace.centre
+            eta = torch.linalg.solve_triangular(self.laplace.data_factor, offset[..., None], upper=False)[..., 0]
         return torch.cat([self.simplex.coordinates(weights), eta.flatten()])
 
 
 def _limited(force: Tensor) -> Tensor:
     """Clips each force, shape (..., n, D), to a maximal length."""
     return force * (_MOST_FORCE / force.norm(dim=-1, keepdim=True).clamp(min=_MOST_FORCE))
-
-
-def _solve(factor: Tensor, offset: Tensor) -> Tensor:
-    return torch.linalg.solve_triangular(factor, offset[..., None], upper=False)[..., 0]
 
 
 def gaussian_log_likelihood(x: Tensor, x_obs: Tensor, noise_std: NoiseLevel) -> Tensor:

@@ -11,7 +11,8 @@ import numpy as np
 
 from inflationary_flows.errors import InferenceError, cut
 from inflationary_flows.extras import needs
-from inflationary_flows.inference.convergence import ENOUGH_DRAWS, MOST_PARETO_K, MOST_RHAT, ess, rhat
+from inflationary_flows.inference.convergence import ess, rhat
+from inflationary_flows.inference.gate import ENOUGH_DRAWS, MOST_PARETO_K, MOST_RHAT
 
 if TYPE_CHECKING:
     import pandas as pd

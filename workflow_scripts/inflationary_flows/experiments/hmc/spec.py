@@ -1,13 +1,13 @@
 """The posterior of the weights of a latent mixture: settings, tables and figure 4.
 
-Its equation is in `inference/collapsed.py`, that of the joint sampler in `inference/joint.py`; the rules of
+Its equation is in `inference/collapsed.py`, that of the joint sampler in `inference/particle_gibbs.py`; the rules of
 `rules/inference.smk` run both, from observations to tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ from inflationary_flows.fields import (
     SolverName,
     Whole,
 )
+from inflationary_flows.inference.gate import ENOUGH_DRAWS, MOST_RHAT
 from inflationary_flows.requirements import require_mixture
 
 if TYPE_CHECKING:
@@ -57,51 +58,42 @@ class Mixture(Section):
 class Gate(Section):
     """What a posterior has to fulfil before it is reported."""
 
-    rhat: Annotated[Number, Field(gt=1)] = Field(1.01, description="Largest rank-normalised R-hat of a weight.")
-    ess: PositiveNumber = Field(400.0, description="Smallest bulk and tail effective sample size of a weight.")
+    rhat: Annotated[Number, Field(gt=1)] = Field(
+        MOST_RHAT, description="Largest rank-normalised R-hat of a weight or a latent."
+    )
+    ess: PositiveNumber = Field(
+        ENOUGH_DRAWS,
+        description="Smallest bulk effective sample size of a weight or a latent, and tail one of a weight.",
+    )
     bfmi: NonNegativeNumber = Field(0.3, description="Smallest BFMI of a chain.")
     divergences: Whole = Field(0, description="Most divergent trajectories.")
 
 
-class Sampling(Section):
-    """How the chains of one sampler move."""
-
-    max_tree_depth: Annotated[Count, Field(ge=1, le=15)] = Field(8, description="Most doublings of a trajectory.")
-    target_acceptance: Fraction = Field(0.8, description="Acceptance probability that the step size aims at.")
-
-
-class JointSampling(Sampling):
-    """NUTS over weights and latents together."""
+class JointSampling(Section):
+    """Particle Gibbs over weights and latents together."""
 
     observations: Count = Field(32, description="Observations used, the first ones.")
-    warmup: Count = Field(60, description="Iterations that adapt and are not kept.")
-    draws: Count = Field(600, description="Iterations kept, a chain.")
-    # Above this, steps become short for the sake of rare walls in the density.
-    target_acceptance: Fraction = Field(0.65, description="Acceptance probability that the step size aims at.")
-    # Scales that are learned in a short warm-up leave the step size too little time to settle.
-    adapt_mass: bool = Field(
-        False, description="Whether warm-up learns a scale for each coordinate; whitened ones have unit scale already."
+    warmup: Count = Field(50, description="Iterations that are not kept.")
+    draws: Count = Field(1_000, description="Iterations kept, a chain.")
+    particles: Annotated[Count, Field(ge=2)] = Field(64, description="Particles of each latent.")
+    renewed: Count = Field(
+        2, description="Particles of each latent that an iteration draws anew; they are what the sampler costs."
     )
-    coordinates: Literal["latent", "whitened", "data"] = Field(
-        "data",
-        description="What moves: latents as they are, latents whitened by the linearised posterior, or clean points "
-        "whitened by it (for data of few dimensions).",
-    )
-    solver: SolverName = Field("adams_bashforth4", description="Solver inside of the sampler.")
-    steps: Count = Field(20, description="Its steps.")
-    threads: Count = Field(1, description="Threads of the chains of a flow; of use from hundreds of points on.")
+    threads: Count = Field(1, description="Threads of the chains of a flow; of use from hundreds of observations on.")
     runtime: Duration = Field(
         "12h", description="Time limit of the chains of a flow, which run side by side in one job."
     )
     mem: Memory = Field("4GB", description="Memory of them together.")
 
 
-class CollapsedSampling(Sampling):
+class CollapsedSampling(Section):
     """NUTS over the weights, the latents integrated out."""
 
     observations: Count = Field(2_000, description="Observations used, the first ones.")
     warmup: Count = Field(300, description="Iterations that adapt and are not kept.")
     draws: Count = Field(1_000, description="Iterations kept, a chain.")
+    max_tree_depth: Annotated[Count, Field(ge=1, le=15)] = Field(8, description="Most doublings of a trajectory.")
+    target_acceptance: Fraction = Field(0.8, description="Acceptance probability that the step size aims at.")
 
 
 class Hmc(Section):
@@ -114,7 +106,7 @@ class Hmc(Section):
     chains: Annotated[Jobs, Field(ge=2)] = Field(4, description="Chains of a sampler.")
     joint: JointSampling = Field(
         default_factory=JointSampling,
-        description="NUTS over weights and latents; all chains of a flow side by side.",
+        description="Particle Gibbs over weights and latents; all chains of a flow side by side.",
     )
     collapsed: CollapsedSampling = Field(
         default_factory=CollapsedSampling,
@@ -164,10 +156,16 @@ class Hmc(Section):
                     str(sampling.draws),
                     "draw more, or lower gate.ess.",
                 )
-        for key, solver in {"solver": self.solver, "joint.solver": self.joint.solver}.items():
-            if solver in ("dopri5", "euler_scaled", "heun_scaled"):
-                expected = "a fixed-step solver in whitened coordinates"
-                raise ConfigError(f"{where}.{key}", expected, solver, "adams_bashforth6 is precise and cheap.")
+        if self.joint.renewed >= self.joint.particles:
+            raise ConfigError(
+                f"{where}.joint.renewed",
+                f"fewer than joint.particles ({self.joint.particles})",
+                str(self.joint.renewed),
+                "2 are enough.",
+            )
+        if self.solver in ("dopri5", "euler_scaled", "heun_scaled"):
+            expected = "a fixed-step solver in whitened coordinates"
+            raise ConfigError(f"{where}.solver", expected, self.solver, "adams_bashforth6 is precise and cheap.")
 
 
 def sampled(study: Study) -> list[FlowName]:
@@ -215,13 +213,10 @@ def intermediates(study: Study) -> list[str]:
     return [f"{folder}{name}" for folder in folders(study, sampled(study)) for name in names]
 
 
-def tried_steps(study: Study) -> dict[str, list[int]]:
-    """Numbers of steps in the table of convergence by solver, the configured ones among them."""
+def tried_steps(study: Study) -> list[int]:
+    """Numbers of steps in the table of convergence, the configured one among them."""
     hmc = study.experiments["hmc"]
-    tried: dict[str, set[int]] = {}
-    for settings in (hmc, hmc["joint"]):
-        tried.setdefault(settings["solver"], set()).update(hmc["convergence_steps"], [settings["steps"]])
-    return {solver: sorted(steps) for solver, steps in tried.items()}
+    return sorted({*hmc["convergence_steps"], hmc["steps"]})
 
 
 EXPERIMENT = Experiment(
@@ -270,10 +265,11 @@ EXPERIMENT = Experiment(
             "Two samplers on the same observations",
             "Inference",
             """
-            Posteriors of the weights by two samplers on the same observations. The joint one (lines) moves weights and
-            all latents at once, as the paper does. The collapsed one (filled) has integrated the latents out. Both are
-            exact up to Monte Carlo error, so contours must agree. The star is the truth. With few observations
-            posteriors are wide and need not be centred on it.
+            Posteriors of the weights by two samplers on the same observations. The joint one (lines) draws weights and
+            all latents, as the paper does, but by particle Gibbs in place of NUTS. The collapsed one (filled) has
+            integrated the latents out. The first is exact up to Monte Carlo error; the second errs by its integrals as
+            well, which is less. So contours must agree. The star is the truth. With few observations posteriors are
+            wide and need not be centred on it.
             """,
         ),
         Figure(
@@ -340,8 +336,10 @@ EXPERIMENT = Experiment(
             "Inference",
             """
             The quantities that decide whether a posterior is reported: rank-normalised R-hat, bulk and tail effective
-            sample sizes of each weight, divergences and the energy diagnostic BFMI, each with the bound that the
-            configuration sets. Rows without a bound help to understand a failure.
+            sample sizes of each weight, of the joint sampler the largest R-hat and the smallest bulk size of all
+            coordinates of latents, of the collapsed one divergences and the energy diagnostic BFMI, each with the bound
+            that the configuration sets. Rows without a bound help to understand a failure: ``moved_mean`` is the share
+            of latents that change from one draw to the next.
             """,
             columns={
                 **FLOW_COLUMNS,
@@ -385,22 +383,20 @@ EXPERIMENT = Experiment(
         Table(
             "hmc_convergence",
             "B7",
-            "Log densities with increasing numbers of solver steps",
+            "Log likelihoods with increasing numbers of solver steps",
             "Inference",
             """
-            Errors of a finite number of solver steps in generated points, in log likelihoods and their gradients, and
-            in log densities, relative to a finer solution. Solvers and steps of the samplers are chosen by these.
+            Errors of a finite number of solver steps in generated points and in log likelihoods, relative to a finer
+            solution. Solver and steps of the samplers are chosen by these.
             """,
             columns={
                 **FLOW_COLUMNS,
-                "solver": "solver of a sampler",
+                "solver": "solver of the samplers",
                 "steps": "solver steps",
                 "evaluations": "network evaluations",
                 "generation_rmse": "error of generated points, data units",
                 "log_likelihood_rmse": "error of the log likelihood of an observation, nats",
                 "log_likelihood_max": "largest of these errors, nats",
-                "gradient_rmse": "relative error of its gradient",
-                "log_prior_rmse": "error of the log density of clean points, nats",
                 "n": "points",
             },
             notes="The reference has four times as many steps as the finest row.",

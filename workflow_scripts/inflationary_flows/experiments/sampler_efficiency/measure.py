@@ -1,8 +1,9 @@
 """Effective samples of the mixture weights per CPU second: the samplers of this project and the paper's setting.
 
 All use the same flow, observations and prior. The paper's setting is joint NUTS in unwhitened latents with a unit mass
-matrix, gradients through 700 Euler steps of the scaled flow, and a start at the truth.  CPU time includes all steps of
-a sampler: Laplace approximations, evidence, warm-up and draws.
+matrix, gradients through 700 Euler steps of the scaled flow, and a start at the truth.  `nuts` is the best that we know
+of NUTS, in data coordinates; `joint` and `collapsed` are the samplers of the workflow.  CPU time includes all steps of
+a sampler: Laplace approximations, proposals, evidence, warm-up and draws.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.inference.chains import Chain
 from inflationary_flows.inference.collapsed import CollapsedPosterior, estimate_evidence
 from inflationary_flows.inference.convergence import ess
 from inflationary_flows.inference.decoder import Decoder
@@ -22,6 +22,7 @@ from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.laplace import LaplaceApproximation, fit_laplace
 from inflationary_flows.inference.latent_mixture import LatentMixture, Observations, observe
 from inflationary_flows.inference.nuts import run_nuts
+from inflationary_flows.inference.particle_gibbs import run_particle_gibbs
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.seeding import derive_seed
 
@@ -36,7 +37,7 @@ class SamplerComparison:
         mixture: Components, and the true weights.
         observations: Synthetic observations, all of which are used.
         noise_std: Their noise, data units.
-        solver, steps: Integration for Laplace approximations and evidence.
+        solver, steps: Integration for Laplace approximations, particles and evidence.
         seed: Seed of chains and particles.
     """
 
@@ -58,26 +59,33 @@ class SamplerComparison:
         self.decoder = Decoder(flow, solver=solver, steps=steps)
         self.seed = seed
 
-    def run_paper(self, sampling: Settings, *, steps: int) -> tuple[np.ndarray, Chain]:
-        """Weights, shape (draws, K), and chain of the paper's setting; `sampling` are options of `run_nuts`."""
+    def run_paper(self, sampling: Settings, *, steps: int) -> np.ndarray:
+        """Weights, shape (draws, K), of a chain of the paper's setting; `sampling` are options of `run_nuts`."""
         decoder = Decoder(self.flow, solver="euler_scaled", steps=steps)
         posterior = JointPosterior(decoder, self.mixture, self.observations.x, self.noise_std, None, "latent")
         truth = posterior.at(self.mixture.weights, self.observations.y)
         seed = derive_seed("paper", self.seed)
         (chain,) = run_nuts(posterior, truth[None], seeds=[seed], adapt_mass=False, **sampling)
-        return posterior.split_draws(chain.draws)[0], chain
+        return posterior.split_draws(chain.draws)[0]
 
-    def run_joint(self, sampling: Settings, *, coordinates: Any, solver: str, steps: int) -> tuple[np.ndarray, Chain]:
-        """The same of the joint sampler."""
-        decoder, seed = Decoder(self.flow, solver=solver, steps=steps), derive_seed("joint", self.seed)
-        posterior = JointPosterior(
-            decoder, self.mixture, self.observations.x, self.noise_std, self._fit_laplace(), coordinates
+    def run_nuts(self, sampling: Settings, *, solver: str, steps: int) -> np.ndarray:
+        """The same of NUTS in data coordinates, whose scales are known."""
+        decoder, seed = Decoder(self.flow, solver=solver, steps=steps), derive_seed("nuts", self.seed)
+        posterior = JointPosterior(decoder, self.mixture, self.observations.x, self.noise_std, self._fit_laplace())
+        start = posterior.start(seed)[None]
+        (chain,) = run_nuts(posterior, start, seeds=[seed], adapt_mass=False, **sampling)
+        return posterior.split_draws(chain.draws)[0]
+
+    def run_joint(self, sampling: Settings) -> np.ndarray:
+        """The same of the joint sampler; `sampling` are options of `run_particle_gibbs`."""
+        seeds, x_obs = [derive_seed("joint", self.seed)], self.observations.x
+        (chain,) = run_particle_gibbs(
+            self.decoder, self.mixture, x_obs, self.noise_std, self._fit_laplace(), seeds=seeds, **sampling
         )
-        (chain,) = run_nuts(posterior, posterior.start(seed)[None], seeds=[seed], **sampling)
-        return posterior.split_draws(chain.draws)[0], chain
+        return chain.weights
 
-    def run_collapsed(self, sampling: Settings, *, particles: int) -> tuple[np.ndarray, Chain]:
-        """The same of the collapsed sampler."""
+    def run_collapsed(self, sampling: Settings, *, particles: int) -> np.ndarray:
+        """The same of the collapsed sampler; `sampling` are options of `run_nuts`."""
         seed = derive_seed("collapsed", self.seed)
         evidence = estimate_evidence(
             self.decoder,
@@ -90,7 +98,7 @@ class SamplerComparison:
         )
         posterior = CollapsedPosterior(evidence.log_evidence)
         (chain,) = run_nuts(posterior, posterior.start(seed)[None], seeds=[seed], **sampling)
-        return posterior.split_draws(chain.draws)[:, 0], chain
+        return posterior.split_draws(chain.draws)[:, 0]
 
     def _fit_laplace(self) -> LaplaceApproximation:
         mean, variances = self.mixture.moments()
@@ -104,17 +112,17 @@ def measure_sampler_efficiency(
 
     Arguments:
         comparison: What they sample.
-        samplers: Options of `run_nuts` and further arguments of the sampler, by name: paper (which comes first),
+        samplers: Options of its chain and further arguments of the sampler, by name: paper (which comes first), nuts,
             joint, collapsed.
 
     Returns:
-        Rows of sampler, n_observations, warmup, draws, leapfrogs, cpu_seconds, ess (the smallest bulk effective sample
-        size of a weight), ess_per_second, ratio (to the paper's setting), mean_weight1 and sd_weight1.
+        Rows of sampler, n_observations, warmup, draws, cpu_seconds, ess (the smallest bulk effective sample size of a
+        weight), ess_per_second, ratio (to the paper's setting), mean_weight1 and sd_weight1.
     """
     rows: list[dict[str, Any]] = []
     for name, (sampling, options) in samplers.items():
         before = time.process_time()
-        weights, chain = getattr(comparison, f"run_{name}")(sampling, **options)
+        weights = getattr(comparison, f"run_{name}")(sampling, **options)
         seconds = time.process_time() - before
         effective = float(ess(weights[None]).min())
         rows.append(
@@ -123,7 +131,6 @@ def measure_sampler_efficiency(
                 "n_observations": len(comparison.observations.x),
                 "warmup": sampling["warmup"],
                 "draws": sampling["draws"],
-                "leapfrogs": chain.leapfrogs,
                 "cpu_seconds": seconds,
                 "ess": effective,
                 "ess_per_second": effective / seconds,
@@ -154,7 +161,7 @@ def measure(
         noise_std: Standard deviation of the observations' noise, data units.
         observations: Number of observations.
         seed: Seed of observations and chains.
-        solver, steps: Integration of the collapsed sampler.
+        solver, steps: Integration of the samplers without gradients.
         samplers: Options of chains and of the sampler, by its name.
     """
     latents = LatentMixture.of(**mixture)

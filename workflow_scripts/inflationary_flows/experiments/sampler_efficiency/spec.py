@@ -8,10 +8,22 @@ from pydantic import Field
 
 from inflationary_flows.experiments.hmc.spec import shown
 from inflationary_flows.experiments.registry import Experiment, Measurement
-from inflationary_flows.fields import Count, Fraction, PositiveNumber, Section
+from inflationary_flows.fields import Count, Fraction, PositiveNumber, Section, SolverName
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
+
+
+class BestNuts(Section):
+    """NUTS over weights and clean points, whitened by their linearised posterior, with a unit mass matrix."""
+
+    warmup: Count = Field(60, description="Iterations that adapt.")
+    draws: Annotated[Count, Field(ge=4)] = Field(600, description="Iterations kept.")
+    max_tree_depth: Annotated[Count, Field(ge=1, le=15)] = Field(8, description="Most doublings of a trajectory.")
+    # Above this, steps become short for the sake of rare walls in the density.
+    target_acceptance: Fraction = Field(0.65, description="Acceptance probability that the step size aims at.")
+    solver: SolverName = Field("adams_bashforth4", description="Solver inside of the sampler.")
+    steps: Count = Field(20, description="Its steps.")
 
 
 class SamplerEfficiency(Section):
@@ -24,10 +36,11 @@ class SamplerEfficiency(Section):
     step_size: PositiveNumber = Field(0.01, description="Its first step size.")
     target_acceptance: Fraction = Field(0.8, description="Its acceptance probability.")
     max_tree_depth: Annotated[Count, Field(ge=1, le=15)] = Field(10, description="Its most doublings of a trajectory.")
+    nuts: BestNuts = Field(default_factory=BestNuts, description="NUTS where it does best.")
 
 
 # Options of a chain in a section of the configuration.
-_OPTIONS = ("warmup", "draws", "step_size", "target_acceptance", "max_tree_depth", "adapt_mass")
+_OPTIONS = ("warmup", "draws", "step_size", "target_acceptance", "max_tree_depth", "particles", "renewed")
 
 
 def samplers(study: Study, dataset: str) -> dict[str, Any]:
@@ -37,13 +50,13 @@ def samplers(study: Study, dataset: str) -> dict[str, Any]:
     def chain(section: dict[str, Any]) -> dict[str, Any]:
         return {name: section[name] for name in _OPTIONS if name in section}
 
-    joint = {name: hmc["joint"][name] for name in ("coordinates", "solver", "steps")}
     return {
         **{name: hmc[name] for name in ("mixture", "noise_std", "seed", "solver", "steps")},
         "observations": own["observations"],
         "samplers": {
             "paper": [chain(own), {"steps": own["paper_steps"]}],
-            "joint": [chain(hmc["joint"]), joint],
+            "nuts": [chain(own["nuts"]), {name: own["nuts"][name] for name in ("solver", "steps")}],
+            "joint": [chain(hmc["joint"]), {}],
             "collapsed": [chain(hmc["collapsed"]), {"particles": hmc["particles"]}],
         },
     }
