@@ -17,6 +17,7 @@ from inflationary_flows.artifacts.flows import Decoded
 from inflationary_flows.artifacts.models import save_model
 from inflationary_flows.baselines import injective
 from inflationary_flows.baselines.chart import InjectiveNetwork
+from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import SolverSettings
 from inflationary_flows.mathematics.uncertainty import PropagatedPoint
@@ -24,7 +25,7 @@ from inflationary_flows.metrics.summary import Summary
 from repository import REPOSITORY
 
 PAGE = (REPOSITORY / "docs/api.md").read_text(encoding="utf-8")
-CLASSES = [Flow, InjectiveFlow, ScheduleSettings, SolverSettings, Summary, Decoded, PropagatedPoint]
+CLASSES = [Flow, InjectiveFlow, ScheduleSettings, SolverSettings, Summary, Decoded, PropagatedPoint, Posterior]
 _EXAMPLES = re.compile(r"^```pycon\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

@@ -37,7 +37,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 class Case:
-    """Data that are a mixture of Gaussians, with the flow of its exact denoiser, and the law that the flow starts from."""
+    """A mixture of Gaussians as data, the flow of its exact denoiser, and the law that the flow starts from."""
 
     def __init__(self, dimension: int, components: int, separation: float = 2.0, seed: int = 0) -> None:
         mixture = RandomMixture(dimension, components, 1.0, separation, seed)

@@ -139,6 +139,7 @@ class _Tempering:
             y = groups.position
             if self.power == 1.0:
                 break
+            self.gradients += groups.gradients
             level = (groups.value - self.prior(y)) / self.power
             y = self.next_power(y, level, chains)
         kept, values = [], []
@@ -156,7 +157,6 @@ class _Tempering:
         """The particles as chains of a sampler at this temperature."""
         groups = Groups(self.log_density, y, [derive_seed("moves", self.seed, number)])
         groups.factor = self.factor(y)
-        self.gradients += groups.gradients
         return groups
 
     def next_power(self, y: Tensor, level: Tensor, chains: int) -> Tensor:

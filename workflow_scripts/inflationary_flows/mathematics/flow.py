@@ -351,7 +351,7 @@ class Flow:
         """Carries a distribution of a point that one already holds to its latent.
 
         This is no posterior given an observation, which would weigh points by the density of the data:
-        `inference.denoising.sample_clean_posterior` samples that one, with the flow as prior.
+        `infer` of the public `Flow` samples that one, with the flow as prior.
 
         Arguments:
             x0: A point, shape (D,) or (1, D), around which a Gaussian is drawn; or, with noise_std None, samples of any
