@@ -180,11 +180,12 @@ def test_a_row_is_the_same_among_others() -> None:
 def test_modes_of_many_coordinates_have_their_shares(dimension: int) -> None:
     case = Case(dimension, 3, 3.0)
     matrix = torch.eye(dimension, dtype=torch.float64)[:1]
-    y = case.observed(matrix, 0.5, 1)
-    observation = noisy_numbers(y, noise_of(0.5, 1), case.flow.basis.transforms, matrix)
+    y = case.observed(matrix, 2.0, 1)
+    observation = noisy_numbers(y, noise_of(2.0, 1), case.flow.basis.transforms, matrix)
     found = sample_tempered(Decoder(case.flow, solver="rk4", steps=8), observation, chains=4, draws=300, seed=0)
-    exact = case.exact(y, matrix, 0.5, 1200)[0]
-    assert c2st_accuracy(found.r[0].flatten(0, 1).numpy(), exact) <= SAME
+    exact = case.exact(y, matrix, 2.0, 1200)[0]
+    # The last of three moves of each particle: a classifier learns where the others are from their neighbours.
+    assert c2st_accuracy(found.r[0, :, 2::3].flatten(0, 1).numpy(), exact[:400]) <= SAME
     # Chains in one mode alone are told from it.
     nearest = case.law.joint_log_densities(torch.as_tensor(exact)).argmax(1).numpy()
     one_mode = exact[nearest == np.bincount(nearest).argmax()]
