@@ -84,6 +84,13 @@ class ExactSampler:
             x[row] = gain @ y[seen] + self.width * normal @ root.T + self.shift * np.sqrt(np.diag(covariance))
         x *= 1 - self.start
         z = flow.inflate(x.reshape(-1, flow.dimension)).reshape(x.shape)
-        converged = random.random(len(x)) >= self.lost
         shape = (len(x), chains, draws, flow.dimension)
-        return SimpleNamespace(x=x.reshape(shape), z=z.reshape(shape), converged=converged)
+        lost = random.random(len(x)) < self.lost
+        return SimpleNamespace(
+            x=x.reshape(shape),
+            z=z.reshape(shape),
+            rhat=np.where(lost, 3.0, 1.0)[:, None],
+            ess_bulk=np.full((len(x), 1), np.inf),
+            divergences=np.zeros(len(x)),
+            pareto_k=np.full(len(x), np.nan),
+        )

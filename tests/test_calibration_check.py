@@ -37,7 +37,7 @@ def flow() -> Flow:
 def check(monkeypatch: pytest.MonkeyPatch, flow: Flow, *args: Any, sampler: Any = None, **options: Any) -> Calibration:
     """`check_calibration` with exact posteriors, or others."""
     monkeypatch.setattr(calibration_check, "infer", sampler or ExactSampler())
-    return flow.check_calibration(*args, **options)
+    return flow.check_calibration(*args, **{"draws": 16} | options)
 
 
 def noisy(x: np.ndarray, std: float, seed: int, law: str = "normal") -> np.ndarray:
@@ -57,8 +57,11 @@ def guided(strength: float) -> Callable[..., Any]:
 
         x = guide(flow, misfit, len(seen), draws=63, strength=strength, steps=40, seed=seed)
         z = flow.inflate(x.flatten(0, 1)).view_as(x)
-        converged = np.ones(len(seen), bool)
-        return SimpleNamespace(x=x[:, None].numpy(), z=z[:, None].numpy(), converged=converged)
+        rows = np.ones(len(seen))
+        return SimpleNamespace(
+            **{"x": x[:, None].numpy(), "z": z[:, None].numpy(), "divergences": 0 * rows, "pareto_k": 0 * rows},
+            **{"rhat": rows[:, None], "ess_bulk": 1e3 * rows[:, None]},
+        )
 
     return infer
 
@@ -148,7 +151,7 @@ def test_any_likelihood_is_checked_with_its_simulator(flow: Flow, monkeypatch: p
     def log_likelihood(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return -((x @ row - y[0]) ** 2) / 2 / 0.3**2
 
-    def infer(flow: Flow, *, log_likelihood: Any, seed: int) -> SimpleNamespace:
+    def infer(flow: Flow, *, log_likelihood: Any, seed: int, draws: int) -> SimpleNamespace:
         # The observation is where the likelihood along the row is largest.
         places = torch.linspace(-8, 8, 16_001, dtype=torch.float64)
         best = places[log_likelihood(places[:, None] * row / 2).argmax()]

@@ -19,7 +19,7 @@ from inflationary_flows.errors import ConfigError, ScheduleError
 from inflationary_flows.experiments.posterior_tasks import measure as module
 from inflationary_flows.experiments.posterior_tasks import tasks
 from inflationary_flows.experiments.posterior_tasks.figure import METHODS, TASKS, draw_posterior_tasks
-from inflationary_flows.experiments.posterior_tasks.measure import coverage_masses, energy_scores, measure
+from inflationary_flows.experiments.posterior_tasks.measure import coverage_looks, energy_scores, measure
 from inflationary_flows.experiments.posterior_tasks.tasks import make_tasks
 from inflationary_flows.inference.guidance import guide
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
@@ -79,17 +79,16 @@ def test_a_missing_coordinate_is_drawn_given_the_others() -> None:
 
 def test_coverage_of_exact_draws_is_nominal_around_all_references() -> None:
     task = make_tasks(2, NOISES)["product"]
-    x = LAW.sample(500, random(3))
-    draws = task.exact(LAW, task.observe(x, random(4)), 64, random(5)).numpy()
-    masses = coverage_masses(draws, x.numpy(), LAW, 3, 0)
-    assert masses.closer.shape == (500, 3)
-    assert masses.grid.shape == (500, 8)
-    for shares in (masses.central, masses.closer[:, 0], masses.grid[:, 0]):
-        assert kstest(shares, "uniform").pvalue > 0.001
+    y = task.observe(LAW.sample(500, random(3)), random(4))
+    draws, truths = (task.exact(LAW, y, count, random(5 + count)).numpy() for count in (64, 3))
+    looks = coverage_looks(draws, truths, LAW, 2, 0)
+    assert [look.shape for look in looks] == [(500, 6), *[(500, 3)] * 9]
+    for look in looks:
+        assert kstest(look[:, 0], "uniform").pvalue > 0.001
     mean = draws.mean(1, keepdims=True)
-    narrow = coverage_masses(mean + 0.6 * (draws - mean), x.numpy(), LAW, 3, 0)
-    assert kstest(narrow.central, "uniform").pvalue < 1e-4
-    assert energy_scores(draws, x.numpy()).mean() < energy_scores(0 * draws, x.numpy()).mean()
+    narrow = coverage_looks(mean + 0.6 * (draws - mean), truths, LAW, 2, 0)
+    assert kstest(narrow[1][:, 0], "uniform").pvalue < 1e-4
+    assert energy_scores(draws, truths).mean() < energy_scores(0 * draws + mean, truths).mean()
 
 
 def test_guidance_without_strength_draws_from_the_prior() -> None:
@@ -148,7 +147,11 @@ def measured() -> dict[str, pd.DataFrame]:
         y = seen[:, 1:] if name == "missing" else seen
         drawn = make_tasks(2, NOISES)[name].exact(law, y, chains * draws, random(seed % 1000))
         # Two do not converge.
-        return SimpleNamespace(x=drawn.view(len(rows), chains, draws, 2).numpy(), converged=np.arange(len(rows)) > 1)
+        lost = np.arange(len(rows)) < 2
+        return SimpleNamespace(
+            **{"x": drawn.view(len(rows), chains, draws, 2).numpy(), "rhat": np.where(lost, 2.0, 1.0)[:, None]},
+            **{"ess_bulk": np.full((len(rows), 1), 100.0), "divergences": 0 * lost, "pareto_k": 0 * lost},
+        )
 
     patch = pytest.MonkeyPatch()
     patch.setattr(module, "infer", infer)
@@ -157,7 +160,7 @@ def measured() -> dict[str, pd.DataFrame]:
         flow,
         mixture=mixture,
         noise_stds=NOISES,
-        **{"replicates": 100, "observations": 2, "draws": 100, "references": 2, "levels": [0.25, 0.5, 0.75]},
+        **{"observations": 60, "truths": 5, "draws": 64, "compared": 4, "references": 2, "levels": [0.2, 0.5, 0.8]},
         **{"strengths": [0.01, 0.1], "tuning": 20, "steps": 20, "seed": 0},
     )
     patch.undo()

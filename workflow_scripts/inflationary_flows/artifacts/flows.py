@@ -260,8 +260,9 @@ class Flow(mathematics.Flow):
         # Imported here: reading a flow needs neither tests nor figures.
         from inflationary_flows.metrics.calibration_check import check_calibration
 
-        seen = None if observed is None else self._observations(observed, operator is None and log_likelihood is None)
-        own = None if at is None else self._observations(at, operator is None and log_likelihood is None)
+        of_columns = operator is None and log_likelihood is None
+        seen = None if observed is None else self._observations(observed, "observed", of_columns)
+        own = None if at is None else self._observations(at, "at", of_columns)
         if own is not None and len(own) != 1:
             raise DataError("at", "one observation", f"{len(own)}", "of a data frame pass df.iloc[[0]]")
         found = check_calibration(
@@ -286,12 +287,10 @@ class Flow(mathematics.Flow):
             save_figure(draw_calibration(found.rows, found.ranks, found.coverage, local), path_of(figure))
         return found
 
-    def _observations(self, values: Any, of_columns: bool) -> np.ndarray:
+    def _observations(self, values: Any, name: str, of_columns: bool) -> np.ndarray:
         """The caller's observations, shape (n, m), NaN where cells are missing; one alone may come without its row."""
-        if of_columns and self.columns and hasattr(values, "columns"):
-            values = values[list(self.columns)]
-        rows = np.asarray(values, dtype=np.float64)
-        return rows[None] if rows.ndim == 1 else rows
+        dimension, columns = (self.dimension, self.columns) if of_columns else (None, ())
+        return checked(values, dimension, name, columns=columns, single=True, holes=True).numpy()
 
     def sample(self, n: int, seed: int = 0, compressed_prior: CompressedPrior | None = None) -> Any:
         """Generates new rows from the prior.

@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.inference.convergence import MOST_PARETO_K
+from inflationary_flows.inference.decoder import inference_decoder
 from inflationary_flows.inference.infer import infer
+from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.noise import Noise, noise_of
 from inflationary_flows.mathematics.points import whole
@@ -20,6 +23,10 @@ from inflationary_flows.seeding import derive_seed
 
 # Draws of a posterior that are used: more are hardly independent, and add nothing.
 USED = 63
+# Draws of a chain: particles and chains in latents have some hundred effective ones then.
+_DRAWS = 150
+# Chains agree to what so few draws can tell.
+_MOST_RHAT, _MOST_DIVERGENT = 1.1, 0.01
 # A function of points, shape (n, D), and of one observation, shape (m,), to log-likelihoods, shape (n,).
 LogLikelihood = Callable[[Tensor, Tensor], Tensor]
 
@@ -105,12 +112,21 @@ class Problem:
                 own = {"log_likelihood": lambda x, y=y: self.log_likelihood(x, y)}
                 found.append(infer(self.flow, **own, **self.settings, seed=derive_seed("posterior", seed, row)))
         x, z, converged = (
-            np.concatenate([getattr(posterior, name) for posterior in found]) for name in ("x", "z", "converged")
+            np.concatenate(of)
+            for of in zip(*((posterior.x, posterior.z, suffices(posterior, USED)) for posterior in found), strict=True)
         )
         # Draws that lie as far apart as can be, of all chains alike.
         chosen = np.linspace(0, x.shape[1] * x.shape[2] - 1, min(USED, x.shape[1] * x.shape[2])).round().astype(int)
         x, z = (points.reshape(len(points), -1, points.shape[-1])[:, chosen] for points in (x, z))
         return x, z, converged
+
+
+def suffices(posterior: Posterior, draws: int) -> np.ndarray:
+    """Which rows have chains that agree, and so many effective draws, shape (rows,): less than is asked of a result."""
+    fine: np.ndarray = (posterior.rhat <= _MOST_RHAT).all(1)
+    fine &= (posterior.ess_bulk >= draws).all(1)
+    fine &= posterior.divergences <= _MOST_DIVERGENT * posterior.x.shape[1] * posterior.x.shape[2]
+    return fine & ~(posterior.pareto_k > MOST_PARETO_K)
 
 
 def check_calibration(
@@ -147,9 +163,11 @@ def check_calibration(
     _require(truths, observed, at, operator, noise_std, log_likelihood, simulate)
     whole(replicates, "replicates", LEAST)
     holes = None if at is None or not np.isnan(at).any() else np.isnan(at)
+    settings = {"draws": _DRAWS, **settings}
     problem = Problem(flow, operator, noise_std, log_likelihood, simulate, holes, settings)
     if truths is None:
-        latents = flow.sample_latents(replicates, derive_seed("calibration truths", seed))
+        # Of the prior that `infer` takes, which has a density.
+        latents = inference_decoder(flow).prior.sample(replicates, derive_seed("calibration truths", seed))
         x = flow.generate(latents).numpy()
     else:
         chosen = np.random.default_rng(derive_seed("calibration rows", seed)).permutation(len(truths))[:replicates]

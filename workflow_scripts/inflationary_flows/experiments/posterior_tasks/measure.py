@@ -1,15 +1,19 @@
 """Posteriors of five tasks by `infer` and by guidance: coverage, a classifier against exact draws, scores and seconds.
 
-Truths come from the exact density with the first noise, which a flow is a model of.  `exact` are other draws of the
-exact posterior: what chance makes of the best possible method.  Guidance has one free number; of several, the one with
-the least energy score on truths of its own is taken, for each task.
+Observations are of points of the exact density with the first noise, which a flow is a model of.  `exact` are other
+draws of the exact posterior: what chance makes of the best possible method.  Guidance has one free number; of several,
+the one with the least energy score on truths of its own is taken, for each task.
+
+Given an observation, each draw of its exact posterior is as good a truth as the point that was observed.  Coverage is
+therefore averaged over many truths of each observation, which costs no more posteriors; observations are the
+independent units of its test.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,14 +27,12 @@ from inflationary_flows.inference.guidance import guide
 from inflationary_flows.inference.infer import infer
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
-from inflationary_flows.metrics.importance import DrawWeights, masses_of_draws, squared_distances
-from inflationary_flows.metrics.tarp import Masses, fixed_references, judged_rows
+from inflationary_flows.metrics.calibration_check import USED, suffices
+from inflationary_flows.metrics.tarp import fixed_references, judged_looks
 from inflationary_flows.metrics.two_sample import c2st_accuracy
 from inflationary_flows.seeding import derive_seed
 
 CHAINS = 4
-# Draws of all methods that coverage is measured with: a multiple of the chains.
-_DRAWS = 64
 # Draws of a strength of guidance that is tried, for each of its truths.
 _TRIED = 32
 # A method: observations, shape (n, m), number of draws of each, and seed, to draws, shape (n, draws, D), and which of
@@ -38,29 +40,38 @@ _TRIED = 32
 Method = Callable[[Tensor, int, int], tuple[np.ndarray, np.ndarray]]
 
 
-def energy_scores(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """E|x' - x| - E|x' - x''| / 2 of draws, shape (n, k, D), and truths, shape (n, D): small for good posteriors."""
-    away = np.linalg.norm(draws - truth[:, None], axis=2).mean(1)
-    points = torch.from_numpy(draws)
-    k = draws.shape[1]
-    apart: np.ndarray = (torch.cdist(points, points).sum((1, 2)) / (k * (k - 1))).numpy()
-    return away - apart / 2
+def energy_scores(draws: np.ndarray, truths: np.ndarray) -> np.ndarray:
+    """E|x' - x| - E|x' - x''| / 2 of draws, shape (n, k, D), and truths, shape (n, t, D), small for good posteriors."""
+    points, k = torch.from_numpy(draws), draws.shape[1]
+    away = torch.cdist(points, torch.from_numpy(truths)).mean((1, 2))
+    apart = torch.cdist(points, points).sum((1, 2)) / (k * (k - 1))
+    found: np.ndarray = (away - apart / 2).numpy()
+    return found
 
 
-def coverage_masses(draws: np.ndarray, truth: np.ndarray, law: GaussianMixture, references: int, seed: int) -> Masses:
-    """Shares of draws, shape (n, k, D), closer than truths, shape (n, D), to random points, a grid, and the centre."""
+def coverage_looks(
+    draws: np.ndarray, truths: np.ndarray, law: GaussianMixture, references: int, seed: int
+) -> list[np.ndarray]:
+    """Shares of draws, shape (n, k, D), closer to references than truths, shape (n, t, D): random, centre, a grid.
+
+    A truth counts as one more draw, at a random place within its own weight, as of `metrics.tarp`.
+
+    Returns:
+        Shapes (n, t) each, of random references (n, references t).
+    """
     generator = torch.Generator().manual_seed(derive_seed("task references", seed))
-    points = law.sample(20_000, generator).numpy()
-    fixed = fixed_references(points)
-    centre = fixed.pop("centre")
-    around = law.sample(len(truth) * references, generator).numpy().reshape(len(truth), references, -1)
-    grid = np.broadcast_to(np.stack(list(fixed.values())), (len(truth), len(fixed), truth.shape[1]))
-    # The last reference of `squared_distances` is zero.
-    looked_at = np.concatenate([around, grid], 1) - centre
-    orders = squared_distances(np.concatenate([draws, truth[:, None]], 1) - centre, looked_at)
-    weights = DrawWeights.equal(*draws.shape[:2])
-    masses = masses_of_draws(weights, orders[:, :-1], orders[:, -1], seed)
-    return replace(masses, closer=masses.closer[:, :references], grid=masses.closer[:, references:])
+    fixed = fixed_references(law.sample(20_000, generator).numpy())
+    around = law.sample(len(draws) * references, generator).numpy().reshape(len(draws), references, -1)
+    random = np.random.default_rng(derive_seed("task ties", seed))
+
+    def shares(reference: np.ndarray) -> np.ndarray:
+        drawn, true = (np.square(points - reference).sum(2) for points in (draws, truths))
+        below = np.stack([np.searchsorted(np.sort(row), own) for row, own in zip(drawn, true, strict=True)])
+        found: np.ndarray = (below + random.random(below.shape)) / (draws.shape[1] + 1)
+        return found
+
+    looks = [np.concatenate([shares(around[:, place, None]) for place in range(references)], 1)]
+    return [*looks, shares(fixed.pop("centre")), *map(shares, fixed.values())]
 
 
 def tuned_strength(
@@ -70,7 +81,9 @@ def tuned_strength(
     settings = {"draws": _TRIED, "steps": steps, "seed": derive_seed("tuned", seed)}
     scores = {
         strength: float(
-            energy_scores(guide(flow, task.misfit(y), len(y), strength=strength, **settings).numpy(), x.numpy()).mean()
+            energy_scores(
+                guide(flow, task.misfit(y), len(y), strength=strength, **settings).numpy(), x[:, None].numpy()
+            ).mean()
         )
         for strength in strengths
     }
@@ -86,7 +99,7 @@ def methods(flow: Flow, law: GaussianMixture, task: Task, strength: float, steps
 
     def inferred(y: Tensor, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         found = infer(flow, task.rows(y), **task.given, chains=CHAINS, draws=draws // CHAINS, seed=seed)
-        return found.x.reshape(len(y), -1, flow.dimension), found.converged
+        return found.x.reshape(len(y), -1, flow.dimension), suffices(found, USED)
 
     def guided(y: Tensor, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         drawn = guide(flow, task.misfit(y), len(y), draws=draws, strength=strength, steps=steps, seed=seed)
@@ -100,9 +113,10 @@ def measure(
     *,
     mixture: Mixture,
     noise_stds: Mapping[str, float],
-    replicates: int,
     observations: int,
+    truths: int,
     draws: int,
+    compared: int,
     references: int,
     levels: Sequence[float],
     strengths: Sequence[float],
@@ -116,35 +130,34 @@ def measure(
         flow: Trained flow.
         mixture: The exact density of its data.
         noise_stds: Standard deviation of the noise of each task that has noise.
-        replicates: Truths of coverage, each with its observation.
-        observations: Observations of the classifier.
-        draws: Draws of the posterior of each of these.
-        references, levels: Random references of a truth, nominal levels of coverage.
+        observations: Observations of each task.
+        truths: Truths of each observation.
+        draws: Draws of the posterior of each.
+        compared: Observations whose draws a classifier compares with exact ones: the first ones.
+        references, levels: Random references of an observation, nominal levels of coverage.
         strengths, tuning: Strengths of guidance that are tried, and truths that they are tried on.
         steps: Steps of guidance.
         seed: Seed of all.
     """
     law = Truth.of(flow, mixture, None).law
-    scores, coverage = [], []
-    for name, task in make_tasks(flow.dimension, dict(noise_stds)).items():
+    scores: list[dict[str, Any]] = []
+    coverage: list[dict[str, Any]] = []
+    for name, task in make_tasks(flow.dimension, noise_stds).items():
         generator = torch.Generator().manual_seed(derive_seed("task", name, seed))
-        x = law.sample(replicates + tuning, generator)
+        x = law.sample(observations + tuning, generator)
         y = task.observe(x, generator)
         own = derive_seed("task draws", name, seed)
-        strength = tuned_strength(
-            flow, task, x[replicates:], y[replicates:], strengths=strengths, steps=steps, seed=own
-        )
-        x, y, few = x[:replicates], y[:replicates], y[:observations]
-        made = methods(flow, law, task, strength, steps)
-        known = made["exact"](few, draws, derive_seed("compared", own))[0]
-        for method, draw in made.items():
+        tried = x[observations:], y[observations:]
+        strength = tuned_strength(flow, task, *tried, strengths=strengths, steps=steps, seed=own)
+        y = y[:observations]
+        true = task.exact(law, y, truths, generator).numpy()
+        known = task.exact(law, y[:compared], draws, generator).numpy()
+        for method, draw in methods(flow, law, task, strength, steps).items():
             start = time.process_time()
-            drawn, converged = draw(y, _DRAWS, own)
-            seconds = (time.process_time() - start) / replicates
-            masses = coverage_masses(drawn[converged], x.numpy()[converged], law, references, own)
-            rows = judged_rows(masses, levels)
+            drawn, right = draw(y, draws, own)
+            seconds = (time.process_time() - start) / observations
+            rows = judged_looks(coverage_looks(drawn[right], true[right], law, references, own), levels)
             coverage += [{"task": name, "method": method, **row} for row in rows]
-            compared = draw(few, draws, derive_seed("few", own))[0]
             scores.append(
                 {
                     "task": name,
@@ -152,12 +165,13 @@ def measure(
                     "worst": rows[0]["worst"],
                     "p_value": rows[0]["p_value"],
                     "centre": max(abs(row["coverage"] - row["level"]) for row in rows if row["reference"] == "centre"),
-                    "c2st": _told(compared, known, few, own),
-                    "energy_score": float(energy_scores(drawn, x.numpy()).mean()),
+                    "c2st": _told(drawn[:compared], known, y[:compared], own),
+                    "energy_score": float(energy_scores(drawn, true).mean()),
                     "seconds": seconds,
-                    "unconverged": int((~converged).sum()),
+                    "unconverged": int((~right).sum()),
                     "strength": strength if method == "guidance" else None,
-                    "replicates": replicates,
+                    "observations": observations,
+                    "truths": truths,
                 }
             )
     return Measured({"posterior_tasks": scores, "posterior_task_coverage": coverage})

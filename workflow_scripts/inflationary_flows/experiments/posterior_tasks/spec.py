@@ -32,12 +32,11 @@ class PosteriorTasks(Section):
         default_factory=dict, description="Schedules to do it with, by data set: toys."
     )
     noise_stds: TaskNoises = Field(default_factory=TaskNoises, description="Noise of the tasks.")
-    replicates: Annotated[Count, Field(ge=30)] = Field(
-        2_000, description="Truths of coverage, with their observations."
-    )
-    observations: Count = Field(8, description="Observations whose draws a classifier compares with exact ones.")
-    draws: Annotated[Count, Field(ge=8, multiple_of=4)] = Field(1_000, description="Draws of each of these.")
-    references: Count = Field(10, description="Random reference points of a truth.")
+    observations: Annotated[Count, Field(ge=20)] = Field(400, description="Observations of each task.")
+    truths: Count = Field(25, description="Truths of each observation, draws of its exact posterior.")
+    draws: Annotated[Count, Field(ge=16, multiple_of=4)] = Field(1_000, description="Draws of each posterior.")
+    compared: Count = Field(8, description="Observations whose draws a classifier compares with exact ones.")
+    references: Count = Field(10, description="Random reference points of an observation.")
     levels: Levels = Field(
         default_factory=lambda: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], description="Nominal coverages."
     )
@@ -50,7 +49,7 @@ class PosteriorTasks(Section):
     seed: Seed = Field(0, description="Seed of points, noise and draws.")
 
     def check(self, where: str, study: Study) -> None:
-        """Schedules keep all dimensions of their data sets, whose density is known; levels are fewer than replicates."""
+        """Schedules keep all dimensions of their data sets, whose density is known; levels are fewer than observations."""
         for name, schedules in self.flows.items():
             if find_toy(study.settings_of(name)) is None or not 2 <= study.dimension_of(name) <= MOST_WEIGHED:
                 expected = f"toys of 2 to {MOST_WEIGHED} dimensions, whose density is known"
@@ -64,9 +63,9 @@ class PosteriorTasks(Section):
                     got, hint = f"{schedule} with {kept}", "guidance takes kernels that widen in every direction."
                     raise ConfigError(f"{where}.flows.{name}[{index}]", "a schedule without kept_dims", got, hint)
         least = len(self.levels) + 1
-        if self.flows and self.replicates <= least:
-            got = str(self.replicates)
-            raise ConfigError(f"{where}.replicates", f"more than {least}", got, "2000 give a sharp test.")
+        if self.flows and self.observations <= least:
+            got = str(self.observations)
+            raise ConfigError(f"{where}.observations", f"more than {least}", got, "400 give a sharp test.")
 
 
 METHODS = (
@@ -120,13 +119,14 @@ EXPERIMENT = Experiment(
                 "centre": "largest difference of coverage and level around the centre of the data",
                 "c2st": "accuracy of a classifier that tells draws from exact ones, beside the observation; 0.5 by chance",
                 "energy_score": "mean energy score of the truths, units of the data; the smaller, the better",
-                "seconds": "CPU seconds of an observation, of many at once",
+                "seconds": "CPU seconds of an observation, `draws` draws each, of many at once",
                 "unconverged": "observations whose posterior is said not to have converged: they are left out of coverage",
                 "strength": "strength of guidance: of those tried the one with the least energy score on other truths",
-                "replicates": "true points",
+                "observations": "observations, the independent units of the test",
+                "truths": "truths of each, draws of its exact posterior, over which coverage is averaged",
             },
             notes="""
-            Truths are of the exact density with the first noise, which the flow is a model of. `seconds` of `exact` are
+            Points are of the exact density with the first noise, which the flow is a model of. `seconds` of `exact` are
             those of drawing from the known density, and no method's. What is observed has a noise of `noise_stds`, in
             standard deviations of the data. Guidance follows Chung et al. (2023): the gradient of the residual of the
             denoised point, over the length of the residual, times a strength.
@@ -152,7 +152,7 @@ EXPERIMENT = Experiment(
                 "worst": "largest difference of coverage and level around any reference, at any level",
                 "p_value": "that all coverages are nominal",
                 "looks": "references that count",
-                "replicates": "true points",
+                "replicates": "observations",
             },
         ),
     ),

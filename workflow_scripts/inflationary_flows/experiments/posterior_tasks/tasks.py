@@ -12,7 +12,7 @@ a missing coordinate the posterior is a mixture in closed form.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,16 +73,19 @@ class Task:
             for row in left:
                 likelihood = torch.exp(-((seen - y[row]) / self.noise).square().sum(1) / 2)
                 kept = torch.rand(_POOL, generator=generator, dtype=torch.float64) < likelihood
-                found[row].append(pool[kept][:draws])
+                # Each row begins at a place of its own: otherwise all would take the same points of the pool.
+                start = int(torch.randint(_POOL, (1,), generator=generator))
+                places = torch.cat([kept[start:].nonzero() + start, kept[:start].nonzero()])[:draws, 0]
+                found[row].append(pool[places])
             left = [row for row in left if sum(map(len, found[row])) < draws]
             if not left:
                 break
         # Of observations that hardly occur there may be fewer: they are drawn again.
         whole = [torch.cat(parts) for parts in found]
-        return torch.stack([points[torch.arange(draws) % max(1, len(points))] for points in whole])
+        return torch.stack([points[torch.arange(draws) % len(points)] for points in whole])
 
 
-def make_tasks(dimension: int, noises: dict[str, float]) -> dict[str, Task]:
+def make_tasks(dimension: int, noises: Mapping[str, float]) -> dict[str, Task]:
     """The tasks for data of D coordinates, with standard deviations of their noise."""
     summed = torch.zeros(1, dimension, dtype=torch.float64)
     summed[0, :2] = 1.0
