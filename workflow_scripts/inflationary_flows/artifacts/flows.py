@@ -258,39 +258,11 @@ class Flow(mathematics.Flow):
             InflationaryFlowsError: if arguments do not fit each other, or posteriors cannot be sampled.
         """
         # Imported here: reading a flow needs neither tests nor figures.
-        from inflationary_flows.metrics.calibration_check import check_calibration
+        from inflationary_flows.artifacts.checking import check_flow
 
-        of_columns = operator is None and log_likelihood is None
-        seen = None if observed is None else self._observations(observed, "observed", of_columns)
-        own = None if at is None else self._observations(at, "at", of_columns)
-        if own is not None and len(own) != 1:
-            raise DataError("at", "one observation", f"{len(own)}", "of a data frame pass df.iloc[[0]]")
-        found = check_calibration(
-            self,
-            None if truths is None else self._points(truths, "truths").numpy(),
-            seen,
-            None if own is None else own[0],
-            operator=operator,
-            noise_std=noise_std,
-            log_likelihood=log_likelihood,
-            simulate=simulate,
-            kind=kind,
-            replicates=replicates,
-            seed=whole(seed, "seed"),
-            settings=sampler,
-        )
-        if figure is not None:
-            from inflationary_flows.plotting.calibration import draw_calibration
-            from inflationary_flows.plotting.style import save_figure
-
-            local = None if found.local is None else (found.local.statistic, found.local.null)
-            save_figure(draw_calibration(found.rows, found.ranks, found.coverage, local), path_of(figure))
-        return found
-
-    def _observations(self, values: Any, name: str, of_columns: bool) -> np.ndarray:
-        """The caller's observations, shape (n, m), NaN where cells are missing; one alone may come without its row."""
-        dimension, columns = (self.dimension, self.columns) if of_columns else (None, ())
-        return checked(values, dimension, name, columns=columns, single=True, holes=True).numpy()
+        problem = {"operator": operator, "noise_std": noise_std, "log_likelihood": log_likelihood, "simulate": simulate}
+        settings = {"kind": kind, "replicates": replicates, "seed": whole(seed, "seed"), "settings": sampler}
+        return check_flow(self, truths, observed, at, figure, **problem, **settings)
 
     def sample(self, n: int, seed: int = 0, compressed_prior: CompressedPrior | None = None) -> Any:
         """Generates new rows from the prior.
