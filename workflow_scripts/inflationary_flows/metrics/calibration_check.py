@@ -109,7 +109,7 @@ class Problem:
         else:
             found = []
             for row, y in enumerate(torch.from_numpy(observed)):
-                own = {"log_likelihood": lambda x, y=y: self.log_likelihood(x, y)}
+                own: dict[str, Any] = {"log_likelihood": lambda x, y=y: self.log_likelihood(x, y)}
                 found.append(infer(self.flow, **own, **self.settings, seed=derive_seed("posterior", seed, row)))
         x, z, converged = (
             np.concatenate(of)
@@ -123,10 +123,10 @@ class Problem:
 
 def suffices(posterior: Posterior, draws: int) -> np.ndarray:
     """Which rows have chains that agree, and so many effective draws, shape (rows,): less than is asked of a result."""
-    fine: np.ndarray = (posterior.rhat <= _MOST_RHAT).all(1)
+    fine = (posterior.rhat <= _MOST_RHAT).all(1)
     fine &= (posterior.ess_bulk >= draws).all(1)
     fine &= posterior.divergences <= _MOST_DIVERGENT * posterior.x.shape[1] * posterior.x.shape[2]
-    return fine & ~(posterior.pareto_k > MOST_PARETO_K)
+    return np.asarray(fine & ~(posterior.pareto_k > MOST_PARETO_K))
 
 
 def check_calibration(
