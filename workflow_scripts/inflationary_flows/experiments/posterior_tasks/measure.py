@@ -165,7 +165,7 @@ def measure(
                     "worst": rows[0]["worst"],
                     "p_value": rows[0]["p_value"],
                     "centre": max(abs(row["coverage"] - row["level"]) for row in rows if row["reference"] == "centre"),
-                    "c2st": _told(drawn[:compared], known, y[:compared], own),
+                    "c2st": _told(drawn[:compared, :, : task.hidden], known[..., : task.hidden], y[:compared], own),
                     "energy_score": float(energy_scores(drawn, true).mean()),
                     "seconds": seconds,
                     "unconverged": int((~right).sum()),
