@@ -89,7 +89,7 @@ EXPERIMENT = Experiment(
     shown=(
         Figure(
             "posterior_tasks",
-            "B34",
+            "B30",
             "Posteriors under five likelihoods",
             "Calibration",
             """
@@ -98,17 +98,17 @@ EXPERIMENT = Experiment(
             random points, the centre of the data, or a fixed grid. Shaded are two standard errors. Grey are exact
             posteriors: what chance makes of the worst of many references. Guidance by the likelihood of the denoised
             point, with its strength tuned for each task, is a control that has to be rejected. Numbers are how often a
-            classifier tells draws from exact ones (0.5 by chance), and the p-value that all coverages are nominal.
+            classifier tells draws from exact ones, half of the time by chance, and the p-value that all coverages are nominal.
             """,
         ),
         Table(
             "posterior_tasks",
-            "B34",
+            "B29",
             "Posteriors under five likelihoods",
             "Calibration",
             """
             Posteriors of points under five likelihoods, with a flow as prior, by ``infer`` and by guidance, against
-            exact ones: coverage, a classifier, a score, and seconds.
+            exact ones: coverage, a classifier, a score, and seconds. Guidance is a control, which has to be rejected.
             """,
             columns={
                 **FLOW_COLUMNS,
@@ -134,12 +134,12 @@ EXPERIMENT = Experiment(
         ),
         Table(
             "posterior_task_coverage",
-            "B35",
+            "B30",
             "Coverage of posteriors under five likelihoods",
             "Calibration",
             """
             Coverage of the same posteriors against the nominal level, around random references, the centre of the
-            data, and the worst reference.
+            data, and the worst reference. Exact posteriors show what chance does.
             """,
             columns={
                 **FLOW_COLUMNS,
