@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError, shorten
-from inflationary_flows.inference.convergence import MOST_PARETO_K
 from inflationary_flows.inference.decoder import inference_decoder
+from inflationary_flows.inference.gate import MOST_PARETO_K
 from inflationary_flows.inference.infer import infer
 from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.flow import Flow
