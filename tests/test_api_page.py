@@ -21,11 +21,22 @@ from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import SolverSettings
 from inflationary_flows.mathematics.uncertainty import PropagatedPoint
+from inflationary_flows.metrics.calibration import Calibration
 from inflationary_flows.metrics.summary import Summary
 from repository import REPOSITORY
 
 PAGE = (REPOSITORY / "docs/api.md").read_text(encoding="utf-8")
-CLASSES = [Flow, InjectiveFlow, ScheduleSettings, SolverSettings, Summary, Decoded, PropagatedPoint, Posterior]
+CLASSES = [
+    Flow,
+    InjectiveFlow,
+    ScheduleSettings,
+    SolverSettings,
+    Summary,
+    Calibration,
+    Decoded,
+    PropagatedPoint,
+    Posterior,
+]
 _EXAMPLES = re.compile(r"^```pycon\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

@@ -34,7 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "config": {"fields", "data", "networks", "baselines", "files", "experiments"},
     "experiments": COMPUTING | {"fields", "files", "plotting"},
     "command_line": {"artifacts", "data", "files", "mathematics"},
-    "artifacts": COMPUTING | {"files", "runtime"},
+    "artifacts": COMPUTING | {"files", "runtime", "plotting"},
     "plotting": {"files"},
     "audit": {"files", "runtime", "config", "experiments"},
     "report": {"files", "audit", "plotting", "experiments"},

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from inflationary_flows.seeding import derive_seed
 
 if TYPE_CHECKING:
     from inflationary_flows.inference.posterior import Posterior
+    from inflationary_flows.metrics.calibration import Calibration, Kind
     from inflationary_flows.metrics.summary import Summary
 
 
@@ -211,6 +213,56 @@ class Flow(mathematics.Flow):
         if len(points) < 3:
             raise DataError("table", "at least 3 rows", str(len(points)), "pass more: they stand for a distribution")
         return summarise_flow(self, points.numpy(), "given", whole(seed, "seed"))
+
+    def check_calibration(
+        self,
+        truths: Any = None,
+        observed: Any = None,
+        *,
+        at: Any = None,
+        operator: Any = None,
+        noise_std: Any = None,
+        log_likelihood: Callable[[Tensor, Tensor], Tensor] | None = None,
+        simulate: Callable[[np.ndarray], Any] | None = None,
+        kind: Kind = "all",
+        replicates: int = 200,
+        seed: int = 0,
+        figure: str | os.PathLike[str] | None = None,
+        **sampler: Any,
+    ) -> Calibration:
+        """Tests whether posteriors of `infer` are calibrated under one's own likelihood; printed, it is a report.
+
+        Arguments:
+            truths: Rows that the flow was not trained on, as of `inflate`. By default draws of the flow itself, which
+                test the sampler, and not whether the flow is the law of the data.
+            observed: Observations of these rows, in their order, as of `infer`. By default they are simulated by
+                operator and noise, or by `simulate`.
+            at: Your own observation, one row: the local test looks there. What is missing of it is missing in all
+                observations that are simulated.
+            operator, noise_std: As of `infer`.
+            log_likelihood: Instead of these: a torch function of points, shape (n, D), and one observation, shape (m,),
+                to shape (n,).
+            simulate: Draws an observation of each row of an array, shape (n, D) to (n, m), for a `log_likelihood`, or
+                for noise that is thought to differ from that of noise_std.
+            kind: `ranks`, `tarp`, `local`, or `all` of them.
+            replicates: Truths that are tested, each with its posterior.
+            seed: Seed of all.
+            figure: File for a figure, ending in .png, .pdf or .svg; it needs matplotlib.
+            sampler: Settings of `infer`: chains, draws, warmup.
+
+        Returns:
+            A `metrics.calibration.Calibration`: `passed`, `verdict`, and the tests in `rows`, with p-values for their
+            number: together they raise a false alarm in at most 5 % of calls.
+
+        Raises:
+            InflationaryFlowsError: if arguments do not fit each other, or posteriors cannot be sampled.
+        """
+        # Imported here: reading a flow needs neither tests nor figures.
+        from inflationary_flows.artifacts.checking import check_flow
+
+        problem = {"operator": operator, "noise_std": noise_std, "log_likelihood": log_likelihood, "simulate": simulate}
+        settings = {"kind": kind, "replicates": replicates, "seed": whole(seed, "seed"), "settings": sampler}
+        return check_flow(self, truths, observed, at, figure, **problem, **settings)
 
     def sample(self, n: int, seed: int = 0, compressed_prior: CompressedPrior | None = None) -> Any:
         """Generates new rows from the prior.

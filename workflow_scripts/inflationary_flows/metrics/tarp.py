@@ -268,12 +268,20 @@ def judged_rows(masses: Masses, levels: Sequence[float]) -> list[dict[str, Any]]
         around all references are nominal: the least of their Hotelling tests times their number), looks (this number),
         replicates.
     """
-    nominal = np.asarray(levels)
     each = [masses.closer, masses.central[:, None], *(column[:, None] for column in masses.grid.T)]
+    # All posteriors share a pool: its own sampling error adds to that of the replicates, as in a two-sample test.
+    return judged_looks(each, levels, 1 + len(masses.central) / masses.pool)
+
+
+def judged_looks(each: Sequence[np.ndarray], levels: Sequence[float], shared: float = 1.0) -> list[dict[str, Any]]:
+    """Rows of `judged_rows` from masses around each reference, shapes (n, k): random ones, the centre, and others.
+
+    Masses of one row are averaged before they are compared: references of a replicate, or truths of an observation.
+    `shared` is what the variance of a mean over rows is, times that of independent rows.
+    """
+    nominal = np.asarray(levels)
     looks = [np.stack([(closer < level).mean(1) for level in levels], 1) for closer in each]
     deviations = [float(np.abs(indicators.mean(0) - nominal).max()) for indicators in looks]
-    # All posteriors share a pool: its own sampling error adds to that of the replicates, as in a two-sample test.
-    shared = 1 + len(looks[0]) / masses.pool
     p_value = min(1.0, len(looks) * min(hotelling(indicators, nominal, shared) for indicators in looks))
     summary = {
         "worst": max(deviations),

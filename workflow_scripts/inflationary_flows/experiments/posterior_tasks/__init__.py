@@ -1,0 +1,1 @@
+"""Posteriors under five likelihoods, by `infer` and by guidance, against exact ones."""
