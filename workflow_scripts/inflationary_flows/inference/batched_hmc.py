@@ -81,6 +81,7 @@ def run_hmc(
     *,
     warmup: int,
     draws: int,
+    thinning: int = 1,
     whitening: Whitening | None = None,
     target_acceptance: float = 0.8,
     seed: int = 0,
@@ -92,7 +93,7 @@ def run_hmc(
         log_density: Unnormalised, differentiable; each point alone.
         starts: First positions, shape (groups, chains, dim).
         warmup: Iterations in which step sizes and scales adapt; not kept.
-        draws: Iterations kept.
+        draws: Iterations kept, of every `thinning` one.
         whitening: Gives factors for where chains are; asked at the start, and twice in warm-up. The identity otherwise.
         target_acceptance: Mean acceptance probability that step sizes aim at.
         seed: Seed of all groups.
@@ -148,10 +149,10 @@ def run_hmc(
     kept, values = groups.position[:, :, None].repeat(1, 1, draws, 1), groups.value[:, :, None].repeat(1, 1, draws)
     acceptance, divergences = np.zeros(len(labels)), np.zeros(len(labels), dtype=np.int64)
     own = groups.of(going)
-    for place in tracked(range(draws if len(going) else 0), "draws", unit="iteration"):
+    for number in tracked(range(draws * thinning if len(going) else 0), "draws", unit="iteration"):
         accepted, diverged = own.move([steps[k] for k in going.tolist()])
-        kept[going, :, place], values[going, :, place] = own.position, own.value
-        acceptance[~gave_up] += accepted.mean(1) / draws
+        kept[going, :, number // thinning], values[going, :, number // thinning] = own.position, own.value
+        acceptance[~gave_up] += accepted.mean(1) / (draws * thinning)
         divergences[~gave_up] += diverged.sum(1)
     return GroupedDraws(
         draws=kept,

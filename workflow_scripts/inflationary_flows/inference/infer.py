@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.errors import DataError, shorten
-from inflationary_flows.inference.batched_hmc import GroupedDraws
 from inflationary_flows.inference.decoder import Decoder, inference_decoder
+from inflationary_flows.inference.gate import MOST_RHAT
 from inflationary_flows.inference.latent_chains import sample_chains
 from inflationary_flows.inference.observation import Observation, PointFunction, known_cells, noisy_numbers
 from inflationary_flows.inference.particles import sample_particles
@@ -35,8 +35,8 @@ from inflationary_flows.seeding import derive_seed
 _FEW_CELLS, _DENSITY_COLUMNS = 3, 32
 # Draws of a chain: of particles, of few and of many columns, and of chains in latents.
 _PARTICLE_DRAWS, _CELL_DRAWS, _CHAIN_DRAWS, _WARMUP = 500, 250, 300, 80
-# Chains that make a batch.
-_BATCH = 64
+# Chains that make a batch, R-hat of chains that may be in different modes, and how much longer others are made.
+_BATCH, _APART, _LONGER = 64, 1.1, 2
 # Draws of the prior that observations are compared with.
 _PREDICTED = 1000
 
@@ -172,21 +172,30 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
     hard = ~few
     # A few chains are no batch: where each step is costly tempering is as cheap, and surer.
     batched = dimension <= _DENSITY_COLUMNS or chains * hard.sum() >= _BATCH
-    if hard.any() and observation.has_residuals and batched:
-        chosen = torch.from_numpy(numbers[hard])
+    waiting = hard & (observation.has_residuals and batched)
+    # Chains that only want more draws get them, if the caller left their number open.
+    for times in (1,) if draws else (1, _LONGER):
+        if not waiting.any():
+            break
+        chosen = torch.from_numpy(numbers[waiting])
         run, drawn = sample_chains(
             decoder,
             observation.of(chosen),
             chains=chains,
             warmup=warmup or _WARMUP,
             draws=length,
+            thinning=times,
             seed=seed,
-            numbers=numbers[hard].tolist(),
+            numbers=numbers[waiting].tolist(),
         )
-        r[chosen], y[chosen], value[hard] = drawn, run.draws, run.log_density.numpy()
-        divergences[hard] = run.divergences
+        r[chosen], y[chosen], value[waiting] = drawn, run.draws, run.log_density.numpy()
+        divergences[waiting] = run.divergences
+        r_hat, bulk, tail = diagnose_cells(drawn.numpy(), free[waiting])
+        fine = converged(r_hat, bulk, tail, run.divergences, chains * length) & ~run.gave_up
         # Chains that do not agree may be in modes of their own.
-        hard = hard & ~_agree(drawn, free[hard], run, hard)
+        apart = run.gave_up | (r_hat.max(1) > (_APART if times == 1 else MOST_RHAT))
+        hard[numbers[waiting]] = apart
+        waiting[numbers[waiting][fine | apart]] = False
     if hard.any():
         chosen = torch.from_numpy(numbers[hard])
         tempered = sample_tempered(
@@ -215,14 +224,6 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
         prior=describe_prior(decoder),
         index=asked.index,
     )
-
-
-def _agree(r: Tensor, free: np.ndarray, run: GroupedDraws, hard: np.ndarray) -> np.ndarray:
-    """Which of all rows have chains in latents that pass, shape (rows,)."""
-    r_hat, bulk, tail = diagnose_cells(r.numpy(), free)
-    agreed = np.zeros(len(hard), dtype=bool)
-    agreed[hard] = ~run.gave_up & converged(r_hat, bulk, tail, run.divergences, r.shape[1] * r.shape[2])
-    return agreed
 
 
 @torch.no_grad()

@@ -41,6 +41,7 @@ def sample_chains(
     warmup: int,
     draws: int,
     seed: int,
+    thinning: int = 1,
     target_acceptance: float = 0.8,
     numbers: Sequence[int] | None = None,
 ) -> tuple[GroupedDraws, Tensor]:
@@ -49,7 +50,7 @@ def sample_chains(
     Arguments:
         decoder: The flow.
         observation: What is observed of each point.
-        chains, warmup, draws, target_acceptance: As of `run_hmc`.
+        chains, warmup, draws, thinning, target_acceptance: As of `run_hmc`.
         seed: Seed of starts and chains.
         numbers: Numbers of the rows, which their random numbers depend on, by default 0, 1, ...
 
@@ -78,6 +79,7 @@ def sample_chains(
         y,
         warmup=warmup,
         draws=draws,
+        thinning=thinning,
         whitening=least_squares.factor if observation.has_residuals else None,
         target_acceptance=target_acceptance,
         seed=seed,
