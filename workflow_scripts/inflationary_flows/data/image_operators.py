@@ -3,7 +3,7 @@ r"""What instruments see of images, as matrices: some pixels, means of squares o
     y = A x,      A of shape (m, D)
 
 x is an image as a point, flattened channel by channel, row by row (C, H, W); so is y, where it is an image.  Each row
-of A adds up to 1: an image of one grey level stays one.  Channels are observed alike, A = I_C (x) B for one channel's B.
+of A adds up to 1: an image of one grey level stays one.  Channels are observed alike, A = I_C (x) B with B of one.
 
 Of a blurred image each pixel is a mean with the weights of a Gaussian.  The image goes on beyond its edges as in a
 mirror that stands between pixels (d c b a | a b c d | d c b a).  B is then symmetric: it is its own adjoint, and no

@@ -16,7 +16,6 @@ from inflationary_flows.fields import (
     PositiveNumber,
     Section,
     Seed,
-    SolverName,
     Unique,
 )
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 class ChainGate(Section):
     """When the posterior of an image counts as converged; all others are measured as well, and counted."""
 
-    rhat: Annotated[Number, Field(gt=1)] = Field(1.1, description="Largest R-hat of a pixel or the log density.")
+    rhat: Annotated[Number, Field(gt=1)] = Field(1.1, description="Largest R-hat of a pixel.")
     ess: PositiveNumber = Field(40.0, description="Smallest bulk effective sample size of the same.")
 
 
@@ -44,9 +43,6 @@ class ImagePosteriors(Section):
     chains: Annotated[Count, Field(ge=2)] = Field(4, description="Chains of an image.")
     warmup: Count = Field(40, description="Iterations that adapt.")
     draws: Annotated[Count, Field(ge=4)] = Field(120, description="Iterations kept, a chain.")
-    leapfrogs: Count = Field(8, description="Mean number of steps of a trajectory.")
-    solver: SolverName = Field("adams_bashforth4", description="Solver of the flow within the sampler.")
-    steps: Count = Field(15, description="Its steps.")
     gate: ChainGate = Field(default_factory=ChainGate)
     components: Annotated[list[Count], Field(min_length=1), Unique("number of components")] = Field(
         default_factory=lambda: [5, 10, 20, 30], description="Components of the mixture, chosen by held-out density."
@@ -161,7 +157,7 @@ EXPERIMENT = Experiment(
             notes="""
             `energy_score`: of draws, in standard deviations of the noise; proper, the smaller the better. `squared_error`: of the
             posterior mean, a pixel, in variances of the noise; `variance`: of the posterior, likewise. `log_density`: of the
-            posterior at the image, nats. `rhat`, `ess`: the worst of an image's pixels and log density; `converged`: whether both
+            posterior at the image, nats. `rhat`, `ess`: the worst of an image's pixels; `converged`: whether both
             pass the gate; `divergences`: divergent trajectories.
             """,
         ),
