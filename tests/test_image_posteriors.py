@@ -320,6 +320,8 @@ class TestMeasurement:
             chains=2,
             warmup=20,
             draws=80,
+            solver="heun",
+            steps=1,
             gate={"rhat": 1.2, "ess": 20},
             components=[1, 2],
             ranks=[2],

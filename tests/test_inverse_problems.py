@@ -49,6 +49,8 @@ def measured() -> Measured:
         chains=4,
         warmup=100,
         draws=250,
+        solver="heun",
+        steps=2,
         strength=0.3,
         components=[1, 2],
         ranks=[2],

@@ -10,6 +10,7 @@ right, and draws that were moved towards their mean, which are too narrow.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ def measure(
     chains: int,
     warmup: int,
     draws: int,
+    solver: str,
+    steps: int,
     gate: Mapping[str, float],
     components: Sequence[int],
     ranks: Sequence[int],
@@ -58,6 +61,7 @@ def measure(
         scores: PCA scores.
         narrowing: Factor of the controls: their draws' distance from their mean.
         chains, warmup, draws: As of `infer`; the other priors have as many draws.
+        solver, steps: Integration of the flow within the sampler.
         gate: Largest `rhat` and smallest `ess` of any pixel, for a posterior to count as converged.
         components, ranks: What is tried of the mixture.
         bins: Bins of the histograms.
@@ -77,7 +81,9 @@ def measure(
     log.info("mixture of %d components, rank %d", chosen, rank)
     count = chains * draws
     observed = test + sigma * noise
-    posterior = infer(flow, observed, noise_std=sigma, chains=chains, warmup=warmup, draws=draws, seed=seed)
+    walked = copy.copy(flow)
+    walked.solver = flow.settings(solver, steps)
+    posterior = infer(walked, observed, noise_std=sigma, chains=chains, warmup=warmup, draws=draws, seed=seed)
     worst_rhat, least_ess = posterior.rhat.max(1), posterior.ess_bulk.min(1)
     converged = (worst_rhat <= gate["rhat"]) & (least_ess >= gate["ess"])
     tell = log.info if converged.mean() > _MIXED else log.warning

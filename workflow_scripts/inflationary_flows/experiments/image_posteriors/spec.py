@@ -16,6 +16,7 @@ from inflationary_flows.fields import (
     PositiveNumber,
     Section,
     Seed,
+    SolverName,
     Unique,
 )
 
@@ -43,6 +44,8 @@ class ImagePosteriors(Section):
     chains: Annotated[Count, Field(ge=2)] = Field(4, description="Chains of an image.")
     warmup: Count = Field(40, description="Iterations that adapt.")
     draws: Annotated[Count, Field(ge=4)] = Field(120, description="Iterations kept, a chain.")
+    solver: SolverName = Field("adams_bashforth4", description="Solver of the flow within the sampler.")
+    steps: Count = Field(15, description="Its steps.")
     gate: ChainGate = Field(default_factory=ChainGate)
     components: Annotated[list[Count], Field(min_length=1), Unique("number of components")] = Field(
         default_factory=lambda: [5, 10, 20, 30], description="Components of the mixture, chosen by held-out density."

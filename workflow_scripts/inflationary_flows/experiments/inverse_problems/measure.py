@@ -9,6 +9,7 @@ likelihood of denoised points, which is no posterior.
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -51,6 +52,8 @@ def measure(
     chains: int,
     warmup: int,
     draws: int,
+    solver: str,
+    steps: int,
     strength: float,
     components: Sequence[int],
     ranks: Sequence[int],
@@ -67,6 +70,7 @@ def measure(
         noise_std: Standard deviation of the noise, in that of the data.
         blur_std: Width of the blur, pixels.
         chains, warmup, draws: As of `infer`; the other priors have as many draws.
+        solver, steps: Integration of the flow within the sampler.
         strength: Of the guidance.
         components, ranks: What is tried of the mixture.
         seed: Seed of everything drawn.
@@ -76,6 +80,8 @@ def measure(
         Table `inverse_problems`, rows of problem, prior, then as in the spec; arrays of the images shown, by problem.
     """
     assert splits.image is not None
+    walked = copy.copy(flow)
+    walked.solver = flow.settings(solver, steps)
     train, validation, test = (
         flow.noised_data(np.asarray(part, dtype=np.float64), derive_seed(f"inverse problems {name}", seed))
         for name, part in (("train", splits.train), ("validation", splits.validation), ("test", splits.test[:images]))
@@ -96,7 +102,7 @@ def measure(
 
         start = time.process_time()
         posterior = infer(
-            flow, observed, operator=matrix, noise_std=sigma, chains=chains, warmup=warmup, draws=draws, seed=seed
+            walked, observed, operator=matrix, noise_std=sigma, chains=chains, warmup=warmup, draws=draws, seed=seed
         )
         spent = time.process_time() - start
         count = chains * draws

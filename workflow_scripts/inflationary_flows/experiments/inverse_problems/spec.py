@@ -8,7 +8,16 @@ from pydantic import Field
 
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.registry import FLOW_COLUMNS, Experiment, Figure, Measurement, Table, settings_of
-from inflationary_flows.fields import Count, DatasetName, NonNegativeNumber, PositiveNumber, Section, Seed, Unique
+from inflationary_flows.fields import (
+    Count,
+    DatasetName,
+    NonNegativeNumber,
+    PositiveNumber,
+    Section,
+    Seed,
+    SolverName,
+    Unique,
+)
 from inflationary_flows.requirements import require_known
 
 if TYPE_CHECKING:
@@ -28,6 +37,8 @@ class InverseProblems(Section):
     chains: Annotated[Count, Field(ge=2)] = Field(4, description="Chains of an image.")
     warmup: Count = Field(300, description="Iterations that adapt.")
     draws: Annotated[Count, Field(ge=4)] = Field(250, description="Draws kept, a chain.")
+    solver: SolverName = Field("adams_bashforth4", description="Solver of the flow within the sampler.")
+    steps: Count = Field(12, description="Its steps.")
     strength: NonNegativeNumber = Field(0.3, description="Strength of the guidance that stands beside.")
     components: Annotated[list[Count], Field(min_length=1), Unique("number of components")] = Field(
         default_factory=lambda: [5, 10, 20, 30], description="Components of the mixture, chosen by held-out density."
