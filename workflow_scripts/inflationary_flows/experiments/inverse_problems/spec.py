@@ -90,7 +90,7 @@ EXPERIMENT = Experiment(
     shown=(
         Figure(
             "inverse_problems",
-            "B31",
+            "B30",
             "Images that are seen in part",
             "Calibration",
             """
@@ -98,13 +98,13 @@ EXPERIMENT = Experiment(
             with noise. From left to right: the image; what is seen of it, hidden pixels in blue; a draw of each chain; the
             mean and the spread of the posterior, pixel by pixel; the mean under a mixture of low-rank Gaussians, whose
             posterior is known exactly. A posterior whose chains did not pass the gate is marked by an asterisk. Below: the
-            share of pixels within intervals of 50 % and 90 % of their posteriors, with two standard errors over images.
+            share of pixels within intervals of their posteriors, minus the level of these, with two standard errors over images.
             Guidance is no posterior, and need not cover.
             """,
         ),
         Table(
             "inverse_problems",
-            "B30",
+            "B29",
             "Images that are seen in part",
             "Calibration",
             """
