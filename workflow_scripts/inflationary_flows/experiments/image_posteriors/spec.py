@@ -42,8 +42,8 @@ class ImagePosteriors(Section):
         0.8, description="Controls: factor by which draws are moved towards their mean; the test should reject them."
     )
     chains: Annotated[Count, Field(ge=2)] = Field(4, description="Chains of an image.")
-    warmup: Count = Field(40, description="Iterations that adapt.")
-    draws: Annotated[Count, Field(ge=4)] = Field(120, description="Iterations kept, a chain.")
+    warmup: Count = Field(80, description="Iterations that adapt.")
+    draws: Annotated[Count, Field(ge=4)] = Field(300, description="Draws kept, a chain.")
     solver: SolverName = Field("adams_bashforth4", description="Solver of the flow within the sampler.")
     steps: Count = Field(15, description="Its steps.")
     gate: ChainGate = Field(default_factory=ChainGate)

@@ -35,8 +35,10 @@ class InverseProblems(Section):
     noise_std: PositiveNumber = Field(0.2, description="Standard deviation of the noise, in that of the data.")
     blur_std: PositiveNumber = Field(1.0, description="Width of the blur, pixels.")
     chains: Annotated[Count, Field(ge=2)] = Field(4, description="Chains of an image.")
-    warmup: Count = Field(300, description="Iterations that adapt.")
-    draws: Annotated[Count, Field(ge=4)] = Field(250, description="Draws kept, a chain.")
+    warmup: Count = Field(80, description="Iterations that adapt, of chains.")
+    draws: Annotated[Count, Field(ge=4)] = Field(
+        600, description="Draws kept, a chain: of tempered particles each has three."
+    )
     solver: SolverName = Field("adams_bashforth4", description="Solver of the flow within the sampler.")
     steps: Count = Field(12, description="Its steps.")
     strength: NonNegativeNumber = Field(0.3, description="Strength of the guidance that stands beside.")
