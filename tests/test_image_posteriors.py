@@ -316,7 +316,7 @@ class TestMeasurement:
             images=40,
             noise_std=1.0,
             scores=2,
-            narrowing=0.8,
+            narrowing=0.7,
             chains=4,
             warmup=40,
             draws=200,
