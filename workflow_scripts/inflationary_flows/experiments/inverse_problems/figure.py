@@ -60,9 +60,9 @@ def _draw_images(band: FigureBase, arrays: Arrays, title: str) -> None:
             _show(axis, image, "grey_r", (-1, 1))
         _show(row[chains + 3], own["spread"].mean(0, keepdims=True), "magma", (0, widest))
         mark = "" if arrays[f"{name}/converged"][place] else "*"
-        row[0].set_ylabel(f"{_PROBLEMS[name]}{mark}" if place == 0 or mark else "", fontsize=6)
+        row[0].set_ylabel(f"{name}{mark}", fontsize=6.5)
     for axis, column in zip(axes[0], columns, strict=True):
-        axis.set_title(column)
+        axis.set_title(column, fontsize=6.5)
     band.suptitle(title, fontsize=7.5)
 
 
@@ -94,7 +94,7 @@ def _draw_coverage(band: FigureBase, table: pd.DataFrame) -> None:
         axis.set(title=_PROBLEMS[name], xlim=(-0.5, 1.5))
         axis.set_xticks(range(len(_LEVELS)), [f"{level:.0%}".replace("%", " %") for level in _LEVELS.values()])
     axes[0].set_ylabel("coverage, minus level")
-    band.supxlabel("level of the interval of a pixel", fontsize=7.5)
+    axes[len(axes) // 2].set_xlabel("level of the interval of a pixel")
     handles, labels = axes[0].get_legend_handles_labels()
     band.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     despine(list(axes))

@@ -90,7 +90,8 @@ def measure(
     sigma = noise_std * float(np.sqrt(clean.var(0).mean()))
     mixture = choose_mixture(train, validation, components, ranks, seed)[0]
     exact = {"mixture": mixture, "gaussian": fit_gaussian(train)}
-    rows, arrays = [], {}
+    rows: list[dict[str, Any]] = []
+    arrays: dict[str, np.ndarray] = {}
     for name, matrix in problems(splits.image, blur_std).items():
         noise = np.random.default_rng(derive_seed("inverse problem", seed, name)).standard_normal(
             (len(test), len(matrix))
