@@ -92,7 +92,7 @@ EXPERIMENT = Experiment(
     shown=(
         Figure(
             "inverse_problems",
-            "B30",
+            "B31",
             "Images that are seen in part",
             "Calibration",
             """
@@ -106,7 +106,7 @@ EXPERIMENT = Experiment(
         ),
         Table(
             "inverse_problems",
-            "B29",
+            "B31",
             "Images that are seen in part",
             "Calibration",
             """
