@@ -308,19 +308,18 @@ class TestMeasurement:
         mean = flow.basis.from_eigen(torch.zeros(1, 6).double()).numpy()[0]
         first_noise = float(flow.schedule.gamma(flow.schedule.t_min)[0])
         clean = prior_of(flow).covariances[0].numpy() - first_noise * np.eye(6)
-        train, validation, test = (random.multivariate_normal(mean, clean, n) for n in (4000, 500, 100))
-        splits = Splits(train, validation, test, *(np.zeros(n) for n in (4000, 500, 100)), scale=np.ones(6))
+        train, validation, test = (random.multivariate_normal(mean, clean, n) for n in (4000, 500, 40))
+        splits = Splits(train, validation, test, *(np.zeros(n) for n in (4000, 500, 40)), scale=np.ones(6))
         found = measure(
             flow,
             splits=splits,
-            images=100,
+            images=40,
             noise_std=1.0,
             scores=2,
-            narrowing=0.8,
-            chains=2,
-            warmup=20,
-            draws=80,
-            leapfrogs=2,
+            narrowing=0.7,
+            chains=4,
+            warmup=40,
+            draws=200,
             solver="heun",
             steps=1,
             gate={"rhat": 1.2, "ess": 20},

@@ -10,6 +10,7 @@ right, and draws that were moved towards their mean, which are too narrow.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +20,7 @@ import torch
 
 from inflationary_flows.data.splits import Splits
 from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.inference.denoising import sample_clean_posteriors
-from inflationary_flows.inference.joint import gaussian_log_likelihood
+from inflationary_flows.inference.infer import infer
 from inflationary_flows.inference.pca_mixture import choose_mixture, fit_gaussian
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture, MixturePosterior
@@ -43,7 +42,6 @@ def measure(
     chains: int,
     warmup: int,
     draws: int,
-    leapfrogs: int,
     solver: str,
     steps: int,
     gate: Mapping[str, float],
@@ -62,9 +60,9 @@ def measure(
         noise_std: Standard deviation of the noise, in that of the data.
         scores: PCA scores.
         narrowing: Factor of the controls: their draws' distance from their mean.
-        chains, warmup, draws, leapfrogs: As of `sample_clean_posteriors`; the other priors have as many draws.
-        solver, steps: Integration of the flow.
-        gate: Largest `rhat` and smallest `ess` of any pixel or density, for a posterior to count as converged.
+        chains, warmup, draws: As of `infer`; the other priors have as many draws.
+        solver, steps: Integration of the flow within the sampler.
+        gate: Largest `rhat` and smallest `ess` of any pixel, for a posterior to count as converged.
         components, ranks: What is tried of the mixture.
         bins: Bins of the histograms.
         seed: Seed of everything drawn.
@@ -82,33 +80,24 @@ def measure(
     mixture, chosen, rank = choose_mixture(train, validation, components, ranks, seed)
     log.info("mixture of %d components, rank %d", chosen, rank)
     count = chains * draws
-    decoder = Decoder(flow, solver=solver, steps=steps)
     observed = test + sigma * noise
-    chain = sample_clean_posteriors(
-        decoder,
-        observed,
-        sigma,
-        starts=_posterior(mixture, observed, sigma).sample(chains, _generator("image posteriors starts", seed)).numpy(),
-        warmup=warmup,
-        draws=draws,
-        leapfrogs=leapfrogs,
-        seed=seed,
-    )
-    worst_rhat, least_ess = chain.rhat.max(1), chain.ess.min(1)
+    walked = copy.copy(flow)
+    walked.solver = flow.settings(solver, steps)
+    posterior = infer(walked, observed, noise_std=sigma, chains=chains, warmup=warmup, draws=draws, seed=seed)
+    worst_rhat, least_ess = posterior.rhat.max(1), posterior.ess_bulk.min(1)
     converged = (worst_rhat <= gate["rhat"]) & (least_ess >= gate["ess"])
     tell = log.info if converged.mean() > _MIXED else log.warning
-    tell("%d of %d posteriors converged, with %d gradients", converged.sum(), len(converged), chain.gradients)
+    tell("%d of %d posteriors converged", converged.sum(), len(converged))
+    drawn, latents = (values.reshape(len(test), count, -1) for values in (posterior.x, posterior.z))
     learned = Judged(
         test,
         observed,
-        chain.x.reshape(len(test), count, -1),
-        (chain.log_density.reshape(len(test), -1), _latent_density(decoder, test, observed, sigma)),
-        {
-            "rhat": worst_rhat,
-            "ess": least_ess,
-            "converged": converged,
-            "divergences": chain.divergences,
-        },
+        drawn,
+        (
+            _latent_density(flow, drawn, latents, observed[:, None], sigma),
+            _latent_density(flow, test, np.asarray(flow.inflate(test)), observed, sigma),
+        ),
+        {"rhat": worst_rhat, "ess": least_ess, "converged": converged, "divergences": posterior.divergences},
     )
     imagined = mixture.sample(len(test), _generator("image posteriors imagined", seed)).numpy()
     judged = {"learned": learned}
@@ -216,13 +205,10 @@ def _scores(flow: Flow, x: np.ndarray, count: int) -> np.ndarray:
     )
 
 
-@torch.no_grad()
-def _latent_density(decoder: Decoder, x: np.ndarray, observed: np.ndarray, sigma: float) -> np.ndarray:
-    """log p(x_obs | x) + log p(y) of points, shape (n, D), as of `CleanPosteriors`."""
-    y = decoder.invert(x)
-    likelihood = gaussian_log_likelihood(torch.from_numpy(x), torch.from_numpy(observed), sigma)
-    prior = torch.distributions.Normal(0.0, 1.0).log_prob(y).sum(1)
-    return (likelihood + prior).numpy()
+def _latent_density(flow: Flow, x: np.ndarray, z: np.ndarray, observed: np.ndarray, sigma: float) -> np.ndarray:
+    """log p(x_obs | x) + log p(y) of points, shape (..., D), and their latents, y being whitened, shape (...)."""
+    misfit = np.square((observed - x) / sigma).sum(-1)
+    return -(misfit + np.square(z / flow.schedule.latent_std.cpu().numpy()).sum(-1)) / 2
 
 
 def _summary(values: np.ndarray) -> dict[str, float]:

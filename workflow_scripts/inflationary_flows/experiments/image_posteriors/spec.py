@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class ChainGate(Section):
     """When the posterior of an image counts as converged; all others are measured as well, and counted."""
 
-    rhat: Annotated[Number, Field(gt=1)] = Field(1.1, description="Largest R-hat of a pixel or the log density.")
+    rhat: Annotated[Number, Field(gt=1)] = Field(1.1, description="Largest R-hat of a pixel.")
     ess: PositiveNumber = Field(40.0, description="Smallest bulk effective sample size of the same.")
 
 
@@ -42,9 +42,8 @@ class ImagePosteriors(Section):
         0.8, description="Controls: factor by which draws are moved towards their mean; the test should reject them."
     )
     chains: Annotated[Count, Field(ge=2)] = Field(4, description="Chains of an image.")
-    warmup: Count = Field(40, description="Iterations that adapt.")
-    draws: Annotated[Count, Field(ge=4)] = Field(120, description="Iterations kept, a chain.")
-    leapfrogs: Count = Field(8, description="Mean number of steps of a trajectory.")
+    warmup: Count = Field(80, description="Iterations that adapt.")
+    draws: Annotated[Count, Field(ge=4)] = Field(300, description="Draws kept, a chain.")
     solver: SolverName = Field("adams_bashforth4", description="Solver of the flow within the sampler.")
     steps: Count = Field(15, description="Its steps.")
     gate: ChainGate = Field(default_factory=ChainGate)
@@ -161,7 +160,7 @@ EXPERIMENT = Experiment(
             notes="""
             `energy_score`: of draws, in standard deviations of the noise; proper, the smaller the better. `squared_error`: of the
             posterior mean, a pixel, in variances of the noise; `variance`: of the posterior, likewise. `log_density`: of the
-            posterior at the image, nats. `rhat`, `ess`: the worst of an image's pixels and log density; `converged`: whether both
+            posterior at the image, nats. `rhat`, `ess`: the worst of an image's pixels; `converged`: whether both
             pass the gate; `divergences`: divergent trajectories.
             """,
         ),

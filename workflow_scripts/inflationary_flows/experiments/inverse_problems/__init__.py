@@ -1,0 +1,1 @@
+"""Posteriors of images of which half, means of squares or a blurred image are seen."""
