@@ -20,6 +20,7 @@ from inflationary_flows.data.preparation import make_splits
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.errors import ConfigError, DataError
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.infer import infer
 from inflationary_flows.mathematics.columns import ColumnTransforms, column_scale, make_transforms
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, basis_from, basis_tensors
@@ -274,7 +275,7 @@ def test_decoder_has_the_derivatives_of_transformed_columns():
     with pytest.raises(DataError, match="column a, row 0: expected a number > 0"):
         decoder.encode(-points.detach())
     with pytest.raises(DataError, match="without columns of whole numbers"):
-        Decoder(random_flow(*TABLES["whole, positive"]))
+        infer(random_flow(*TABLES["whole, positive"]), TABLES["whole, positive"][0][:1], noise_std=1.0)
 
 
 LARGE = np.random.default_rng(5)

@@ -12,12 +12,11 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 
 from inflationary_flows.data.splits import Splits
-from inflationary_flows.errors import InferenceError, InflationaryFlowsError
+from inflationary_flows.errors import InferenceError
 from inflationary_flows.experiments.image_posteriors.measure import measure
 from inflationary_flows.inference.batched_hmc import run_hmc
 from inflationary_flows.inference.convergence import ess
 from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.inference.denoising import sample_clean_posteriors
 from inflationary_flows.inference.pca_mixture import choose_mixture, fit_gaussian, fit_mixture
 from inflationary_flows.inference.weighting import weigh_pool
 from inflationary_flows.mathematics.denoisers import Denoiser, GaussianDenoiser
@@ -91,11 +90,11 @@ class TestBatchedHmc:
     def run(self, groups: list[int], **options: Any) -> Any:
         scales, centres = self.SCALES[groups], self.CENTRES[groups]
 
-        def log_density(position: Tensor) -> Tensor:
-            away = (position.view(len(groups), -1, 3) - centres[:, None]) / scales[:, None]
-            return -away.square().sum(2).flatten() / 2
+        def log_density(position: Tensor, places: Tensor) -> Tensor:
+            away = (position - centres[places][:, None]) / scales[places][:, None]
+            return -away.square().sum(2) / 2
 
-        given = {"warmup": 60, "draws": 150, "leapfrogs": 3, "numbers": groups} | options
+        given = {"warmup": 60, "draws": 150, "numbers": groups} | options
         return run_hmc(log_density, torch.zeros(len(groups), 4, 3), **given)
 
     def test_draws_have_the_moments_of_each_groups_gaussian(self):
@@ -120,8 +119,8 @@ class TestBatchedHmc:
         assert not np.isclose(other.draws, alone.draws).any()
 
     def test_where_density_ends_trajectories_are_rejected(self):
-        def half(position: Tensor) -> Tensor:
-            return torch.where(position[:, 0] > 0, -position.square().sum(1) / 2, -torch.inf)
+        def half(position: Tensor, places: Tensor) -> Tensor:
+            return torch.where(position[..., 0] > 0, -position.square().sum(2) / 2, -torch.inf)
 
         run = run_hmc(half, torch.ones(1, 4, 2), warmup=60, draws=150)
         first = run.draws[..., 0]
@@ -129,11 +128,30 @@ class TestBatchedHmc:
         assert float(first.mean()) == pytest.approx(np.sqrt(2 / np.pi), abs=0.15)
         assert run.divergences.sum() > 0
 
+    def test_a_known_whitening_makes_one_step_size_of_all_scales(self):
+        factors = torch.diag_embed(self.SCALES)
+        white = self.run([0, 1], whitening=lambda position: factors, draws=60)
+        plain = self.run([0, 1], draws=60)
+        assert white.step_size.min() > 1.5 * plain.step_size.min()
+
+    def test_groups_whose_steps_get_nowhere_are_given_up(self):
+        def ridge(position: Tensor, places: Tensor) -> Tensor:
+            narrow = torch.tensor([1.0, 1e-3])[places][:, None].double()
+            # A bent ridge: no scale of coordinates makes it round.
+            return -((position[..., 0] ** 2 + position[..., 1] ** 2).sqrt() - 1).div(narrow).square() / 2
+
+        run = run_hmc(ridge, torch.ones(2, 4, 2) / 2**0.5, warmup=60, draws=20)
+        assert run.gave_up.tolist() == [False, True]
+        assert (run.draws[1, :, 0] == run.draws[1, :, -1]).all()
+
+    def test_thinned_draws_are_those_of_longer_chains(self):
+        thinned, whole = self.run([0], draws=10, thinning=3), self.run([0], draws=30)
+        torch.testing.assert_close(thinned.draws, whole.draws[:, :, 2::3])
+
     @pytest.mark.parametrize(
         ("change", "message"),
         [
             ({"warmup": 0}, "an integer >= 1"),
-            ({"leapfrogs": 0}, "an integer >= 1"),
             ({"numbers": [3]}, r"shape \(1, chains, dim\)"),
         ],
     )
@@ -143,70 +161,15 @@ class TestBatchedHmc:
 
     def test_a_start_outside_is_named(self):
         with pytest.raises(InferenceError, match="start of chain 1 of group 0"):
-            run_hmc(lambda x: x.log().sum(1), torch.tensor([[[1.0], [-1.0]]]), warmup=1, draws=1)
+            run_hmc(lambda x, places: x.log().sum(2), torch.tensor([[[1.0], [-1.0]]]), warmup=1, draws=1)
 
 
-class TestCleanPosteriors:
-    def test_a_flow_of_zero_network_has_the_gaussian_posterior(self):
-        flow = flow_of(6)
-        prior = prior_of(flow)
-        observed = prior.sample(3, generator(0)).numpy() + SIGMA * np.random.default_rng(1).standard_normal((3, 6))
-        exact = posterior_of(prior, observed)
-        drawn = sample_clean_posteriors(
-            Decoder(flow, steps=2),
-            observed,
-            SIGMA,
-            starts=exact.sample(4, generator(3)).numpy(),
-            draws=150,
-            leapfrogs=2,
-        )
-        for x, mean in zip(drawn.x, exact.means[0].numpy(), strict=True):
-            assert_moments(x, mean, exact.covariances[0].numpy())
-        assert drawn.rhat.shape == drawn.ess.shape == (3, 7)
-        assert drawn.rhat.max() < 1.1
-        # In a linear flow the density of latents is that of points, up to a constant.
-        points = torch.from_numpy(drawn.x.reshape(3, -1, 6))
-        difference = drawn.log_density[0].flatten() - exact.log_density(points)[0].numpy()
-        np.testing.assert_allclose(difference, difference[0], rtol=1e-6)
-
-    def test_agrees_with_a_weighed_pool_where_the_flow_bends(self):
-        decoder = Decoder(flow_of(2, Bend), steps=3)
-        with torch.no_grad():
-            points = decoder(torch.from_numpy(np.random.default_rng(0).standard_normal((100_000, 2)))).numpy()
-        observed = points[:1] + np.array([[0.4, -0.3]])
-        pool = weigh_pool(points, observed, SIGMA)
-        drawn = sample_clean_posteriors(decoder, observed, SIGMA, starts=pool.resample(4, 0), draws=150, leapfrogs=2)
-        for x, mean, covariance in zip(drawn.x, pool.mean(), pool.covariance(), strict=True):
-            assert_moments(x, mean, covariance)
-
-    def test_an_observation_is_the_same_alone_and_among_others(self):
-        decoder, observed = Decoder(flow_of(2, Bend), steps=3), np.array([[0.0, 1.0], [0.5, 0.5]])
-        starts = observed[:, None] + np.zeros((2, 2, 1))
-        given: dict[str, Any] = {"warmup": 5, "draws": 5}
-        both = sample_clean_posteriors(decoder, observed, SIGMA, starts=starts, **given).x[1]
-        alone = sample_clean_posteriors(decoder, observed[1:], SIGMA, starts=starts[1:], numbers=[1], **given).x[0]
-        np.testing.assert_allclose(both, alone, rtol=1e-6)
-
-    @pytest.mark.parametrize(
-        ("change", "message"),
-        [
-            ({"x_obs": np.zeros((2, 3))}, r"shapes \(n, 2\)"),
-            ({"starts": np.zeros((1, 2, 2))}, r"\(n, chains, 2\)"),
-            ({"starts": np.zeros((2, 1, 2))}, "at least 2"),
-            ({"noise_std": 0.0}, "noise_std: expected a number > 0"),
-        ],
-    )
-    def test_what_does_not_fit_is_refused(self, change, message):
-        given = {"x_obs": np.zeros((2, 2)), "noise_std": 1.0, "starts": np.zeros((2, 2, 2))} | change
-        with pytest.raises(InflationaryFlowsError, match=message):
-            sample_clean_posteriors(Decoder(flow_of(2)), **given)
-
-    def test_few_steps_are_inverted(self):
-        decoder = Decoder(flow_of(2, Bend), solver="heun", steps=3)
-        x = np.array([[0.5, 1.5], [-0.5, 0.0]])
-        errors = [np.abs(decoder(y).numpy() - x).max() for y in (decoder.encode(x), decoder.invert(x))]
-        assert errors[0] > 1e-4
-        assert errors[1] < errors[0] / 100
+def test_few_steps_are_inverted():
+    decoder = Decoder(flow_of(2, Bend), solver="heun", steps=3)
+    x = np.array([[0.5, 1.5], [-0.5, 0.0]])
+    errors = [np.abs(decoder(y).numpy() - x).max() for y in (decoder.encode(x), decoder.invert(x))]
+    assert errors[0] > 1e-4
+    assert errors[1] < errors[0] / 100
 
 
 class TestMixture:

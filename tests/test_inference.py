@@ -29,7 +29,6 @@ from inflationary_flows.inference.collapsed import (
 )
 from inflationary_flows.inference.convergence import ess
 from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.inference.denoising import sample_clean_posterior
 from inflationary_flows.inference.gate import MOST_PARETO_K
 from inflationary_flows.inference.joint import JointPosterior
 from inflationary_flows.inference.laplace import fit_laplace
@@ -444,51 +443,6 @@ class TestWeighedPool:
     def test_observations_that_do_not_fit_are_refused(self, dimension, x_obs, noise_std, message):
         with pytest.raises(InflationaryFlowsError, match=message):
             weigh_pool(np.zeros((100, dimension)), x_obs, noise_std)
-
-
-class TestCleanPosterior:
-    def test_has_the_moments_of_the_linear_gaussian_posterior(self):
-        case = LinearCase(moving=False)
-        x_obs = case.offset + normal(1, 3)
-        drawn = sample_clean_posterior(case.decoder, x_obs[0].numpy(), NOISE, chains=2, warmup=60, draws=200)
-        y, covariance = case.posterior(x_obs)
-        assert_moments(drawn.y, y[0], covariance)
-        assert_moments(drawn.x, case.offset + case.slope @ y[0], case.slope @ covariance @ case.slope.T)
-        assert drawn.rhat.max() < 1.05
-        assert drawn.ess.min() > 100
-        assert drawn.divergences == 0
-
-    def test_agrees_with_a_weighed_pool_where_the_flow_bends(self):
-        decoder, x_obs = bent_decoder(2), np.array([[1.2, -0.6]])
-        drawn = sample_clean_posterior(decoder, x_obs[0], NOISE, chains=2, warmup=60, draws=200)
-        with torch.no_grad():
-            points = decoder(normal(100_000, 2, seed=5)).numpy()
-            torch.testing.assert_close(decoder(torch.from_numpy(drawn.y[0])), torch.from_numpy(drawn.x[0]))
-        pool = weigh_pool(points, x_obs, NOISE)
-        assert_moments(drawn.x, pool.mean()[0], pool.covariance()[0])
-
-    def test_a_seed_fixes_every_byte(self):
-        decoder = bent_decoder(2)
-        once, again, other = (
-            sample_clean_posterior(decoder, np.zeros(2), NOISE, chains=2, warmup=10, draws=10, seed=s).x
-            for s in (1, 1, 2)
-        )
-        assert np.array_equal(once, again)
-        assert not np.isclose(once, other).any()
-
-    @pytest.mark.parametrize(
-        ("change", "message"),
-        [
-            ({"x_obs": np.zeros(3)}, r"shape \(2,\)"),
-            ({"x_obs": np.zeros((1, 2))}, "one observation at a time"),
-            ({"noise_std": 0.0}, "noise_std: expected a number > 0"),
-            ({"noise_std": -1.0}, "noise_std: expected a number > 0"),
-            ({"chains": 1}, "at least 2"),
-        ],
-    )
-    def test_what_does_not_fit_is_refused(self, change, message):
-        with pytest.raises(InflationaryFlowsError, match=message):
-            sample_clean_posterior(bent_decoder(2), **{"x_obs": np.zeros(2), "noise_std": 1.0} | change)
 
 
 class TestSimplex:

@@ -201,7 +201,7 @@ FEATURES: dict[str, tuple[str, str, str]] = {
     ),
     "injective flows": ("from inflationary_flows import InjectiveFlow", "baselines", "zuko"),
     "diagnostics of chains": (
-        "from inflationary_flows.inference.denoising import sample_clean_posterior",
+        "import inflationary_flows.inference.posterior",
         "inference",
         "arviz_stats",
     ),

@@ -40,7 +40,7 @@ Whitening = Callable[[Tensor], Tensor]
 _MOST_ERROR = 1000.0
 # Length of trajectories in whitened coordinates, and by what share it varies; the most steps of one. Groups that want
 # more after warm-up are given up: their coordinates are not whitened.
-_LENGTH, _SPREAD, _MOST_STEPS = 1.8, 0.25, 16
+_LENGTH, _SPREAD, _MOST_STEPS = 1.6, 0.5, 16
 # Points whose gradients are held at once.
 _POINTS = 512
 

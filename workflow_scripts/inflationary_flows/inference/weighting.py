@@ -71,9 +71,7 @@ def weigh_pool(
             "x_obs", f"shape (n, {points.shape[-1]})", f"shape {x_obs.shape}", "pass one row per observation"
         )
     if points.shape[1] > _MOST_DIMENSIONS:
-        raise InferenceError(
-            "x_obs", f"at most {_MOST_DIMENSIONS} dimensions", str(points.shape[1]), "use sample_clean_posterior"
-        )
+        raise InferenceError("x_obs", f"at most {_MOST_DIMENSIONS} dimensions", str(points.shape[1]), "use Flow.infer")
     noise = noise_of(noise_std, points.shape[1])
     # Whitened, and up to what is the same for all samples of a row, -|x_obs - x|^2 / 2 is (x_obs - c) . (x - c) -
     # |x - c|^2 / 2: one product of matrices, and around the samples' own centre c it keeps its digits.
