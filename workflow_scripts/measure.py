@@ -12,7 +12,7 @@ from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.data.tables import read_points
 from inflationary_flows.files.files import atomic_write
-from inflationary_flows.files.tables import write_rows
+from inflationary_flows.files.tables import write_parquet, write_rows
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
@@ -88,6 +88,8 @@ with job(snakemake) as log:
     for name, path in snakemake.output.items():
         if name in tables:
             write_rows(path, tables[name])
+        elif path.endswith(".parquet"):
+            write_parquet(path, made.columns[name.removesuffix("_parquet")])
         elif path.endswith(".csv"):
             write_rows(path, plain[name.removesuffix("_rows")])
         elif path.endswith(".npz"):
