@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +11,33 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.datasets
+import torch
 from scipy.stats import kstest, norm
 
+from inflationary_flows import Flow as FittedFlow
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.preparation import make_splits, warnings_of
-from inflationary_flows.data.splits import load_splits
+from inflationary_flows.data.splits import Splits, load_splits
 from inflationary_flows.data.tables import read_points, read_table
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.experiments.imputation.figure import draw_imputation
 from inflationary_flows.experiments.imputation.holes import make_holes
+from inflationary_flows.experiments.imputation.measure import measure
 from inflationary_flows.experiments.imputation.methods import (
     impute_gaussian,
     impute_iteratively,
     impute_neighbours,
 )
+from inflationary_flows.experiments.imputed.measure import measure as measure_imputed
+from inflationary_flows.experiments.registry import experiments
 from inflationary_flows.files.tensors import load_tensors, save_tensors
+from inflationary_flows.mathematics.denoisers import MixtureDenoiser
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.metrics.posterior_draws import crps, energy_scores, probability_transforms
+from inflationary_flows.plotting.material import Material
+from oracles import PRP, mixture_flow
 
 # The file of a table, and its numbers.
 Written = tuple[Path, pd.DataFrame]
@@ -203,7 +217,7 @@ class TestTables:
         [
             (lambda t: t.assign(a=np.nan), r'rows without holes than columns .* got 0 of 120(.|\n)*"a" has 120 holes'),
             (
-                lambda t: t * np.where(np.arange(120)[:, None] % 40 == 1, np.nan, 1),
+                lambda t: t * np.where(np.arange(120)[:, None] == 1, np.nan, 1),
                 "row 2: expected a number, got none",
             ),
             (lambda t: t + np.where(np.arange(120)[:, None] == 0, np.inf, 0), 'row 1, column "a": .* got inf'),
@@ -258,3 +272,91 @@ def test_tables_of_scikit_learn_are_read_in_their_units(name: str) -> None:
     assert table.path.is_file()
     both = read_table({"kind": "sklearn", "table": name})
     assert both.columns == (*table.columns, "target")
+
+
+def gaussian_flow(x: np.ndarray, narrowing: float = 1.0) -> Flow:
+    """The flow whose model is the Gaussian of these rows, or a narrower one."""
+    basis = Eigenbasis.fit(x)
+    schedule = make_schedule(basis.eigenvalues, **PRP)
+    zero = torch.zeros(1, x.shape[1], dtype=torch.float64)
+    covariance = narrowing**2 * torch.diag(basis.eigenvalues)
+    return Flow(MixtureDenoiser(schedule, zero, covariance=covariance), basis)
+
+
+def splits_of(x: np.ndarray, **others: Any) -> Splits:
+    """Rows cut into splits."""
+    train, validation, test = np.split(x, [len(x) // 2, 3 * len(x) // 4])
+    labels = (np.zeros(len(part)) for part in (train, validation, test))
+    return Splits(train, validation, test, *labels, x.std(0), **others)
+
+
+def measured(flows: dict[str, Flow], x: np.ndarray, **changes: Any) -> pd.DataFrame:
+    settings = {"holes": ["cells"], "rows": 80, "cells": 1, "columns": 0.5, "patch": 2, "draws": 100, "seed": 0}
+    settings |= {"chain_draws": None, "chain_warmup": None, "iterative_draws": 0, "iterative_rounds": 1, **changes}
+    named = {(name, "0"): flow for name, flow in flows.items()}
+    return pd.DataFrame(measure(named, splits=splits_of(x), **settings).tables["imputation"])
+
+
+class TestExperiments:
+    def test_an_exact_flow_beats_the_gaussian_on_a_mixture_and_covers_as_it_says(self) -> None:
+        flow, x = mixture_flow(PRP)
+        table = measured({"exact": flow}, x)
+        row = table[table["method"] == "flow"].iloc[0]
+        assert row["crps_difference"] < -3 * row["crps_difference_se"]
+        assert row["coverage_90"] == pytest.approx(0.9, abs=4 * np.sqrt(0.09 / 80))
+        assert row["coverage_50"] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 80))
+        assert row["converged"] > 0.9
+
+    def test_the_flow_of_a_gaussian_is_level_with_it_and_an_impostor_is_not(self) -> None:
+        x = gaussian_rows(800, 6)[0][:, :2]
+        flows = {"same": gaussian_flow(x[:400]), "narrow": gaussian_flow(x[:400], 0.5)}
+        table = measured(flows, x, iterative_draws=2).set_index(["method", "schedule"])
+        gaussian, same, narrow = table.loc["gaussian"].iloc[0], table.loc["flow", "same"], table.loc["flow", "narrow"]
+        assert same["crps"] == pytest.approx(gaussian["crps"], rel=0.05)
+        assert same["rmse"] == pytest.approx(gaussian["rmse"], rel=0.05)
+        assert narrow["coverage_90"] < 0.8 < gaussian["coverage_90"]
+        assert narrow["crps_difference"] > 0
+        assert list(table.reset_index()["method"]) == ["gaussian", "neighbours", "iterative", "flow", "flow"]
+        known = next(shown for shown in experiments()["imputation"].tables if shown.key == "imputation").columns
+        assert ["dataset", *measured({}, x).columns] == list(known)
+        figure = draw_imputation(Material(tables={"imputation": table.reset_index().assign(dataset="mine")}))
+        assert [axis.get_xlabel().partition(chr(10))[0] for axis in figure.axes][0] == "CRPS of cells,"
+
+    def test_holes_of_a_table_are_filled_where_they_are(self, caplog: pytest.LogCaptureFixture) -> None:
+        flow, x = mixture_flow(PRP)
+        rows = x[:60].copy()
+        truth = rows.copy()
+        rows[10:30, 0] = np.nan
+        rows[40, 1] = np.nan
+        splits = splits_of(x, rows=rows, provenance={"columns": ["row", "b"]})
+        settings = {"draws": 50, "chain_draws": None, "chain_warmup": None, "seed": 0}
+        found = measure_imputed({("prp", "0"): flow}, splits=splits, log=logging.getLogger(), **settings)
+        completed = pd.DataFrame(found.rows["imputed"])
+        seen = ~np.isnan(rows)
+        assert (completed.to_numpy()[seen] == rows[seen]).all()
+        assert list(completed.columns) == ["row", "b"]
+        cells = pd.DataFrame(found.tables["imputed_cells"])
+        assert list(cells["row"]) == [*range(11, 31), 41]
+        assert list(cells["column"]) == ["row"] * 20 + ["b"]
+        assert list(cells["imputed"]) == [*completed["row"][10:30], completed["b"][40]]
+        hidden = [*truth[10:30, 0], truth[40, 1]]
+        assert cells["converged"].all()
+        assert ((cells["lower"] < hidden) & (hidden < cells["upper"])).sum() >= 15
+        draws = pd.DataFrame(found.columns["imputed"])
+        assert list(draws.columns) == ["imputed_row", "draw", "row", "b"]
+        assert len(draws) == 21 * 50
+        assert (draws.loc[draws["imputed_row"] == 41, "row"] == truth[40, 0]).all()
+        whole = measure_imputed(
+            {("prp", "0"): flow}, splits=replace(splits, rows=truth), log=logging.getLogger(), **settings
+        )
+        assert len(whole.columns["imputed"]["draw"]) == len(list(whole.tables["imputed_cells"])) == 0
+        np.testing.assert_array_equal(pd.DataFrame(whole.rows["imputed"]), truth)
+
+
+def test_fit_says_what_to_do_about_holes() -> None:
+    frame = pd.DataFrame(gaussian_rows(60, 0)[0], columns=["a", "b", "c"])
+    frame.loc[5, "b"] = np.nan
+    with pytest.raises(DataError, match="row 5") as problem:
+        FittedFlow.fit(frame)
+    assert "dropna" in problem.value.hint
+    assert "impute" in problem.value.hint
