@@ -72,8 +72,7 @@ def impute_by_flow(
     flow: Flow, rows: np.ndarray, draws: int, seed: int, chain_draws: int | None, chain_warmup: int | None
 ) -> tuple[np.ndarray, float]:
     """Draws of rows with holes, shape (n, draws, D), data units, and the share of rows whose chains have converged."""
-    lengths = {"draws": chain_draws, "warmup": chain_warmup}
-    posterior = infer(flow, rows, seed=seed, **{name: value for name, value in lengths.items() if value is not None})
+    posterior = infer(flow, rows, draws=chain_draws, warmup=chain_warmup, seed=seed)
     every = posterior.x.reshape(len(rows), -1, rows.shape[1])
     chosen = np.linspace(0, every.shape[1] - 1, min(draws, every.shape[1])).round().astype(int)
     return every[:, chosen], float(posterior.converged.mean())

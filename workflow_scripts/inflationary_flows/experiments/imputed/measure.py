@@ -56,8 +56,7 @@ def measure(
     completed, cells = rows.copy(), []
     drawn = np.empty((0, draws, len(columns)))
     if len(places):
-        lengths = {name: n for name, n in (("draws", chain_draws), ("warmup", chain_warmup)) if n is not None}
-        posterior = infer(flow, rows[places], seed=seed, **lengths)
+        posterior = infer(flow, rows[places], draws=chain_draws, warmup=chain_warmup, seed=seed)
         every = posterior.x.reshape(len(places), -1, len(columns))
         # One of the draws: between two whole numbers lies none.
         medians = np.quantile(every, 0.5, axis=1, method="lower")
