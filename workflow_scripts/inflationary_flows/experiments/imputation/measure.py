@@ -30,6 +30,8 @@ from inflationary_flows.metrics.posterior_draws import crps, energy_scores, prob
 from inflationary_flows.seeding import derive_seed
 
 COVERAGES = (0.5, 0.9)
+# Validation rows that choose the number of neighbours.
+_CHOOSING = 1000
 
 
 def score(draws: np.ndarray, truth: np.ndarray, holes: np.ndarray, seed: int) -> dict[str, np.ndarray]:
@@ -113,7 +115,7 @@ def measure(
     """
     truth = np.asarray(splits.test[:rows], dtype=np.float64)
     train = np.asarray(splits.train[:], dtype=np.float64)
-    validation = np.asarray(splits.validation[:], dtype=np.float64)
+    validation = np.asarray(splits.validation[:_CHOOSING], dtype=np.float64)
     centre, unit = train.mean(0), train.std(0, ddof=1)
     if splits.image is not None:
         unit = np.full_like(unit, np.sqrt(np.square(unit).mean()))
