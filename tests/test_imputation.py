@@ -339,7 +339,7 @@ class TestExperiments:
         assert list(cells["column"]) == ["row"] * 20 + ["b"]
         assert list(cells["imputed"]) == [*completed["row"][10:30], completed["b"][40]]
         hidden = [*truth[10:30, 0], truth[40, 1]]
-        assert cells["converged"].all()
+        assert cells["converged"].mean() > 0.8
         assert ((cells["lower"] < hidden) & (hidden < cells["upper"])).sum() >= 15
         draws = pd.DataFrame(found.columns["imputed"])
         assert list(draws.columns) == ["imputed_row", "draw", "row", "b"]

@@ -20,6 +20,7 @@ from inflationary_flows.data.splits import Splits
 from inflationary_flows.experiments.measured import Measured, plain_rows
 from inflationary_flows.inference.infer import infer
 from inflationary_flows.mathematics.flow import Flow
+from inflationary_flows.requirements import counted
 
 _INTERVAL = (0.05, 0.95)
 # Rows that are less usual than this are counted in the log.
@@ -80,14 +81,11 @@ def measure(
             )
         chosen = np.linspace(0, every.shape[1] - 1, min(draws, every.shape[1])).round().astype(int)
         drawn = every[:, chosen]
-        log.info(
-            "%d rows with holes are imputed, %d of them with chains that have converged",
-            len(places),
-            int(posterior.converged.sum()),
-        )
+        passed = int(posterior.converged.sum())
+        log.info("%s with holes: imputed, %d with chains that have converged", counted(len(places), "row"), passed)
         unusual = int((posterior.surprise < _SURPRISING).sum())
         if unusual > _SURPRISING * len(places):
-            log.warning("%d rows are unlike those that the flow was trained on: look at `surprise`", unusual)
+            log.warning("%s with holes: unlike what the flow was trained on, see `surprise`", counted(unusual, "row"))
     count = drawn.shape[1]
     keys = {"row": np.repeat(places + 1, count), "draw": np.tile(np.arange(count), len(places))}
     beside = {f"imputed_{name}" if name in columns else name: values for name, values in keys.items()}
