@@ -12,7 +12,7 @@ from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.data.tables import read_points
 from inflationary_flows.files.files import atomic_write
-from inflationary_flows.files.tables import write_parquet, write_rows
+from inflationary_flows.files.tables import write_rows
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.runtime.devices import device_for
 from inflationary_flows.runtime.job import job
@@ -89,6 +89,9 @@ with job(snakemake) as log:
         if name in tables:
             write_rows(path, tables[name])
         elif path.endswith(".parquet"):
+            # Imported lazily: one experiment makes such tables.
+            from inflationary_flows.files.parquet import write_parquet
+
             write_parquet(path, made.columns[name.removesuffix("_parquet")])
         elif path.endswith(".csv"):
             write_rows(path, plain[name.removesuffix("_rows")])

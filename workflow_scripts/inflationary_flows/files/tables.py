@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inflationary_flows.errors import ArtifactError
-from inflationary_flows.extras import needs
 from inflationary_flows.files.files import atomic_write
 
 if TYPE_CHECKING:
@@ -41,15 +40,6 @@ def write_csv(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
     value is an empty cell; lines end in a line feed.
     """
     _write_columns(path, {name: frame[name] for name in frame.columns})
-
-
-def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, np.ndarray]) -> None:
-    """Writes columns by name as parquet, the file replaced atomically."""
-    with needs("parquet files", "tables"):
-        import pyarrow
-        import pyarrow.parquet
-    with atomic_write(path) as temporary:
-        pyarrow.parquet.write_table(pyarrow.table(dict(columns)), temporary)
 
 
 def _one_type(values: list[Any]) -> list[Any]:
