@@ -83,7 +83,7 @@ EXPERIMENT = Experiment(
     shown=(
         Figure(
             "imputation",
-            "B30",
+            "B31",
             "Hidden cells of held-out rows",
             CATEGORY,
             """
@@ -96,7 +96,7 @@ EXPERIMENT = Experiment(
         ),
         Table(
             "imputation",
-            "B29",
+            "B31",
             "Hidden cells of held-out rows",
             CATEGORY,
             """

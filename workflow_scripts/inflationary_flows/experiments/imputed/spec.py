@@ -52,7 +52,7 @@ EXPERIMENT = Experiment(
     shown=(
         Table(
             "imputed_cells",
-            "B30",
+            "B32",
             "Imputed cells of the table",
             "Your data",
             """
