@@ -83,7 +83,7 @@ EXPERIMENT = Experiment(
     shown=(
         Figure(
             "imputation",
-            "B31",
+            "B32",
             "Hidden cells of held-out rows",
             CATEGORY,
             """
@@ -96,7 +96,7 @@ EXPERIMENT = Experiment(
         ),
         Table(
             "imputation",
-            "B31",
+            "B32",
             "Hidden cells of held-out rows",
             CATEGORY,
             """

@@ -52,7 +52,7 @@ EXPERIMENT = Experiment(
     shown=(
         Table(
             "imputed_cells",
-            "B32",
+            "B33",
             "Imputed cells of the table",
             "Your data",
             """
