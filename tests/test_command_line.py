@@ -60,6 +60,27 @@ def test_commands_do_what_methods_do(folder, capsys):
     np.testing.assert_array_equal(density["log_prob"], flow.log_prob(rows(folder)))
 
 
+def test_holes_are_filled_by_draws_or_by_their_median(folder, capsys):
+    table = rows(folder).head(6)
+    table.loc[1, "width"], table.loc[4, ["height", "depth"]] = np.nan, np.nan
+    table.to_csv(folder / "holes.csv", index=False)
+    options = [str(folder / "holes.csv"), "--seed", "3"]
+    drawn = read(folder, "impute", *options, "--draws", "5", capsys=capsys)
+    expected = Flow.load(folder / "flow.safetensors").impute(table, draws=5, seed=3)
+    assert list(drawn["draw"]) == list(np.repeat(range(5), 6))
+    np.testing.assert_allclose(drawn.drop(columns="draw"), expected)
+    one = read(folder, "impute", *options, capsys=capsys)
+    assert one.shape == table.shape
+    seen = table.notna().to_numpy()
+    np.testing.assert_array_equal(one.to_numpy()[seen], table.to_numpy()[seen])
+    assert drawn["width"][1::6].min() - 3 < one["width"][1] < drawn["width"][1::6].max() + 3
+    command = ["fit", str(folder / "holes.csv"), "-o", str(folder / "few.safetensors")]
+    assert main(command) == 2
+    assert "row 2" in capsys.readouterr().err
+    assert main([*command, "--skip-holes"]) == 2
+    assert "4" in capsys.readouterr().err
+
+
 def test_tables_are_printed_or_written_as_parquet(folder, capsys):
     flow = str(folder / "flow.safetensors")
     assert main(["sample", flow, "-n", "2"]) == 0

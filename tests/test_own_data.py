@@ -19,6 +19,7 @@ from inflationary_flows.config import folder_of_run, load_config, resolve
 from inflationary_flows.config.study import Study
 from inflationary_flows.data.splits import Splits
 from inflationary_flows.experiments import layout
+from inflationary_flows.experiments.imputed.spec import imputing
 from inflationary_flows.experiments.own_tables.figure import draw_own_latents, draw_own_marginals, draw_own_pairs
 from inflationary_flows.experiments.own_tables.measure import (
     BETTER,
@@ -123,7 +124,7 @@ def test_a_run_with_another_configuration_touches_no_other_results(tmp_path: Pat
 def test_own_tables_get_what_is_about_them(tmp_path: Path) -> None:
     path = written(tmp_path / "my.yaml")
     study = Study(load_config(path))
-    assert names(study) == ["own_tables", "training_curves"]
+    assert names(study) == ["imputed", "own_tables", "training_curves"]
     shown = {file for experiment in layout.asked_for(study) for file in layout.shown_files(study, experiment)}
     assert {Path(file).stem for file in shown} == {
         *("own_pairs_mine", "own_latents_mine", "own_marginals_mine", "training_curves"),
@@ -138,10 +139,23 @@ def test_own_tables_get_what_is_about_them(tmp_path: Path) -> None:
     }
 
 
+def test_holes_of_own_tables_are_imputed_by_one_flow(tmp_path: Path) -> None:
+    holes = {"mine": {**OWN["datasets"]["mine"], "missing": "impute", "schedules": ["prr2", "prp"]}}
+    path = written(tmp_path / "my.yaml", datasets=holes)
+    assert imputing(Study(load_config(path))) == [("mine", "prp", "0")]
+    outcome = run_workflow(tmp_path, "results/imputed/mine.parquet", "-n", config=path)
+    assert outcome.jobs == {
+        **dict.fromkeys(("prepare_splits", "fit_eigenbasis", "train_network", "assemble_flow"), 1),
+        "measure_imputed": 1,
+    }
+    holes["mine"]["schedules"] = ["prr2"]
+    assert imputing(Study(load_config(written(path, datasets=holes)))) == [("mine", "prr2", "0")]
+
+
 def test_what_is_named_is_made_of_own_tables_too(tmp_path: Path) -> None:
     propagation = {"propagation": {"examples": {"mine": {"indices": [0]}}}}
     study = Study(load_config(written(tmp_path / "my.yaml", experiments=propagation)))
-    assert names(study) == ["own_tables", "propagation", "training_curves"]
+    assert names(study) == ["imputed", "own_tables", "propagation", "training_curves"]
     assert names(Study(load_config(written(tmp_path / "my.yaml", only=["flow_quality"])))) == ["flow_quality"]
     # With a toy beside it, it is a study of the paper's.
     both = {**OWN["datasets"], "circles": {"schedules": ["prp"]}}

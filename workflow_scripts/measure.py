@@ -88,6 +88,11 @@ with job(snakemake) as log:
     for name, path in snakemake.output.items():
         if name in tables:
             write_rows(path, tables[name])
+        elif path.endswith(".parquet"):
+            # Imported lazily: one experiment makes such tables.
+            from inflationary_flows.files.parquet import write_parquet
+
+            write_parquet(path, made.columns[name.removesuffix("_parquet")])
         elif path.endswith(".csv"):
             write_rows(path, plain[name.removesuffix("_rows")])
         elif path.endswith(".npz"):

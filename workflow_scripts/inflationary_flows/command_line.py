@@ -1,4 +1,4 @@
-"""Commands that fit a flow to a table and use it: fit, sample, inflate, generate, log-prob, summary."""
+"""Commands that fit a flow to a table and use it: fit, sample, inflate, generate, log-prob, impute, summary."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from inflationary_flows.artifacts.flows import Flow
 
 _WRITTEN = ("csv", "parquet")
+# Draws of which the median stands for a hole.
+_MEDIAN_DRAWS = 200
 EPILOGUE = """examples:
   inflationary-flows fit wine.csv --keep 2 --label-column target -o wine.safetensors
   inflationary-flows summary wine.safetensors
@@ -27,6 +29,7 @@ EPILOGUE = """examples:
   inflationary-flows inflate wine.safetensors wine.csv -o latents.csv
   inflationary-flows generate wine.safetensors latents.csv -o wines_again.csv
   inflationary-flows log-prob wine.safetensors wine.csv
+  inflationary-flows impute wine.safetensors wine_with_holes.csv -o wine_completed.csv
 """
 
 
@@ -50,6 +53,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--bounded", type=_bounds, default={}, metavar="A=0:1,B=0:", help="columns between bounds, or above one"
     )
     fit.add_argument("--label-column", metavar="A", help="a column to leave out")
+    fit.add_argument("--skip-holes", action="store_true", help="leave out rows in which an entry is missing")
     fit.add_argument("--validation", type=float, default=0.15, metavar="SHARE", help="rows to choose on (default 0.15)")
     fit.add_argument("--test", type=float, default=0.15, metavar="SHARE", help="rows to judge on (default 0.15)")
     fit.add_argument("--steps", type=int, help="steps of training, chosen from the table's size by default")
@@ -68,9 +72,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("log-prob", _log_prob, "log density of rows, in nats", "table of data"),
     ):
         _command(commands, name, run, about, flow=True, table=table)
+    impute = _command(commands, "impute", _impute, "fill holes of rows by draws", flow=True, table="table with holes")
+    impute.add_argument(
+        "--draws", type=int, metavar="N", help="write N completed tables, by number; by default one, of medians"
+    )
+    impute.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
     summary = _command(commands, "summary", _summary, "what a flow is worth on held-out rows", flow=True)
     summary.add_argument("table", nargs="?", help="rows that it was not trained on; by default what fit set aside")
-    for name in ("sample", "inflate", "generate", "log-prob"):
+    for name in ("sample", "inflate", "generate", "log-prob", "impute"):
         commands.choices[name].add_argument("-o", "--output", help="a .csv or .parquet file; by default csv is printed")
 
 
@@ -117,12 +126,14 @@ def _fit(options: argparse.Namespace) -> None:
     if not options.quiet:
         logging.basicConfig(format="%(message)s", level=logging.INFO)
     from inflationary_flows.artifacts.flows import Flow
-    from inflationary_flows.data.tables import kind_of, read_table, understood
+    from inflationary_flows.data.tables import IMPUTE, kind_of, read_table, understood
 
     asked: dict[str, Any] = {"kind": kind_of(options.table), "path": options.table}
     recognised = options.columns == ["auto"]
     chosen = {"columns": None if recognised else options.columns, "label_column": options.label_column}
     asked |= {key: value for key, value in chosen.items() if value is not None}
+    if options.skip_holes:
+        asked["missing"] = IMPUTE
     table = read_table(asked)
     print(f"{options.table}: read with {understood(table.record)}", file=sys.stderr)
     training = {} if options.steps is None else {"steps": options.steps}
@@ -166,12 +177,12 @@ def _loaded(options: argparse.Namespace) -> Flow:
     return Flow.load(options.flow)
 
 
-def _points(options: argparse.Namespace, flow: Flow, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The table of a command, its columns found by name if they have names."""
+def _points(options: argparse.Namespace, flow: Flow, columns: tuple[str, ...], *, holes: bool = False) -> pd.DataFrame:
+    """The table of a command, its columns found by name if they have names; entries may be missing if it has holes."""
     from inflationary_flows.data.tables import read_points
 
     origin = {"settings": {"kind": "csv"}, "columns": list(columns)} if columns else None
-    points = read_points(options.table, flow.dimension, origin)
+    points = read_points(options.table, flow.dimension, origin, holes=holes)
     return _framed(points, columns or flow.names)
 
 
@@ -209,6 +220,18 @@ def _log_prob(options: argparse.Namespace) -> None:
     flow = _loaded(options)
     density = flow.log_prob(_points(options, flow, flow.columns).to_numpy())
     _write(options, _framed(density[:, None], ["log_prob"]))
+
+
+def _impute(options: argparse.Namespace) -> None:
+    flow = _loaded(options)
+    table = _points(options, flow, flow.columns, holes=True)
+    completed = flow.impute(table, draws=_MEDIAN_DRAWS if options.draws is None else options.draws, seed=options.seed)
+    if options.draws is None:
+        # One of the draws: between two whole numbers lies none.
+        completed = completed.groupby(level=1, sort=False).quantile(0.5, interpolation="lower")
+    else:
+        completed.insert(0, "draw", completed.index.get_level_values(0))
+    _write(options, completed)
 
 
 def _summary(options: argparse.Namespace) -> None:

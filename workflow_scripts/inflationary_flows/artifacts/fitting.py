@@ -74,8 +74,8 @@ def read_table(table: Any, columns: Sequence[str] | Literal["auto"] | None) -> t
             got = shorten(missing[0]) if missing else "a name twice"
             raise DataError("columns", f"names of {', '.join(names)}"[:300], got, "check the spelling")
         table, names = table[columns], tuple(columns)
-    width = len(names) or None
-    return checked(table, width, "table", columns=names).numpy(), names
+    hint = "of rows with holes: fit the others, Flow.fit(df.dropna()), then fill the holes, flow.impute(df)"
+    return checked(table, len(names) or None, "table", columns=names, hint=hint).numpy(), names
 
 
 def choose_schedule(schedule: Any, kept_dims: int | None) -> ScheduleSettings:

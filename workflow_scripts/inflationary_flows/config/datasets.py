@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from inflationary_flows.config.images import CHECKSUM, Download, require_checksum, require_source
-from inflationary_flows.config.own_tables import NpyTable, NpzTable, ParquetTable, TextTable, WorkbookTable
+from inflationary_flows.config.own_tables import (
+    NpyTable,
+    NpzTable,
+    ParquetTable,
+    ScikitLearnTable,
+    TextTable,
+    WorkbookTable,
+)
 from inflationary_flows.config.sources import MOST_NUMBERS, USES, Fractions, Source
 from inflationary_flows.data.download import file_name
 from inflationary_flows.data.idx_names import OFFICIAL_NAMES, TEST_IMAGES
@@ -302,6 +309,7 @@ Dataset = Annotated[
     | NpyTable
     | NpzTable
     | ParquetTable
+    | ScikitLearnTable
     | TextTable
     | WorkbookTable,
     Field(discriminator="kind"),

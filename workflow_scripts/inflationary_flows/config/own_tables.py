@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from inflationary_flows.config.sources import Fractions, Source
+from inflationary_flows.data.sample_tables import TARGET, SampleName
 from inflationary_flows.data.tables import table_dimension
 from inflationary_flows.errors import ConfigError, DataError
-from inflationary_flows.fields import Number, Text, Unique
+from inflationary_flows.fields import Number, Section, Text, Unique
 from inflationary_flows.requirements import require_file
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ ColumnNames = Annotated[list[Text], Field(min_length=1), Unique("column")]
 
 
 class Table(Source):
-    """A table of your own."""
+    """A table."""
 
-    path: Text = Field(..., description="The file, looked for beside the configuration first.")
     standardise: bool = Field(
         True,
         description="Whether the eigenbasis is that of columns divided by their standard deviation. Points stay in "
@@ -31,6 +31,11 @@ class Table(Source):
     fractions: Fractions = Field(default_factory=Fractions, description="Shares of rows of the splits.")
     keep_copies_together: bool = Field(
         False, description="Whether rows that are exact copies of each other come into one split."
+    )
+    missing: Literal["impute"] | None = Field(
+        None,
+        description="With impute, entries may be missing: rows without holes are trained on, and holes are imputed. "
+        "By default they are refused.",
     )
     positive: ColumnNames | None = Field(
         None, description="Columns of numbers > 0, of whole ones >= 1: the flow works on their logarithm."
@@ -53,8 +58,7 @@ class Table(Source):
         )
 
     def check(self, where: str, study: Study) -> None:
-        """The table is there, and has the columns."""
-        require_file(self.path, f"{where}.path")
+        """The table has the columns."""
         try:
             table_dimension(self.settings())
         except DataError as problem:
@@ -62,7 +66,18 @@ class Table(Source):
         super().check(where, study)
 
 
-class ArrayTable(Table):
+class FileTable(Table):
+    """A table of your own."""
+
+    path: Text = Field(..., description="The file, looked for beside the configuration first.")
+
+    def check(self, where: str, study: Study) -> None:
+        """The table is there, and has the columns."""
+        require_file(self.path, f"{where}.path")
+        super().check(where, study)
+
+
+class ArrayTable(FileTable):
     """A table of your own without names of columns, which are then called x0, x1 and so on."""
 
     columns: Literal["auto"] | None = Field(
@@ -83,8 +98,8 @@ class NpzTable(ArrayTable):
     array: Text | None = Field(None, description="The array to take; needed if the file holds several.")
 
 
-class NamedTable(Table):
-    """A table of your own with named columns."""
+class NamedColumns(Section):
+    """Columns with names."""
 
     columns: ColumnNames | Literal["auto"] | None = Field(
         None,
@@ -92,6 +107,10 @@ class NamedTable(Table):
         "recognises kinds of columns of which nothing is said.",
     )
     label_column: Text | None = Field(None, description="A column used to colour points, never to train.")
+
+
+class NamedTable(NamedColumns, FileTable):
+    """A table of your own with named columns."""
 
 
 class TextTable(NamedTable):
@@ -115,3 +134,11 @@ class WorkbookTable(NamedTable):
 
     kind: Literal["xlsx"] = Field(..., description="Kind of data set.")
     sheet: Text | None = Field(None, description="The sheet to take; needed if several are not empty.")
+
+
+class ScikitLearnTable(NamedColumns, Table):
+    """A table that comes with scikit-learn."""
+
+    kind: Literal["sklearn"] = Field(..., description="Kind of data set.")
+    table: SampleName = Field(..., description="Its name.")
+    label_column: Text | None = Field(TARGET, description="A column used to colour points, never to train.")

@@ -46,6 +46,7 @@ def make_splits(dataset: Mapping[str, Any]) -> Splits:
     toy = find_toy(dataset)
     seed = int(dataset["seed"])
     source: dict[str, Any] = {}
+    rows = None
     if toy is not None:
         drawn = {
             split: toy.sample(int(dataset["sizes"][split]), np.random.default_rng([seed, stream]))
@@ -54,6 +55,7 @@ def make_splits(dataset: Mapping[str, Any]) -> Splits:
         scale = np.ones(toy.dimension)
     else:
         table = read_table(dataset)
+        rows = table.rows
         drawn, found = _cut_table(table, dataset["fractions"], seed, dataset.get("keep_copies_together", False))
         scale = np.ones(len(table.columns))
         if dataset.get("standardise", False):
@@ -63,7 +65,7 @@ def make_splits(dataset: Mapping[str, Any]) -> Splits:
             "columns": list(table.columns),
             "table": {**table.record, **found},
         }
-    return Splits(**_named(drawn), scale=scale, provenance=_provenance(dataset, drawn, source))
+    return Splits(**_named(drawn), scale=scale, provenance=_provenance(dataset, drawn, source), rows=rows)
 
 
 def _image_splits(dataset: Mapping[str, Any]) -> Splits:
@@ -113,6 +115,11 @@ def warnings_of(record: Mapping[str, Any]) -> list[str]:
         f'column "{name}" counts the rows and is trained on: list the others in `columns` if it is an index.'
         for name in table.get("counting_columns", [])
     ]
+    if table.get("rows_with_holes"):
+        warnings.append(
+            f"{table['rows_with_holes']} of {table['rows']} rows have holes, which are imputed; "
+            f"{record['sizes']['train']} of the others are trained on, which is right if holes come by chance."
+        )
     if rows := table.get("summary_rows"):
         listed = f"{', '.join(map(str, rows[:5]))}{', ...' if len(rows) > 5 else ''}"
         warnings.append(
@@ -130,11 +137,14 @@ def _cut_table(
     groups = groups_of_copies(table.points)
     parts = shuffled(groups if together else np.arange(n), fractions, seed)
     hint = f"add rows, choose fewer columns (now D = {dimension}), or change `fractions`."
+    if table.rows is not None:
+        where += ", rows without holes"
     require_rows(where, parts, n, dimension + 1, hint)
     require_varying(f"{where}, train split", table.points[parts["train"]], table.columns)
     # Splits that each group has rows in, and the rows of groups with several.
     spread = np.stack([np.bincount(groups[rows], minlength=n) > 0 for rows in parts.values()]).sum(axis=0)
-    counting = (np.diff(table.points, axis=0) == 1).all(axis=0) & np.isin(table.points[0], (0, 1))
+    every = table.points if table.rows is None else table.rows
+    counting = (np.diff(every, axis=0) == 1).all(axis=0) & np.isin(every[0], (0, 1))
     found = {
         "duplicates": n - len(np.unique(groups)),
         "rows_copied_across": int((spread[groups] > 1).sum()),
@@ -179,6 +189,7 @@ def _versions(kind: str) -> dict[str, str]:
 
     packages = {
         "digits": ("numpy", "scikit-learn"),
+        "sklearn": ("numpy", "scikit-learn"),
         "csv": ("numpy", "pyarrow"),
         "parquet": ("numpy", "pyarrow"),
         "xlsx": ("numpy", "openpyxl"),

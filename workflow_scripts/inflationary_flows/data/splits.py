@@ -33,6 +33,7 @@ class Splits:
             standard deviation for tables to be standardised, ones otherwise. Of transformed columns it has another.
         provenance: Origin of the points: kind, settings, sizes, checksums, versions.
         image: Format of the images; None for toys and tables.
+        rows: Of a table whose holes are imputed, all rows in the order of the file, NaN in holes.
     """
 
     train: np.ndarray | Pixels
@@ -44,6 +45,7 @@ class Splits:
     scale: np.ndarray
     provenance: dict[str, Any] = field(default_factory=dict)
     image: ImageFormat | None = None
+    rows: np.ndarray | None = None
 
     @property
     def dimension(self) -> int:
@@ -72,6 +74,10 @@ class Splits:
     def _tensors(self) -> dict[str, np.ndarray]:
         names = [*SPLITS, *(f"{split}_labels" for split in SPLITS), "scale"]
         tensors = {name: getattr(self, name) for name in names}
+        if self.rows is not None:
+            # Stored tensors are finite.
+            holes = np.isnan(self.rows)
+            tensors |= {"rows": np.where(holes, 0.0, self.rows), "holes": holes.astype(np.uint8)}
         return {name: array.values if isinstance(array, Pixels) else array for name, array in tensors.items()}
 
 
@@ -79,7 +85,7 @@ def load_splits(path: str | os.PathLike[str]) -> Splits:
     """Reads what `Splits.save` wrote; `ArtifactError` if the file is missing, altered or holds no splits."""
     tensors, metadata = map_tensors(path, kind="splits", finite=True)
     expected = {*SPLITS, *(f"{split}_labels" for split in SPLITS), "scale"}
-    if set(tensors) != expected:
+    if set(tensors) - {"rows", "holes"} != expected or len(tensors) == len(expected) + 1:
         raise ArtifactError(
             str(path),
             f"the tensors {', '.join(sorted(expected))}",
@@ -89,6 +95,8 @@ def load_splits(path: str | os.PathLike[str]) -> Splits:
     if "image" not in metadata:
         # The caller's own, writable: only images are large.
         own: dict[str, Any] = {name: np.array(array) for name, array in tensors.items()}
+        if "holes" in own:
+            own["rows"][own.pop("holes").astype(bool)] = np.nan
         return Splits(**own, provenance=metadata["provenance"])
     image = ImageFormat(**metadata["image"])
     whole: dict[str, Any] = {

@@ -1,7 +1,8 @@
 """The user's own tables of real numbers, from text, parquet, workbooks and NumPy's files.
 
 A table is understood from its first bytes, and then checked when it is read: every entry a finite number, no constant
-column. Messages count rows from 1, without the header, and name columns.
+column. With `missing: impute` entries may be missing: rows with holes are kept apart. Messages count rows from 1,
+without the header, and name columns.
 """
 
 from __future__ import annotations
@@ -23,12 +24,17 @@ from inflationary_flows.errors import DataError
 from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.column_kinds import COLUMN_KINDS, as_named, find_kinds, named_kinds
 
-NAMED_KINDS = ("csv", "parquet", "xlsx")
-TABLE_KINDS = (*NAMED_KINDS, "npz", "npy")
+# Tables that come with scikit-learn.
+SAMPLE = "sklearn"
+_FILE_KINDS = ("csv", "parquet", "xlsx", "npz", "npy")
+NAMED_KINDS = ("csv", "parquet", "xlsx", SAMPLE)
+TABLE_KINDS = (*_FILE_KINDS, SAMPLE)
 # Kinds by the suffix of files that nothing else is said of.
-_SUFFIXES = {kind: kind for kind in TABLE_KINDS} | {"tsv": "csv", "txt": "csv", "dat": "csv"}
+_SUFFIXES = {kind: kind for kind in _FILE_KINDS} | {"tsv": "csv", "txt": "csv", "dat": "csv"}
 _PACKED = ("gz", "bz2", "xz", "zst")
 _ODDITIES = ("empty_rows", "empty_columns", "summary_rows", "rows_copied_across", "counting_columns")
+# The value of the key `missing` by which rows with holes are kept.
+IMPUTE = "impute"
 # A column whose spread is rounding noise of its size is constant.
 _CONSTANT = 1e-12
 
@@ -38,11 +44,12 @@ class Table:
     """Points as read.
 
     Attributes:
-        points: Shape (n, D), float64, the source's units.
+        points: Rows without holes, shape (n, D), float64, the source's units.
         labels: A number per point for colouring, shape (n,).
         columns: Names of the D coordinates.
         path: The file.
         record: What was understood of the file, in plain types.
+        rows: All rows in the order of the file, NaN in holes; None unless rows may have holes.
     """
 
     points: np.ndarray
@@ -50,6 +57,7 @@ class Table:
     columns: tuple[str, ...]
     path: Path
     record: dict[str, Any]
+    rows: np.ndarray | None = None
 
 
 class TableFile(Protocol):
@@ -79,15 +87,17 @@ def read_table(dataset: Mapping[str, Any]) -> Table:
     """Reads a table of the user's own.
 
     Arguments:
-        dataset: `kind` (of TABLE_KINDS) and `path`; `separator`, `decimal` (csv); `sheet` (xlsx); `array` (npz);
-            `columns`, `label_column` (where columns have names); `positive`, `bounded`, `integer`, which the record
-            then has, too.
+        dataset: `kind` (of TABLE_KINDS) and `path`, or of kind sklearn `table`; `separator`, `decimal` (csv); `sheet`
+            (xlsx); `array` (npz); `columns`, `label_column` (where columns have names); `positive`, `bounded`,
+            `integer`, which the record then has, too; `missing`.
 
     Raises:
         DataError: if the file is missing, unreadable or can be read in two ways, an entry is not a finite number or not
             of its column's kind, a column is constant, or there are no more rows than dimensions.
     """
     table = _read(dataset)
+    if table.rows is not None:
+        _require_whole_rows(table)
     require_varying(str(table.path), table.points, table.columns)
     table.record.update(_kinds(table, dataset))
     n, dimension = table.points.shape
@@ -130,8 +140,18 @@ def _kinds(table: Table, dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Kinds of the columns by name, said or recognised; `DataError` if an entry is not of its column's kind."""
     recognised = AUTO if dataset.get("columns") == AUTO else None
     with _in_file(table.path):
-        kinds = find_kinds(table.points, table.columns, recognised, first_row=1, **_said(dataset))
+        rows = table.points if table.rows is None else _filled(table.rows)
+        kinds = find_kinds(rows, table.columns, recognised, first_row=1, **_said(dataset))
     return as_named(kinds, table.columns)
+
+
+def _filled(rows: np.ndarray) -> np.ndarray:
+    """Rows with other entries of their column in holes: what a column holds is seen where it is seen."""
+    filled = rows.copy()
+    for column in filled.T:
+        holes = np.isnan(column)
+        column[holes] = np.resize(column[~holes], holes.sum())
+    return filled
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
@@ -146,16 +166,19 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     return kind
 
 
-def read_points(path: str | os.PathLike[str], dimension: int, origin: Mapping[str, Any] | None = None) -> np.ndarray:
+def read_points(
+    path: str | os.PathLike[str], dimension: int, origin: Mapping[str, Any] | None = None, *, holes: bool = False
+) -> np.ndarray:
     """Reads points of the user's own, any number of them.
 
     Arguments:
         path: A table, a point in each row; the suffix decides its kind.
         dimension: Number of coordinates D that the points must have.
         origin: Provenance of the data set's splits. If its columns have names, those of the points are found by them.
+        holes: Whether entries may be missing.
 
     Returns:
-        Points, shape (n, D), float64.
+        Points, shape (n, D), float64, NaN where an entry is missing.
 
     Raises:
         DataError: if the file is missing or unreadable, lacks columns, or an entry is not a finite number.
@@ -168,7 +191,8 @@ def read_points(path: str | os.PathLike[str], dimension: int, origin: Mapping[st
         asked |= {key: settings[key] for key in ("separator", "decimal") if key in settings}
     if kind in NAMED_KINDS and settings.get("kind") in NAMED_KINDS:
         asked["columns"] = origin["columns"]
-    points = _read(asked).points
+    table = _read({**asked, "missing": IMPUTE} if holes else asked)
+    points = table.points if table.rows is None else table.rows
     if points.shape[1] != dimension:
         raise DataError(
             str(path),
@@ -187,6 +211,10 @@ def understood(record: Mapping[str, Any]) -> str:
 
 def _open(dataset: Mapping[str, Any]) -> TableFile:
     """A table's file, understood by the reader of its kind. These are imported when they are needed."""
+    if dataset["kind"] == SAMPLE:
+        from inflationary_flows.data.sample_tables import SampleTable
+
+        return SampleTable(dataset["table"])
     path, kind = open_path(dataset), dataset["kind"]
     if kind == "csv":
         from inflationary_flows.data.delimited import DelimitedFile
@@ -206,13 +234,14 @@ def _open(dataset: Mapping[str, Any]) -> TableFile:
 
 
 def _read(dataset: Mapping[str, Any]) -> Table:
-    """A table with rows, of finite numbers."""
+    """A table with rows, of finite numbers, and holes if there may be some."""
     with needs(f"tables of kind {dataset['kind']}", "tables"):
         file = _open(dataset)
         columns = choose(file.path, file.names, file.index, dataset)
         points, named = file.read(columns)
     names = tuple(file.names[position] for position in columns.chosen)
-    _require_finite(file.path, points, names)
+    may_have_holes = dataset.get("missing") == IMPUTE
+    _require_finite(file.path, points, names, may_have_holes)
     sums = {"summary_rows": summary_rows(named.values())} if dataset["kind"] in NAMED_KINDS else {}
     record = {
         **file.record,
@@ -221,8 +250,15 @@ def _read(dataset: Mapping[str, Any]) -> Table:
         "rows": len(points),
         "columns": len(names),
     }
-    labels = [] if columns.label is None else named[columns.label]
-    return Table(points, _numbered(labels, len(points)), names, file.path, record)
+    labels = _numbered([] if columns.label is None else named[columns.label], len(points))
+    if not may_have_holes:
+        return Table(points, labels, names, file.path, record)
+    holes = np.isnan(points)
+    whole = ~holes.any(axis=1)
+    counted = dict(zip(names, holes.sum(axis=0).tolist(), strict=True))
+    record["rows_with_holes"] = int((~whole).sum())
+    record["holes"] = {name: count for name, count in counted.items() if count}
+    return Table(points[whole], labels[whole], names, file.path, record, points)
 
 
 def _numbered(labels: Sequence[Any], n: int) -> np.ndarray:
@@ -236,17 +272,43 @@ def _numbered(labels: Sequence[Any], n: int) -> np.ndarray:
     return np.array([-1 if text is None else places[text] for text in texts], dtype=np.float64)
 
 
-def _require_finite(path: Path, points: np.ndarray, columns: Sequence[str]) -> None:
+def _require_finite(path: Path, points: np.ndarray, columns: Sequence[str], may_have_holes: bool) -> None:
     if len(points) == 0:
         raise DataError(str(path), "rows of numbers", "none", "add rows to the table.")
-    rows, wrong = np.nonzero(~np.isfinite(points))
+    holes = np.isnan(points)
+    empty = np.flatnonzero(holes.all(axis=1))
+    if may_have_holes and len(empty):
+        got = f"none ({len(empty)} of {len(points)} such rows)"
+        raise DataError(
+            f"{path}, row {empty[0] + 1}", "a number", got, "drop rows without any: nothing is known of them."
+        )
+    rows, wrong = np.nonzero(np.isinf(points) if may_have_holes else ~np.isfinite(points))
     if len(rows):
         value = points[rows[0], wrong[0]]
+        hint = f"fill or drop such rows ({len(np.unique(rows))} of {len(points)})"
+        if np.isnan(value):
+            hint += "; of a data set of the configuration, `missing: impute` trains on the others, and imputes these."
         raise DataError(
             f"{path}, row {rows[0] + 1}, column {shown(columns[wrong[0]])}",
             "a finite number",
             "NaN or an empty entry" if np.isnan(value) else str(value),
-            f"fill or drop such rows ({len(np.unique(rows))} of {len(points)}).",
+            hint,
+        )
+
+
+def _require_whole_rows(table: Table) -> None:
+    """Raises `DataError` if too few rows without holes are left to fit anything to."""
+    assert table.rows is not None
+    n, dimension = table.points.shape
+    if n <= dimension:
+        holes = np.isnan(table.rows).sum(axis=0)
+        worst = int(holes.argmax())
+        most = f"{shown(table.columns[worst])} has {holes[worst]} holes"
+        raise DataError(
+            str(table.path),
+            f"more rows without holes than columns (at least {dimension + 1}), which are trained on",
+            f"{n} of {len(table.rows)}",
+            f"add rows, or list the other columns in `columns`: {most}.",
         )
 
 

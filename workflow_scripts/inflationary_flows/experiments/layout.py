@@ -53,7 +53,7 @@ def job_name(experiment: Experiment) -> str:
 
 
 def measured_files(experiment: Experiment) -> dict[str, str]:
-    """Files that a measurement makes, with {dataset}: tables by name, {name}_npz, {name}_rows and {name}_nc."""
+    """Files that a measurement makes, with {dataset}: tables by name, {name}_npz, {name}_rows, _parquet and _nc."""
     measurement = experiment.measurement
     if measurement is None:
         return {}
@@ -65,6 +65,7 @@ def measured_files(experiment: Experiment) -> dict[str, str]:
         files = {name: f"{folder}/{name}/{{dataset}}.csv" for name in tables}
     files |= {f"{name}_npz": f"{METRICS}{where}/{name}.npz" for name in measurement.arrays}
     files |= {f"{name}_rows": f"results/{name}{where}.csv" for name in measurement.rows}
+    files |= {f"{name}_parquet": f"results/{name}{where}.parquet" for name in measurement.columns}
     return files | {f"{name}_nc": f"{INFERENCE}{where}/{name}.nc" for name in measurement.posteriors}
 
 

@@ -142,6 +142,7 @@ class Measurement:
         arrays: Names of arrays that figures show, each in a file results/metrics/{dataset}/{name}.npz.
         posteriors: Names of draws, each in a file results/inference/{dataset}/{name}.nc.
         rows: Names of rows with the columns of a data set, each in a file results/{name}/{dataset}.csv.
+        columns: Names of tables that are too long for text, each in a file results/{name}/{dataset}.parquet.
         samples: Whether flows are sampled from with compressed latents of training data.
     """
 
@@ -157,6 +158,7 @@ class Measurement:
     arrays: tuple[str, ...] = ()
     posteriors: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     samples: bool = False
 
 

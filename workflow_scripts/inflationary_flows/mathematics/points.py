@@ -56,6 +56,7 @@ def checked(
     columns: Sequence[str] = (),
     single: bool = False,
     holes: bool = False,
+    hint: str = "drop or repair that row",
 ) -> Tensor:
     """A float64 copy of the caller's points, shape (n, D).
 
@@ -68,6 +69,7 @@ def checked(
             those whose columns are numbered are read by position.
         single: Whether one point may come without its row, shape (D,).
         holes: Whether numbers may be missing; they are NaN then.
+        hint: What to do about a point that is not finite.
 
     Raises:
         DataError: if they are no real numbers, have another shape or other columns, or are not finite.
@@ -90,7 +92,7 @@ def checked(
             "pass one row per point: of a single one x[None], of a data frame df.iloc[[0]]",
         )
     known = torch.where(tensor.isnan(), 0.0, tensor) if holes else tensor
-    require_finite(known, name, "finite numbers", "drop or repair that row", "infinity" if holes else "NaN or infinity")
+    require_finite(known, name, "finite numbers", hint, "infinity" if holes else "NaN or infinity")
     return tensor
 
 

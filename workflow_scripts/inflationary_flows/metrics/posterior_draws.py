@@ -7,6 +7,12 @@ the fractions u of draws below the truth, shape (images, quantities), are tested
     that no quantity has a mean off 1/2:     t-tests, the least times their number
     that the mean of (u - 1/2)^2 is 1/12:    a t-test of an image's mean, which sees posteriors that are too narrow
     that no quantity alone fails:            chi-square tests, the least times their number
+
+Scores are proper, the smaller the better, and means over draws x', x'' that no number of draws biases (Gneiting and
+Raftery, 2007):
+
+    energy score      mean |x' - x| - mean |x' - x''| / 2, x'' another draw than x'
+    CRPS              the same of one coordinate
 """
 
 from __future__ import annotations
@@ -20,6 +26,7 @@ from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.metrics.ranks import moment_p_values
 from inflationary_flows.metrics.tarp import hotelling
+from inflationary_flows.seeding import derive_seed
 
 with needs("metrics of draws", "metrics"):
     from scipy.spatial.distance import cdist
@@ -30,6 +37,51 @@ def rank_fractions(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Ranks of true values, shape (n, q), among draws, shape (n, L, q), as fractions (r + 1/2) / (L + 1)."""
     below: np.ndarray = (draws < truth[:, None]).sum(1)
     return (below + 0.5) / (draws.shape[1] + 1)
+
+
+def probability_transforms(draws: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
+    """Places of true values among draws: uniform on (0, 1) if truth and draws have one law, however many draws.
+
+    Where a rank, or equal values, leave a place open, it is drawn: whole numbers are no exception.
+
+    Arguments:
+        draws: Shape (..., L).
+        truth: Shape (...).
+        seed: Seed of what is drawn.
+    """
+    below, equal = (draws < truth[..., None]).sum(-1), (draws == truth[..., None]).sum(-1)
+    drawn = np.random.default_rng(derive_seed("probability transforms", seed)).random(truth.shape)
+    places: np.ndarray = (below + drawn * (equal + 1)) / (draws.shape[-1] + 1)
+    return places
+
+
+def crps(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Continuous ranked probability scores of single numbers, units of these.
+
+    Arguments:
+        draws: Shape (..., L), at least two.
+        truth: Shape (...).
+    """
+    count = draws.shape[-1]
+    # Of sorted draws, the k-th lies above k others and below the rest.
+    apart = np.sort(draws, -1) @ (2 * np.arange(count) - count + 1) * 2 / (count * (count - 1))
+    scores: np.ndarray = np.abs(draws - truth[..., None]).mean(-1) - apart / 2
+    return scores
+
+
+def energy_scores(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Energy scores of points, units of these, shape (n,).
+
+    Arguments:
+        draws: Shape (n, L, D), at least two of each.
+        truth: Shape (n, D).
+    """
+    return np.array(
+        [
+            cdist(drawn, true[None]).mean() - cdist(drawn, drawn).sum() / (2 * len(drawn) * (len(drawn) - 1))
+            for drawn, true in zip(draws, truth, strict=True)
+        ]
+    )
 
 
 def group_rows(fractions: np.ndarray, names: Sequence[str], bins: int) -> list[dict[str, Any]]:
@@ -76,18 +128,13 @@ def score_draws(draws: np.ndarray, truth: np.ndarray, noise_std: NoiseLevel) -> 
         noise_std: The noise, as of `noise_of`.
 
     Returns:
-        Each of shape (n,): `energy_score` (|x' - x| - |x' - x''| / 2 on average over draws; proper, the smaller the
-        better), `squared_error` of the posterior mean and `variance`, both means over coordinates: a calibrated
-        posterior has the same of both on average.
+        Each of shape (n,): `energy_score`, `squared_error` of the posterior mean and `variance`, both means over
+        coordinates: a calibrated posterior has the same of both on average.
     """
     noise = noise_of(noise_std, truth.shape[1])
     draws, truth = noise.spherical(draws), noise.spherical(truth)
-    energy = [
-        cdist(drawn, true[None]).mean() - cdist(drawn, drawn).sum() / (2 * len(drawn) * (len(drawn) - 1))
-        for drawn, true in zip(draws, truth, strict=True)
-    ]
     return {
-        "energy_score": np.array(energy) / noise.scale,
+        "energy_score": energy_scores(draws, truth) / noise.scale,
         "squared_error": np.square(draws.mean(1) - truth).mean(1) / noise.scale**2,
         "variance": draws.var(1, ddof=1).mean(1) / noise.scale**2,
     }

@@ -19,7 +19,7 @@ import torch
 from scipy.stats import ks_2samp
 
 from inflationary_flows.data.splits import Splits
-from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.experiments.measured import Measured, plain_rows
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.metrics.density import gaussian_log_density, mean_and_error, which_is_better
 
@@ -112,18 +112,14 @@ def measure(
         new = np.asarray(flow.sample(rows, seed))
         marginals += [{**keys, **row} for row in compare_columns(new, held_out, columns)]
         likelihoods.append({**keys, **compare_likelihood(flow, judged, seed)})
-        generated += [{**_beside(keys, columns), **dict(zip(columns, row, strict=True))} for row in _typed(flow, new)]
+        generated += [
+            {**_beside(keys, columns), **row} for row in plain_rows(new, columns, flow.basis.transforms.integers)
+        ]
         latents = np.asarray(flow.inflate(flow.noised_data(shown, seed)))
         arrays[f"{schedule}/seed{member}/generated"] = new
         arrays[f"{schedule}/seed{member}/latents"] = (latents / flow.schedule.latent_std.cpu().numpy())[:, :2]
     tables = {"own_marginals": marginals, "own_likelihood": likelihoods}
     return Measured(tables, {"own_tables": arrays}, rows={"generated": generated})
-
-
-def _typed(flow: Flow, rows: np.ndarray) -> list[list[float]]:
-    """Rows as plain numbers, those of columns of whole numbers as integers."""
-    integers = set(flow.basis.transforms.integers)
-    return [[int(v) if place in integers else v for place, v in enumerate(row)] for row in rows.tolist()]
 
 
 def _beside(keys: Mapping[str, str], columns: list[str]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Hidden cells of held-out rows, imputed by flows and by other methods."""
