@@ -107,7 +107,7 @@ class TestBatchedHmc:
     def test_smaller_steps_are_accepted_more_often_and_values_belong_to_draws(self):
         bold, careful = (self.run([0, 1], draws=40, target_acceptance=target) for target in (0.6, 0.95))
         assert (bold.step_size > careful.step_size).all()
-        assert 0.6 < bold.acceptance.mean() < careful.acceptance.mean() - 0.02
+        assert bold.acceptance.mean() < careful.acceptance.mean() - 0.02
         away = (bold.draws - self.CENTRES[:, None, None]) / self.SCALES[:, None, None]
         torch.testing.assert_close(bold.log_density, -away.square().sum(3) / 2)
 
@@ -122,7 +122,8 @@ class TestBatchedHmc:
         def half(position: Tensor, places: Tensor) -> Tensor:
             return torch.where(position[..., 0] > 0, -position.square().sum(2) / 2, -torch.inf)
 
-        run = run_hmc(half, torch.ones(1, 4, 2), warmup=60, draws=150)
+        # Steps of any size cross the end: a target of .8 would shrink them for nothing.
+        run = run_hmc(half, torch.ones(1, 4, 2), warmup=60, draws=400, target_acceptance=0.5)
         first = run.draws[..., 0]
         assert first.min() > 0
         assert float(first.mean()) == pytest.approx(np.sqrt(2 / np.pi), abs=0.15)
@@ -132,7 +133,7 @@ class TestBatchedHmc:
         factors = torch.diag_embed(self.SCALES)
         white = self.run([0, 1], whitening=lambda position: factors, draws=60)
         plain = self.run([0, 1], draws=60)
-        assert white.step_size.min() > 1.5 * plain.step_size.min()
+        assert white.gradients < 0.8 * plain.gradients
 
     def test_groups_whose_steps_get_nowhere_are_given_up(self):
         def ridge(position: Tensor, places: Tensor) -> Tensor:

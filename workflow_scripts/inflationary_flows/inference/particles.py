@@ -39,8 +39,8 @@ _POOL, _PARTICLES, _ROUNDS = 2048, 512, 2
 # tail of a shape that makes their sum unreliable.
 _MOST_ROUNDS, _ENOUGH, _MOST_SHAPE = 4, 0.5, 0.7
 # Columns up to which densities are cheap; candidates for costly ones, the share of these that predictions choose, and
-# how far below the largest log density of a row they know anything.
-_CHEAP_COLUMNS, _CANDIDATES, _TRUSTED, _NEAR = 3, 6000, 0.9, 15.0
+# how far below the largest log density of a row they know anything, from how many densities at least.
+_CHEAP_COLUMNS, _CANDIDATES, _TRUSTED, _NEAR, _ENOUGH_KNOWN = 3, 6000, 0.9, 15.0, 40
 # Centres of a proposal in first and final rounds, neighbours that tell the covariance around each, degrees of freedom,
 # and the share of the wide distribution.
 _CENTRES, _MANY_CENTRES, _NEIGHBOURS, _FREEDOM, _WIDE = 40, 120, 24, 5.0, 0.1
@@ -238,7 +238,7 @@ class _Rows:
             v = proposal.sample(_CANDIDATES, self.streams)
             chance = proposal.log_density(v)
             shares = [
-                (_predict(points, values, asked) - own).softmax(0)
+                (_predict(points, values, asked, own) - own).softmax(0)
                 for points, values, asked, own in zip(last.v, last.value, v, chance, strict=True)
             ]
             # Predictions may be wrong: some candidates are taken by chance.
@@ -323,14 +323,14 @@ class _Proposal:
         return torch.logsumexp(kernels + self.shares.log()[:, None], 2)
 
 
-def _predict(points: Tensor, values: Tensor, asked: Tensor) -> Tensor:
-    """Log densities at points, shape (m, k) to (m,), from those at others, shape (n, k) and (n,)."""
+def _predict(points: Tensor, values: Tensor, asked: Tensor, otherwise: Tensor) -> Tensor:
+    """Log densities at points, shape (m, k) to (m,), from those at others, shape (n, k) and (n,), if these are enough."""
     known = values > values.max() - _NEAR
     points, values = points[known], values[known]
+    if len(points) < _ENOUGH_KNOWN:
+        return otherwise
     scale = points.std(0).clamp(min=1e-300)
-    spline = RBFInterpolator(
-        (points / scale).numpy(), values.numpy(), kernel="cubic", degree=2 if len(points) > 60 else 1, smoothing=1e-3
-    )
+    spline = RBFInterpolator((points / scale).numpy(), values.numpy(), kernel="cubic", degree=2, smoothing=1e-3)
     found = torch.from_numpy(spline((asked / scale).numpy()))
     # Beyond what is known the spline may rise without bound.
     return found.clamp(max=float(values.max()) + 1)
