@@ -324,7 +324,7 @@ class _Proposal:
 
 
 def _predict(points: Tensor, values: Tensor, asked: Tensor, otherwise: Tensor) -> Tensor:
-    """Log densities at points, shape (m, k) to (m,), from those at others, shape (n, k) and (n,), if these are enough."""
+    """Log densities at points, shape (m, k) to (m,), from those at enough others, shape (n, k) and (n,)."""
     known = values > values.max() - _NEAR
     points, values = points[known], values[known]
     if len(points) < _ENOUGH_KNOWN:
