@@ -33,7 +33,7 @@ _POOL = 8192
 # Particles that a step of temperature leaves, as a share, and most temperatures.
 _LEFT, _MOST_TEMPERATURES = 0.5, 100
 # Particles whose curvature is averaged, moves at the end, and how many of them are kept.
-_CURVED, _LAST_MOVES, _KEPT = 16, 5, 3
+_CURVED, _LAST_MOVES, _KEPT = 16, 4, 2
 _ACCEPTANCE = 0.75
 
 
