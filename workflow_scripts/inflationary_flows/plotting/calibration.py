@@ -77,7 +77,10 @@ def _draw_coverage(axis: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
 def _draw_local(axis: Axes, statistic: float, null: np.ndarray) -> None:
     """The statistic against those of permutations, in units of their mean."""
     scale = float(null.mean()) or 1.0
-    axis.hist(null / scale, bins=40, color="0.7", histtype="stepfilled", lw=0)
+    # A fault is tens of times the mean: on a linear axis all that chance does would be one line.
+    edges = np.geomspace(max(float(null.min()) / scale, 1e-3), max(float(null.max()) / scale, 2e-3), 40)
+    axis.hist(null / scale, bins=edges, color="0.7", histtype="stepfilled", lw=0)
+    axis.set_xscale("log")
     axis.axvline(statistic / scale, color=COLOURS[1], label="posteriors")
     axis.set(title="local test", xlabel="statistic, over its mean by chance", ylabel="permutations")
     axis.legend(loc="best", fontsize=6)
