@@ -156,6 +156,8 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
     few = (free.sum(1) <= _FEW_CELLS) & (
         dimension <= (_DENSITY_COLUMNS if observation.seen is not None else _FEW_CELLS)
     )
+    # Of rows that are known there is nothing to draw.
+    few |= ~free.any(1)
     length = draws or ((_PARTICLE_DRAWS if dimension <= _FEW_CELLS else _CELL_DRAWS) if few.all() else _CHAIN_DRAWS)
     shape = (rows, chains, length, dimension)
     r, y, value = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64), np.zeros(shape[:3])
