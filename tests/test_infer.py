@@ -209,7 +209,7 @@ def test_short_chains_fail_and_say_so() -> None:
     short = infer(PLANE.flow, PLANE.x[:1].numpy(), noise_std=0.4, draws=20)
     assert not short.passed
     assert "not converged (rows 0)" in short.verdict
-    assert "Take more draws" in str(short.summary())
+    assert "take more draws" in str(short.summary())
 
 
 def test_p_values_of_usual_observations_are_uniform_and_those_of_far_ones_small() -> None:

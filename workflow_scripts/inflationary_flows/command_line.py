@@ -72,7 +72,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("log-prob", _log_prob, "log density of rows, in nats", "table of data"),
     ):
         _command(commands, name, run, about, flow=True, table=table)
-    impute = _command(commands, "impute", _impute, "fill holes of rows by draws", flow=True, table="table with holes")
+    about = "fill holes of rows by draws, in the columns of the flow"
+    impute = _command(commands, "impute", _impute, about, flow=True, table="table with holes")
     impute.add_argument(
         "--draws", type=int, metavar="N", help="write N completed tables, by number; by default one, of medians"
     )

@@ -36,7 +36,7 @@ def check_flow(
         raise DataError("at", "one observation", f"{len(own)}", "of a data frame pass df.iloc[[0]]")
     clean = None if truths is None else flow._points(truths, "truths").numpy()
     found = check_calibration(flow, clean, rows(observed, "observed"), None if own is None else own[0], **options)
-    if figure is not None:
+    if figure is not None and found.rows:
         with needs("figures", "workflow"):
             from inflationary_flows.plotting.calibration import draw_calibration
             from inflationary_flows.plotting.style import save_figure

@@ -365,7 +365,7 @@ class Flow(mathematics.Flow):
         )
 
     def impute(self, table: Points, *, draws: int = 20, noise_std: NoiseLevel | None = None, seed: int = 0) -> Points:
-        """Fills the holes of a table with draws of p(missing | seen).
+        """Fills the holes of a table with draws of p(missing | seen), with a warning where these cannot be trusted.
 
         Arguments:
             table: Rows with holes (NaN), as of `infer`; rows without stay as they are.

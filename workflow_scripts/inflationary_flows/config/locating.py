@@ -34,7 +34,9 @@ def folder_of_run(configurations: Sequence[Path]) -> Path | None:
     kind = "" if last.suffix in ("", ".yaml") else f"_{last.suffix[1:]}"
     folder = last.with_name(f"{last.stem}{kind}")
     # Its results would lie among those of config.yaml, it would hide the file itself, or it holds something else.
-    foreign = folder.is_dir() and any(folder.iterdir()) and not (folder / "results").is_dir()
+    # A dry run leaves .snakemake there.
+    holds = {entry.name for entry in folder.iterdir()} - {".snakemake"} if folder.is_dir() else set()
+    foreign = bool(holds) and "results" not in holds
     taken = folder in (last, REPOSITORY / "results") or foreign
     return folder.with_name(f"{folder.name}_run") if taken else folder
 

@@ -9,15 +9,16 @@ those whose chains do not agree by tempering (`tempering`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inflationary_flows.errors import DataError, shorten
+from inflationary_flows.errors import DataError, InferenceError, shorten
 from inflationary_flows.inference.decoder import Decoder, inference_decoder
 from inflationary_flows.inference.gate import MOST_RHAT
 from inflationary_flows.inference.latent_chains import sample_chains
@@ -28,13 +29,15 @@ from inflationary_flows.inference.surprise import prior_predictive_p
 from inflationary_flows.inference.tempering import sample_tempered
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
-from inflationary_flows.mathematics.points import checked, whole
+from inflationary_flows.mathematics.points import checked, names_of, whole
 from inflationary_flows.seeding import derive_seed
 
 # Unknown coordinates up to which particles are used, and columns up to which densities are cheap enough for them.
 _FEW_CELLS, _DENSITY_COLUMNS = 3, 32
 # Draws of a chain: of particles, of few and of many columns, and of chains in latents.
 _PARTICLE_DRAWS, _CELL_DRAWS, _CHAIN_DRAWS, _WARMUP = 500, 250, 300, 80
+# Chains by default.
+_CHAINS = 4
 # Chains that make a batch, R-hat of chains that may be in different modes, and how much longer others are made.
 _BATCH, _APART, _LONGER = 64, 1.1, 2
 # Draws of the prior that observations are compared with.
@@ -67,7 +70,7 @@ def infer(
     noise_std: NoiseLevel | None = None,
     operator: Any = None,
     log_likelihood: PointFunction | None = None,
-    chains: int = 4,
+    chains: int = _CHAINS,
     draws: int | None = None,
     warmup: int | None = None,
     seed: int = 0,
@@ -75,11 +78,10 @@ def infer(
     """Samples the posterior of each observed row; arguments and errors as of `Flow.infer`."""
     asked = read_question(flow, observed, noise_std, operator, log_likelihood)
     count = whole(chains, "chains", 2, 1000)
-    lengths = [
-        None if value is None else whole(value, name, 4) for name, value in (("draws", draws), ("warmup", warmup))
-    ]
+    length = None if draws is None else whole(draws, "draws", 4)
+    before = None if warmup is None else whole(warmup, "warmup", 1)
     seed = whole(seed, "seed")
-    return sample(inference_decoder(flow), asked, count, lengths[0], lengths[1], seed)
+    return sample(inference_decoder(flow), asked, count, length, before, seed)
 
 
 def read_question(
@@ -87,6 +89,10 @@ def read_question(
 ) -> Asked:
     """What a caller asks, checked; DataError if it is no question."""
     transforms, dimension = flow.basis.transforms, flow.dimension
+    if transforms.integers and (noise_std is not None or log_likelihood is not None):
+        where = "noise_std" if log_likelihood is None else "log_likelihood"
+        hint = "fit a flow that takes these columns as real numbers; holes can be filled by this one"
+        raise DataError(where, "a flow without columns of whole numbers", "one with them", hint)
     if log_likelihood is not None:
         if observed is not None or noise_std is not None or operator is not None:
             hint = "let the function hold what was observed, or give observed, operator and noise_std"
@@ -99,13 +105,10 @@ def read_question(
     if observed is None:
         hint = "pass rows with noise_std, rows with holes, or a log_likelihood"
         raise DataError("observed", "what was observed", "nothing", hint)
-    if noise_std is not None and transforms.integers:
-        hint = "fit a flow that takes these columns as real numbers; holes can be filled by this one"
-        raise DataError("noise_std", "a flow without columns of whole numbers", "one with them", hint)
     if operator is not None:
         return _of_operator(flow, observed, noise_std, operator)
     x = checked(observed, dimension, "observed", columns=flow.columns, single=True, holes=True)
-    index = list(getattr(observed, "index", range(len(x)))) if hasattr(observed, "columns") else list(range(len(x)))
+    index = _index_of(observed, len(x))
     if noise_std is not None:
         noise = noise_of(noise_std, dimension, columns=flow.columns)
         return Asked(
@@ -126,26 +129,49 @@ def _of_operator(flow: Flow, observed: Any, noise_std: NoiseLevel | None, operat
         hint = "give the noise of what is observed; a small one if there is nearly none"
         raise DataError("noise_std", "a noise, with an operator", "none", hint)
     y = checked(observed, None, "observed", single=True, holes=True)
-    noise = noise_of(noise_std, y.shape[1])
+    noise = noise_of(noise_std, y.shape[1], columns=names_of(observed, "observed"))
     transforms = flow.basis.transforms
-    if callable(operator) and not isinstance(operator, Tensor):
-        function: PointFunction = operator
-        observation = noisy_numbers(y, noise, transforms, function)
-    else:
-        matrix = checked(operator, flow.dimension, "operator")
-        if len(matrix) != y.shape[1]:
-            hint = "a matrix (m, D) makes m numbers of a point; observed has shape (rows, m)"
-            raise DataError("operator", f"a matrix of {y.shape[1]} rows", f"{len(matrix)} rows", hint)
-        function = lambda x: x @ matrix.T  # noqa: E731
-        observation = noisy_numbers(y, noise, transforms, matrix)
+    matrix = None if _is_function(operator) else _matrix(operator, flow)
+    if matrix is not None and len(matrix) != y.shape[1]:
+        hint = "a matrix (m, D) makes m numbers of a point; observed has shape (rows, m)"
+        raise DataError("operator", f"a matrix of {y.shape[1]} rows", f"{len(matrix)} rows", hint)
+    observation = noisy_numbers(y, noise, transforms, operator if matrix is None else matrix)
 
     def predict(points: Tensor, seed: int) -> Tensor:
-        values = function(points).detach().double().reshape(len(points), -1)
-        return values + noise.sample(len(points), seed)
+        return operated(operator if matrix is None else matrix, points, flow) + noise.sample(len(points), seed)
 
     # One evaluation, so that a wrong function is told before anything is sampled.
-    observation.log_likelihood(flow.basis.mean.expand(len(y), 1, -1))
-    return Asked(observation, y, predict, None, list(range(len(y))))
+    r = flow.basis.mean.expand(len(y), 1, -1).clone().requires_grad_(True)
+    if not observation.log_likelihood(r).requires_grad:
+        hint = "use functions of torch, on the points as they come"
+        raise DataError("operator", "a differentiable function", "one without gradients", hint)
+    return Asked(observation, y, predict, None, _index_of(observed, len(y)))
+
+
+def operated(operator: Any, x: Tensor, flow: Flow) -> Tensor:
+    """What an operator, a function or a matrix, makes of points, shape (n, D) to (n, m), float64."""
+    if not _is_function(operator):
+        return x @ _matrix(operator, flow).T
+    values = operator(x)
+    if not isinstance(values, Tensor) or values.ndim not in (1, 2) or len(values) != len(x):
+        got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        hint = "the operator takes points, shape (n, D), and gives what is observed of each, shape (n, m)"
+        raise InferenceError("operator", f"a tensor of shape ({len(x)}, m)", got, hint)
+    return values.detach().double().reshape(len(x), -1)
+
+
+def _is_function(operator: Any) -> bool:
+    return callable(operator) and not isinstance(operator, Tensor)
+
+
+def _matrix(operator: Any, flow: Flow) -> Tensor:
+    """A caller's matrix, shape (m, D), of a data frame by the names of the flow's columns."""
+    return checked(operator, flow.dimension, "operator", columns=flow.columns)
+
+
+def _index_of(observed: Any, rows: int) -> Sequence[Any]:
+    """What a caller's rows are called."""
+    return list(observed.index) if hasattr(observed, "columns") else list(range(rows))
 
 
 def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmup: int | None, seed: int) -> Posterior:
@@ -172,6 +198,14 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
         r[chosen], y[chosen], value[few] = found.r, found.y, found.log_density.numpy()
         effective[few], pareto_k[few] = found.effective, found.pareto_k
     hard = ~few
+    if observation.seen is not None and (blank := hard & free.all(1)).any():
+        # Of rows of which nothing is known the posterior is the prior.
+        chosen = torch.from_numpy(numbers[blank])
+        z = [decoder.prior.sample(chains * length, derive_seed("blank", seed, int(row))) for row in chosen]
+        latents = torch.cat(z) / flow.schedule.latent_std
+        own = (len(chosen), chains, length)
+        y[chosen], r[chosen] = latents.view(*own, -1), _decoded(decoder, latents).view(*own, -1)
+        value[blank], method[blank], hard[blank] = decoder.prior.log_density(latents).view(own).numpy(), "prior", False
     # A few chains are no batch: where each step is costly tempering is as cheap, and surer.
     batched = dimension <= _DENSITY_COLUMNS or chains * hard.sum() >= _BATCH
     waiting = hard & (observation.has_residuals and batched)
@@ -229,6 +263,12 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
 
 
 @torch.no_grad()
+def _decoded(decoder: Decoder, y: Tensor) -> Tensor:
+    """Transformed columns of latents, shape (n, D), of bounded memory."""
+    return torch.cat([decoder.transformed(part) for part in y.split(decoder.flow.batch_size)])
+
+
+@torch.no_grad()
 def _surprise(decoder: Decoder, asked: Asked, seed: int) -> np.ndarray:
     """Prior predictive p-values of the observations."""
     if asked.predict is None or asked.numbers is None:
@@ -263,14 +303,23 @@ def impute(flow: Flow, table: Any, *, draws: int = 20, seed: int = 0, noise_std:
     """Fills the holes of a table; arguments and errors as of `Flow.impute`."""
     count = whole(draws, "draws", 1)
     x = checked(table, flow.dimension, "table", columns=flow.columns, holes=True)
+    transforms = flow.basis.transforms
+    filled = transforms.rounded(transforms.inverse(flow.basis.mean.expand_as(x)))
+    transforms.check(torch.where(x.isnan(), filled, x), flow.columns)
     holed = x.isnan().any(1)
     completed = x.expand(count, -1, -1).clone().numpy()
     if bool(holed.any()):
-        posterior = infer(flow, x[holed], noise_std=noise_std, seed=seed)
+        # As many draws as by default, or more, so that none is handed over twice.
+        more = -(-count // _CHAINS) if count > _CHAINS * _CELL_DRAWS else None
+        posterior = infer(flow, x[holed], noise_std=noise_std, seed=seed, chains=_CHAINS, draws=more)
+        names = getattr(table, "index", range(len(x))) if hasattr(table, "columns") else range(len(x))
+        called = [names[row] for row in holed.nonzero()[:, 0].tolist()]
+        if warning := replace(posterior, index=called).doubt:
+            warnings.warn(f"impute: {warning}", stacklevel=3)
         flat = posterior.x.reshape(len(posterior), -1, flow.dimension)
         places = np.linspace(0, flat.shape[1] - 1, count).round().astype(int)
-        filled = flat[:, places].swapaxes(0, 1)
-        completed[:, holed.numpy()] = np.where(x[holed].isnan().numpy(), filled, x[holed].numpy())
+        drawn = flat[:, places].swapaxes(0, 1)
+        completed[:, holed.numpy()] = np.where(x[holed].isnan().numpy(), drawn, x[holed].numpy())
     if isinstance(table, Tensor):
         return torch.from_numpy(completed)
     if not hasattr(table, "columns"):

@@ -92,15 +92,22 @@ class Observation:
             return -self.residuals(r).square().sum(-1) / 2
         x = self.transforms.inverse(r).flatten(0, 1)
         values = self.log_function(x)
-        if values.shape != (len(x),):
+        if not isinstance(values, Tensor) or values.shape != (len(x),):
             raise InferenceError(
                 "log_likelihood",
                 f"a tensor of shape ({len(x)},) for points of shape {tuple(x.shape)}",
-                f"shape {tuple(getattr(values, 'shape', ()))}",
-                "sum over the last axis alone",
+                f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__,
+                "use functions of torch, columns being x[:, 0], x[:, 1], ..., and sum over the last axis alone",
             )
         # Where it is undefined it is zero probability.
         return torch.nan_to_num(values.double(), nan=-math.inf).view(r.shape[:2])
+
+    def require_somewhere(self, levels: Tensor) -> None:
+        """Raises InferenceError for log-likelihoods, shape (rows, n), of draws of the prior that are nowhere finite."""
+        if not bool(levels.isfinite().any(1).all()):
+            hint = "such points must be possible under the flow: check its units, and that no logarithm is of 0"
+            got = f"none at {levels.shape[1]} draws of the flow"
+            raise InferenceError("log_likelihood", "finite values somewhere", got, hint)
 
     def derivatives(self, r: Tensor) -> tuple[Tensor, Tensor]:
         """Residuals and their derivatives by transformed columns, shapes (rows, k, m) and (rows, k, m, D)."""

@@ -188,6 +188,7 @@ class _Rows:
         """Particles of the prior with log weights by the tempered likelihood; without densities and latents."""
         r = self.pool.expand(len(self.base), -1, -1)
         level = self.observation.log_likelihood(r)
+        self.observation.require_somewhere(level)
         weights = tempered(level, _CENTRES)
         v = r.gather(2, self.places[:, None].expand(-1, r.shape[1], -1))
         return _Particles(v, weights, weights, v)

@@ -23,7 +23,7 @@ _UNLIKELY = 0.01
 _MOST_DIVERGENT = 0.01
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
     """Posteriors of several points, each given what was observed of it.
 
@@ -38,7 +38,8 @@ class Posterior:
         pareto_k: Shape of the tail of importance weights, shape (rows,); NaN without weights.
         surprise: Probability that an observation of the flow's own points is as far out as this one, shape (rows,);
             NaN where nothing tells.
-        method: How each row was sampled, shape (rows,): `particles`, `chains` or `tempering`.
+        method: How each row was sampled, shape (rows,): `particles`, `chains`, `tempering`, or `prior` where
+            nothing was known.
         names: Names of the columns.
         prior: What the prior is, in words.
         index: What the rows are called.
@@ -61,6 +62,12 @@ class Posterior:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def __repr__(self) -> str:
+        """Numbers of rows, chains and draws, and whether they can be trusted, in short."""
+        rows, chains, draws, dimension = self.x.shape
+        passed = "converged" if self.passed else f"{int(self.converged.sum())} of {rows} converged"
+        return f"<Posterior of {rows} rows of {dimension} columns, {chains} chains of {draws} draws, {passed}>"
 
     @property
     def converged(self) -> np.ndarray:
@@ -108,7 +115,11 @@ class Posterior:
         return from_dict(
             groups,
             dims={"x": ["row", "column"], "z": ["row", "latent"], "lp": ["row"]},
-            coords={"row": list(self.index), "column": list(self.names), "latent": latents},
+            coords={
+                "row": [str(name) if isinstance(name, tuple) else name for name in self.index],
+                "column": list(self.names),
+                "latent": latents,
+            },
         )
 
     def summary(self) -> PosteriorSummary:
@@ -136,24 +147,35 @@ class Posterior:
     @property
     def verdict(self) -> str:
         """What the diagnostics say, in words."""
-        count, failed = len(self), int((~self.converged).sum())
+        count = len(self)
+        which = "the posterior has" if count == 1 else f"all {count} posteriors have"
+        words = f"{which[0].upper()}{which[1:]} converged: {self._numbers}."
+        return " ".join(filter(None, [words if self.passed else "", self.doubt, f"The prior is {self.prior}."]))
+
+    @property
+    def doubt(self) -> str:
+        """Why not to trust some of the posteriors, in words; nothing if all is well."""
+        count, lost, odd, words = len(self), ~self.converged, self.surprise < _UNLIKELY, []
+        if lost.any():
+            which = "The posterior has" if count == 1 else f"{lost.sum()} of {count} posteriors have"
+            where = self._called(lost)
+            hint = "Take more draws or a longer warm-up there."
+            if (self.method[lost] == "particles").all():
+                hint = "Too few draws of the flow are near: check units, give a larger noise, or take more draws there."
+            words.append(f"{which} not converged ({where}): {self._numbers}. {hint}")
+        if odd.any():
+            words.append(
+                f"{odd.sum()} of {count} observations are unlike what the flow makes ({self._called(odd)}): fewer than "
+                "1 % of its own are as far out. Their posteriors rest on a prior that does not know such points."
+            )
+        return " ".join(words)
+
+    @property
+    def _numbers(self) -> str:
         free = self.free & np.isfinite(self.ess_bulk)
         worst = float(self.rhat[self.free].max()) if self.free.any() else 1.0
         least = float(np.minimum(self.ess_bulk, self.ess_tail)[free].min()) if free.any() else np.inf
-        numbers = f"R-hat is at most {worst:.3f}, and at least {least:.0f} draws are effective"
-        which = "the posterior has" if count == 1 else f"all {count} posteriors have"
-        words = f"{which[0].upper()}{which[1:]} converged: {numbers}."
-        if failed:
-            which = "The posterior has" if count == 1 else f"{failed} of {count} posteriors have"
-            where = self._called(~self.converged)
-            words = f"{which} not converged ({where}): {numbers}. Take more draws or a longer warm-up there."
-        odd = self.surprise < _UNLIKELY
-        if odd.any():
-            words += (
-                f" {odd.sum()} of {count} observations are unlike what the flow makes ({self._called(odd)}): fewer "
-                "than 1 % of its own are as far out. Their posteriors rest on a prior that does not know such points."
-            )
-        return f"{words} The prior is {self.prior}."
+        return f"R-hat is at most {worst:.3f}, and at least {least:.0f} draws are effective"
 
     def _called(self, rows: np.ndarray) -> str:
         """What some of the rows are called."""
@@ -174,8 +196,10 @@ class PosteriorSummary:
 
     def __str__(self) -> str:
         """The table and the verdict."""
-        shown = self.table.to_string(index=False, max_rows=20, float_format=lambda value: f"{value:.4g}")
-        return f"{shown}\n{textwrap.fill(self.verdict, 88)}"
+        shown = self.table.to_string(index=False, max_rows=40, float_format=lambda value: f"{value:.4g}")
+        hidden = "\nAll cells: summary().table" if len(self.table) > 40 else ""
+        words = f"{self.verdict} Whether its posteriors are calibrated, flow.check_calibration tells."
+        return f"{shown}{hidden}\n{textwrap.fill(words, 88)}"
 
 
 def converged(r_hat: np.ndarray, bulk: np.ndarray, tail: np.ndarray, divergences: np.ndarray, draws: int) -> np.ndarray:

@@ -126,6 +126,7 @@ class _Tempering:
         count = chains * particles
         with torch.no_grad():
             level = self.observation.log_likelihood(r[None])
+        self.observation.require_somewhere(level)
         weights = tempered(level, float(count))
         reached = (weights.max() - weights.min()) / (level.max() - level.clamp(min=-1e300).min()).clamp(min=1e-300)
         self.power = min(1.0, float(reached))

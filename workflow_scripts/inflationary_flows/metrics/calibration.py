@@ -126,7 +126,7 @@ class Calibration:
             words += f"{self.left_out} of {total} posteriors did not converge, and are left out"
             words += ". " if few else ": too many. Draw longer chains. "
         if not self.rows:
-            return f"{words}Too few are left to be tested."
+            return f"{words}Too few are left to be tested: take more replicates, or more draws of each."
         rejecting = [row for row in self.rows if not row["passed"]]
         if not rejecting:
             found = f"{self.replicates} posteriors pass {len(self.rows)} tests (least p = {self.p_value:.2g})."

@@ -302,7 +302,7 @@ def judged_looks(each: Sequence[np.ndarray], levels: Sequence[float], shared: fl
 def hotelling(indicators: np.ndarray, levels: np.ndarray, inflation: float = 1.0, groups: int = 1) -> float:
     """p-value of Hotelling's test that the means of indicators, shape (n, groups L), are the levels, shape (L,)."""
     n, count = indicators.shape
-    variances, directions = np.linalg.eigh(np.cov(indicators.T))
+    variances, directions = np.linalg.eigh(np.atleast_2d(np.cov(indicators.T)))
     nominal = np.kron(np.eye(groups), np.minimum.outer(levels, levels) - np.outer(levels, levels))
     # Masses of collapsed posteriors are 0 or 1, so that indicators of all levels agree in every replicate.  Their
     # differences then have no variance, so that the nominal variance replaces it.

@@ -41,7 +41,7 @@ def draw_calibration(
             elif local is not None:
                 _draw_local(axis, *local)
             least = min(row["p_adjusted"] for row in tests if row["test"] == name)
-            axis.set_title(f"{axis.get_title()}, p {'' if least < 0.001 else '= '}{p_value_text(least)}")
+            axis.set_title(f"{axis.get_title()}, adjusted p {'' if least < 0.001 else '= '}{p_value_text(least)}")
         despine(axes)
     return figure
 
@@ -79,7 +79,7 @@ def _draw_local(axis: Axes, statistic: float, null: np.ndarray) -> None:
     scale = float(null.mean()) or 1.0
     # A fault is tens of times the mean: on a linear axis all that chance does would be one line.
     edges = np.geomspace(max(float(null.min()) / scale, 1e-3), max(float(null.max()) / scale, 2e-3), 40)
-    axis.hist(null / scale, bins=edges, color="0.7", histtype="stepfilled", lw=0)
+    axis.hist(null / scale, bins=edges.tolist(), color="0.7", histtype="stepfilled", lw=0)
     axis.set_xscale("log")
     axis.axvline(statistic / scale, color=COLOURS[1], label="posteriors")
     axis.set(title="local test", xlabel="statistic, over its mean by chance", ylabel="permutations")
