@@ -288,3 +288,47 @@ def test_draws_are_handed_over_as_frames_and_to_arviz() -> None:
 def test_what_does_not_fit_is_refused_in_one_message(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InflationaryFlowsError, match=message):
         infer(PLANE.flow, **arguments)
+
+
+NAMED = Flow(PLANE.flow.denoiser, PLANE.flow.basis, columns=("a", "b"))
+
+
+def test_frames_are_read_by_name_and_keep_their_index() -> None:
+    matrix = pd.DataFrame([[1.0, 0.0]], columns=["b", "a"])
+    seen = pd.DataFrame({"q": [1.0]}, index=["first"])
+    posterior = infer(NAMED, seen, operator=matrix, noise_std={"q": 0.01}, draws=100)
+    assert list(posterior.index) == ["first"]
+    assert abs(posterior.mean[0, 1] - 1.0) < 0.01
+    assert posterior.std[0, 0] > 0.1
+
+
+def test_what_cannot_be_trusted_is_told_with_the_table() -> None:
+    far = pd.DataFrame({"a": [np.nan, np.nan], "b": [0.0, 40.0]}, index=["near", "far"])
+    with pytest.warns(UserWarning, match=r"unlike what the flow makes \(rows far\)"):
+        impute(NAMED, far, draws=3)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: np.zeros(len(x)), "got ndarray"),
+        (lambda x: 0.0, "got float"),
+        (lambda x: torch.full((len(x),), -math.inf), "finite values somewhere, got none at"),
+    ],
+)
+def test_log_likelihoods_that_are_none_are_one_message(function: Any, message: str) -> None:
+    with pytest.raises(InflationaryFlowsError, match=message):
+        infer(PLANE.flow, log_likelihood=function)
+
+
+def test_operators_without_gradients_are_refused_in_any_dimension() -> None:
+    for flow in (PLANE.flow, FIVE.flow):
+        with pytest.raises(InflationaryFlowsError, match="a differentiable function"):
+            infer(flow, [[1.0]], operator=lambda x: x.detach()[:, :1], noise_std=0.1)
+
+
+def test_rows_of_which_nothing_is_known_have_the_prior() -> None:
+    posterior = infer(FIVE.flow, np.full((1, 5), np.nan))
+    assert posterior.passed
+    assert list(posterior.method) == ["prior"]
+    assert c2st_accuracy(posterior.x[0, :2].reshape(-1, 5), FIVE.law.sample(600, generator(11)).numpy()) <= SAME

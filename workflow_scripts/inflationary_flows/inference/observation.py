@@ -100,7 +100,7 @@ class Observation:
                 "use functions of torch, columns being x[:, 0], x[:, 1], ..., and sum over the last axis alone",
             )
         # Where it is undefined it is zero probability.
-        return torch.nan_to_num(values.double(), nan=-math.inf).view(r.shape[:2])
+        return torch.nan_to_num(values.double(), nan=-math.inf, neginf=-math.inf).view(r.shape[:2])
 
     def require_somewhere(self, levels: Tensor) -> None:
         """Raises InferenceError for log-likelihoods, shape (rows, n), of draws of the prior that are nowhere finite."""

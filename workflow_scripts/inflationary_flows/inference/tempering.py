@@ -162,7 +162,8 @@ class _Tempering:
 
     def next_power(self, y: Tensor, level: Tensor, chains: int) -> Tensor:
         """Particles resampled for the next power of the likelihood, each set by itself."""
-        rest = (1.0 - self.power) * level
+        # Where the likelihood is zero its logarithm has no multiples.
+        rest = (1.0 - self.power) * level.clamp(min=float(level.max()) - 1e8)
         weights = tempered(rest, _LEFT * level.shape[1])
         # The power that was taken, from the two particles that differ most.
         high, low = int(rest[0].argmax()), int(rest[0].argmin())
