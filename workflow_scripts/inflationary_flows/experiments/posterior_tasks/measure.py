@@ -33,6 +33,8 @@ from inflationary_flows.metrics.two_sample import c2st_accuracy
 from inflationary_flows.seeding import derive_seed
 
 CHAINS = 4
+# Posteriors that have to converge for coverage of these alone.
+_LEAST_JUDGED = 10
 # Draws of a strength of guidance that is tried, for each of its truths.
 _TRIED = 32
 # A method: observations, shape (n, m), number of draws of each, and seed, to draws, shape (n, draws, D), and which of
@@ -156,7 +158,9 @@ def measure(
             start = time.process_time()
             drawn, right = draw(y, draws, own)
             seconds = (time.process_time() - start) / observations
-            rows = judged_looks(coverage_looks(drawn[right], true[right], law, references, own), levels)
+            # If next to none have converged, all are judged: `unconverged` says so.
+            judged = right if right.sum() > _LEAST_JUDGED else np.ones_like(right)
+            rows = judged_looks(coverage_looks(drawn[judged], true[judged], law, references, own), levels)
             coverage += [{"task": name, "method": method, **row} for row in rows]
             scores.append(
                 {
