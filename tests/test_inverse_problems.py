@@ -48,7 +48,7 @@ def measured() -> Measured:
         blur_std=0.8,
         chains=4,
         warmup=100,
-        draws=250,
+        draws=600,
         solver="heun",
         steps=2,
         strength=0.3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -35,15 +36,14 @@ class SampleTable:
     def __init__(self, name: str) -> None:
         """Reads the table; `PackageError` if scikit-learn is not installed."""
         with needs(f"the table {name}", "images"):
-            import sklearn
-            from sklearn import datasets
+            import sklearn.datasets as datasets
 
         raw: dict[str, Any] = {"scaled": False} if name == "diabetes" else {}
         found = getattr(datasets, f"load_{name}")(**raw)
         self.path = Path(datasets.__file__).parent / "data" / _FILES[name]
         self._values = np.column_stack([found.data, found.target]).astype(np.float64)
         self.names, self.index = [*map(str, found.feature_names), TARGET], list[int]()
-        self.record: dict[str, Any] = {"scikit_learn": sklearn.__version__}
+        self.record: dict[str, Any] = {"scikit_learn": version("scikit-learn")}
 
     def read(self, columns: Columns) -> tuple[np.ndarray, dict[int, list[Any]]]:
         """As of `tables.TableFile`."""
