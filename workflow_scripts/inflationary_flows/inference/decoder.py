@@ -72,6 +72,12 @@ class Decoder:
         own = self.flow.prior()
         return own if own.bandwidth is not None else self.flow.prior("gaussian")
 
+    @torch.no_grad()
+    def draw_prior(self, n: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Draws of the prior: whitened latents and transformed columns, shape (n, D) each."""
+        y = self.prior.sample(n, seed) / self.flow.schedule.latent_std
+        return y, self.transformed(y)
+
     @property
     def evaluations(self) -> int:
         """Network evaluations of one point."""

@@ -201,11 +201,11 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
     if observation.seen is not None and (blank := hard & free.all(1)).any():
         # Of rows of which nothing is known the posterior is the prior.
         chosen = torch.from_numpy(numbers[blank])
-        z = [decoder.prior.sample(chains * length, derive_seed("blank", seed, int(row))) for row in chosen]
-        latents = torch.cat(z) / flow.schedule.latent_std
-        own = (len(chosen), chains, length)
-        y[chosen], r[chosen] = latents.view(*own, -1), _decoded(decoder, latents).view(*own, -1)
-        value[blank], method[blank], hard[blank] = decoder.prior.log_density(latents).view(own).numpy(), "prior", False
+        for row in chosen.tolist():
+            latents, points = decoder.draw_prior(chains * length, derive_seed("blank", seed, row))
+            y[row], r[row] = latents.view(shape[1:]), points.view(shape[1:])
+            value[row] = decoder.prior.log_density(latents).view(shape[1:3]).numpy()
+        method[blank], hard[blank] = "prior", False
     # A few chains are no batch: where each step is costly tempering is as cheap, and surer.
     batched = dimension <= _DENSITY_COLUMNS or chains * hard.sum() >= _BATCH
     waiting = hard & (observation.has_residuals and batched)
@@ -263,18 +263,11 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
 
 
 @torch.no_grad()
-def _decoded(decoder: Decoder, y: Tensor) -> Tensor:
-    """Transformed columns of latents, shape (n, D), of bounded memory."""
-    return torch.cat([decoder.transformed(part) for part in y.split(decoder.flow.batch_size)])
-
-
-@torch.no_grad()
 def _surprise(decoder: Decoder, asked: Asked, seed: int) -> np.ndarray:
     """Prior predictive p-values of the observations."""
     if asked.predict is None or asked.numbers is None:
         return np.full(asked.observation.rows, np.nan)
-    z = decoder.prior.sample(_PREDICTED, derive_seed("predicted", seed))
-    r = decoder.transformed(z / decoder.flow.schedule.latent_std)
+    r = decoder.draw_prior(_PREDICTED, derive_seed("predicted", seed))[1]
     transforms = decoder.flow.basis.transforms
     # Known cells are compared as the flow sees them, whole numbers as points of their cells.
     if asked.cells is not None:

@@ -86,17 +86,14 @@ def sample_chains(
         numbers=labels,
     )
     with torch.no_grad():
-        flat = run.draws.flatten(0, 2)
-        r = torch.cat([decoder.transformed(part) for part in flat.split(decoder.flow.batch_size)])
+        r = decoder.transformed(run.draws.flatten(0, 2))
     return run, r.view_as(run.draws)
 
 
 @torch.no_grad()
 def _starts(decoder: Decoder, observation: Observation, chains: int, seeds: Sequence[int], seed: int) -> Tensor:
     """Whitened latents of draws of the prior that fit the observations, shape (rows, chains, D)."""
-    std = decoder.flow.schedule.latent_std
-    pool = decoder.prior.sample(_POOL, derive_seed("pool", seed)) / std
-    r = decoder.transformed(pool)
+    pool, r = decoder.draw_prior(_POOL, derive_seed("pool", seed))
     found = []
     for row, own in enumerate(seeds):
         level = observation.of(torch.tensor([row])).log_likelihood(r[None])

@@ -88,8 +88,7 @@ def sample_particles(
         numbers: Numbers of the rows, which their random numbers depend on, by default 0, 1, ...
     """
     labels = list(range(observation.rows)) if numbers is None else list(numbers)
-    y = decoder.prior.sample(_POOL, derive_seed("particles", seed)) / decoder.flow.schedule.latent_std
-    pool = decoder.transformed(y)
+    pool = decoder.draw_prior(_POOL, derive_seed("particles", seed))[1]
     # Rows of as many unknown cells have arrays of one shape.
     free = torch.ones(observation.rows, decoder.dimension, dtype=torch.bool)
     if observation.seen is not None:

@@ -85,10 +85,7 @@ def sample_tempered(
         numbers: Numbers of the rows, which their random numbers depend on, by default 0, 1, ...
     """
     labels = list(range(observation.rows)) if numbers is None else list(numbers)
-    z = decoder.prior.sample(_POOL, derive_seed("tempering", seed))
-    pool = z / decoder.flow.schedule.latent_std
-    with torch.no_grad():
-        r = torch.cat([decoder.transformed(part) for part in pool.split(decoder.flow.batch_size)])
+    pool, r = decoder.draw_prior(_POOL, derive_seed("tempering", seed))
     ys, values, gradients = [], [], 0
     for row, label in tracked(list(enumerate(labels)), "tempering", unit="row"):
         own = _Tempering(decoder, observation.of(torch.tensor([row])), derive_seed("tempered row", seed, label))
@@ -98,7 +95,7 @@ def sample_tempered(
         gradients += own.gradients
     y = torch.stack(ys)
     with torch.no_grad():
-        drawn = torch.cat([decoder.transformed(part) for part in y.flatten(0, 2).split(decoder.flow.batch_size)])
+        drawn = decoder.transformed(y.flatten(0, 2))
     return TemperedDraws(y, drawn.view_as(y), torch.stack(values), gradients)
 
 
