@@ -23,7 +23,7 @@ from torch import Tensor
 from inflationary_flows.inference.batched_hmc import GroupedDraws, run_hmc
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.observation import Observation
-from inflationary_flows.inference.particles import tempered
+from inflationary_flows.inference.resampling import tempered
 from inflationary_flows.mathematics.points import standard_normal
 from inflationary_flows.seeding import derive_seed
 

@@ -25,8 +25,10 @@ from torch import Tensor
 
 from inflationary_flows.extras import needs
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.gate import MOST_PARETO_K
 from inflationary_flows.inference.observation import Observation
 from inflationary_flows.inference.pareto import tail_shapes
+from inflationary_flows.inference.resampling import resampled, tempered
 from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
@@ -37,7 +39,7 @@ with needs("particles", "inference"):
 _POOL, _PARTICLES, _ROUNDS = 2048, 512, 2
 # Rounds of final size, of rows whose effective particles are less than a share of the draws, or whose weights have a
 # tail of a shape that makes their sum unreliable.
-_MOST_ROUNDS, _ENOUGH, _MOST_SHAPE = 4, 0.5, 0.7
+_MOST_ROUNDS, _ENOUGH = 4, 0.5
 # Columns up to which densities are cheap; candidates for costly ones, the share of these that predictions choose, and
 # how far below the largest log density of a row they know anything, from how many densities at least.
 _CHEAP_COLUMNS, _CANDIDATES, _TRUSTED, _NEAR, _ENOUGH_KNOWN = 3, 6000, 0.9, 15.0, 40
@@ -265,7 +267,7 @@ class _Rows:
                 chosen = particles[resampled(weights[place, particles], draws, self.streams[place])]
                 found.r[row, chain], found.y[row, chain] = r[place, chosen], y[place, chosen]
                 found.log_density[row, chain] = value[place, chosen]
-        return torch.from_numpy((effective < _ENOUGH * chains * draws) | ~(shapes < _MOST_SHAPE))
+        return torch.from_numpy((effective < _ENOUGH * chains * draws) | ~(shapes < MOST_PARETO_K))
 
 
 class _Proposal:
@@ -280,12 +282,11 @@ class _Proposal:
         streams: Sequence[np.random.Generator],
         count: int,
     ) -> None:
-        weights = log_weights.softmax(1).numpy()
         means, roots, shares = [], [], []
         k = v.shape[2]
-        for points, own, centre, wide, random in zip(v, weights, mean, root, streams, strict=True):
-            chosen = torch.from_numpy(resampled(torch.from_numpy(own), 4 * count, random).numpy()).unique()
-            distinct, heavy = points[chosen], torch.from_numpy(own)
+        for points, heavy, centre, wide, random in zip(v, log_weights.softmax(1), mean, root, streams, strict=True):
+            chosen = resampled(heavy, 4 * count, random).unique()
+            distinct = points[chosen]
             effective = float(1 / heavy.square().sum())
             inner = (points - heavy @ points) * heavy.sqrt()[:, None]
             spread = inner.mT @ inner
@@ -358,29 +359,3 @@ def _padded(rows: Tensor, n: int, value: float | None = None) -> Tensor:
         return rows
     more = rows[:1].expand(n - len(rows), *rows.shape[1:])
     return torch.cat([more if value is None else torch.full_like(more, value), rows])
-
-
-def tempered(log_weights: Tensor, effective: float) -> Tensor:
-    """Log weights, shape (rows, n), to the largest power up to 1 that leaves so many effective particles."""
-    finite = torch.nan_to_num(log_weights, nan=-math.inf, neginf=-1e300)
-    finite = finite - finite.amax(1, keepdim=True)
-    low, high = torch.zeros(len(finite), 1, dtype=finite.dtype), torch.ones(len(finite), 1, dtype=finite.dtype)
-
-    def enough(power: Tensor) -> Tensor:
-        return (1 / (power * finite).softmax(1).square().sum(1, keepdim=True)) >= effective
-
-    done = enough(high)
-    # Powers differ by orders of magnitude: those of known cells are tiny.
-    exponent_low, exponent_high = torch.full_like(low, -40.0), torch.zeros_like(low)
-    for _ in range(30):
-        middle = (exponent_low + exponent_high) / 2
-        fits = enough(middle.exp2())
-        exponent_low, exponent_high = torch.where(fits, middle, exponent_low), torch.where(fits, exponent_high, middle)
-    return torch.where(done, 1.0, exponent_low.exp2()) * finite
-
-
-def resampled(weights: Tensor, n: int, random: np.random.Generator) -> Tensor:
-    """Numbers of n particles by systematic resampling, in their order."""
-    edges = torch.cumsum(weights, 0)
-    places = (torch.arange(n) + random.random()) / n * float(edges[-1])
-    return torch.searchsorted(edges, places).clamp(max=len(weights) - 1)

@@ -24,7 +24,7 @@ from inflationary_flows.inference.batched_hmc import Groups
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.latent_chains import LeastSquares
 from inflationary_flows.inference.observation import Observation
-from inflationary_flows.inference.particles import resampled, tempered
+from inflationary_flows.inference.resampling import largest_power, relative, resampled
 from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
@@ -124,13 +124,8 @@ class _Tempering:
         with torch.no_grad():
             level = self.observation.log_likelihood(r[None])
         self.observation.require_somewhere(level)
-        weights = tempered(level, float(count))
-        reached = (weights.max() - weights.min()) / (level.max() - level.clamp(min=-1e300).min()).clamp(min=1e-300)
-        self.power = min(1.0, float(reached))
-        sets = []
-        for part in np.array_split(np.arange(len(pool)), chains):
-            sets.append(pool[part][resampled(weights[0, part].softmax(0), particles, self.random)])
-        y = torch.cat(sets)[None]
+        self.power = float(largest_power(level, float(count)))
+        y = self.chosen(pool, self.power * relative(level)[0], chains, particles)
         for number in range(_MOST_TEMPERATURES):
             groups = self.groups(y, number)
             self.step.learn(float(groups.move([self.step])[0].mean()))
@@ -158,20 +153,18 @@ class _Tempering:
         return groups
 
     def next_power(self, y: Tensor, level: Tensor, chains: int) -> Tensor:
-        """Particles resampled for the next power of the likelihood, each set by itself."""
+        """Particles resampled for the next power of the likelihood."""
         # Where the likelihood is zero its logarithm has no multiples.
         rest = (1.0 - self.power) * level.clamp(min=float(level.max()) - 1e8)
-        weights = tempered(rest, _LEFT * level.shape[1])
-        # The power that was taken, from the two particles that differ most.
-        high, low = int(rest[0].argmax()), int(rest[0].argmin())
-        spread = float(rest[0, high] - rest[0, low])
-        share = 1.0 if spread <= 0 else float(weights[0, high] - weights[0, low]) / spread
-        self.power = 1.0 if share > 1 - 1e-9 else self.power + share * (1.0 - self.power)
-        chosen = [
-            part[resampled(weights[0, part].softmax(0), len(part), self.random)]
-            for part in torch.arange(y.shape[1]).chunk(chains)
-        ]
-        return y[:, torch.cat(chosen)]
+        share = float(largest_power(rest, _LEFT * level.shape[1]))
+        self.power = 1.0 if share == 1.0 else self.power + share * (1.0 - self.power)
+        return self.chosen(y[0], share * rest[0], chains, level.shape[1] // chains)
+
+    def chosen(self, y: Tensor, log_weights: Tensor, chains: int, particles: int) -> Tensor:
+        """Particles of each set, from its own part of weighted ones, shape (n, D) to (1, chains * particles, D)."""
+        parts = np.array_split(np.arange(len(y)), chains)
+        kept = [part[resampled(log_weights[part].softmax(0), particles, self.random)] for part in parts]
+        return y[np.concatenate(kept)][None]
 
     def factor(self, y: Tensor) -> Tensor:
         """Root of the particles' covariance, averaged with the inverse curvature at some of them, shape (1, D, D)."""
