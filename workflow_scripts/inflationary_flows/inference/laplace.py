@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from inflationary_flows.inference.decoder import Decoder
-from inflationary_flows.mathematics.noise import Noise, NoiseLevel, noise_of
+from inflationary_flows.inference.gauss_newton import minimise
+from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 
 
 @dataclass(frozen=True)
@@ -91,39 +92,18 @@ def fit_laplace(
             *(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(LaplaceApproximation))
         )
 
-    def objective(x: Tensor, y: Tensor) -> Tensor:
-        misfit = noise.whiten(x_obs - x).square().sum(1)
-        return (misfit + (precision * (y - mean).square()).sum(1)) / 2
-
-    y = decoder.encode(x_obs)
-    x, jacobian = decoder.jacobian(y)
-    value = objective(x, y)
-    damping = torch.full((len(y),), 1e-3, dtype=torch.float64)
-    identity = torch.eye(dimension, dtype=torch.float64)
-    for _ in range(iterations):
+    def information(y: Tensor) -> tuple[Tensor, ...]:
+        x, jacobian = decoder.jacobian(y)
+        value = (noise.whiten(x_obs - x).square().sum(1) + (precision * (y - mean).square()).sum(1)) / 2
         white, away = noise.spherical(jacobian.mT).mT, noise.spherical(x - x_obs)
         gradient = torch.einsum("nij,ni->nj", white, away) / noise.scale**2 + precision * (y - mean)
-        curvature = _curvature(jacobian, noise, precision)
-        scale = torch.diagonal(curvature, dim1=1, dim2=2).mean(1)
-        damped = curvature + (damping * scale)[:, None, None] * identity
-        proposal = y - torch.linalg.solve(damped, gradient)
-        x_new, jacobian_new = decoder.jacobian(proposal)
-        value_new = objective(x_new, proposal)
-        better = value_new < value
-        y = torch.where(better[:, None], proposal, y)
-        x = torch.where(better[:, None], x_new, x)
-        jacobian = torch.where(better[:, None, None], jacobian_new, jacobian)
-        value = torch.where(better, value_new, value)
-        damping = torch.where(better, damping / 10, damping * 10).clamp(1e-9, 1e9)
-    covariance = torch.linalg.inv(_curvature(jacobian, noise, precision))
+        return value, gradient, noise.information(jacobian) + torch.diag(precision), x, jacobian
+
+    y, (_, _, curvature, x, jacobian) = minimise(information, decoder.encode(x_obs), iterations)
+    covariance = torch.linalg.inv(curvature)
     return LaplaceApproximation(y, _factor(covariance), x, _factor(jacobian @ covariance @ jacobian.mT))
 
 
 def _factor(covariance: Tensor) -> Tensor:
     """Lower triangular factors of symmetric positive matrices, shape (n, D, D)."""
     return torch.linalg.cholesky((covariance + covariance.mT) / 2)
-
-
-def _curvature(jacobian: Tensor, noise: Noise, precision: Tensor) -> Tensor:
-    """J^T C^-1 J + diag p, shape (n, D, D)."""
-    return noise.information(jacobian) + torch.diag(precision)

@@ -15,6 +15,7 @@ their chains learn scales from their draws alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from inflationary_flows.inference.batched_hmc import GroupedDraws, run_hmc
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.gauss_newton import minimise
 from inflationary_flows.inference.observation import Observation
 from inflationary_flows.inference.resampling import tempered
 from inflationary_flows.mathematics.points import standard_normal
@@ -130,23 +132,10 @@ class LeastSquares:
 
     def approach(self, y: Tensor) -> Tensor:
         """Damped steps towards the mode, each chain from its own start."""
-        return torch.cat([self._approach(y[places], places) for places in self._batches(y)])
-
-    def _approach(self, y: Tensor, places: Tensor) -> Tensor:
-        value, gradient, curvature = self._information(y, places)
-        damping = torch.full_like(value, 1e-3)
-        for _ in range(_STEPS):
-            scale = damping * curvature.diagonal(dim1=2, dim2=3).mean(2)
-            damped = curvature + torch.diag_embed(scale[..., None].expand_as(y))
-            proposal = y - torch.linalg.solve(damped, gradient)
-            new = self._information(proposal, places)
-            better = new[0] < value
-            y = torch.where(better[..., None], proposal, y)
-            value = torch.where(better, new[0], value)
-            gradient = torch.where(better[..., None], new[1], gradient)
-            curvature = torch.where(better[..., None, None], new[2], curvature)
-            damping = torch.where(better, damping / 10, damping * 10).clamp(1e-9, 1e9)
-        return y
+        parts = [
+            minimise(partial(self._information, places=places), y[places], _STEPS)[0] for places in self._batches(y)
+        ]
+        return torch.cat(parts)
 
     def _batches(self, y: Tensor) -> Sequence[Tensor]:
         """Rows at a time, of bounded memory."""
