@@ -34,7 +34,7 @@ from torch import Tensor
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.laplace import LaplaceApproximation
-from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex
+from inflationary_flows.inference.latent_mixture import LatentMixture, Simplex, require_matching
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
@@ -70,22 +70,10 @@ class JointPosterior:
         laplace: LaplaceApproximation | None,
         coordinates: LatentCoordinates = "data",
     ) -> None:
-        if x_obs.ndim != 2 or x_obs.shape[1] != decoder.dimension or mixture.dimension != decoder.dimension:
-            raise InferenceError(
-                "observations",
-                f"shape (n, {decoder.dimension}) and a mixture of that dimension, as the flow has",
-                f"shape {tuple(x_obs.shape)} and dimension {mixture.dimension}",
-                "take observations and mixture of the flow's own data set",
-            )
-        if laplace is None:
-            if coordinates != "latent":
-                raise InferenceError(
-                    "Laplace approximation", f"one, for {coordinates} coordinates", "none", "use fit_laplace"
-                )
-        elif len(laplace) != len(x_obs):
-            raise InferenceError(
-                "Laplace approximation", f"{len(x_obs)} observations", str(len(laplace)), "fit it to these observations"
-            )
+        require_matching(decoder, mixture, x_obs, laplace)
+        if laplace is None and coordinates != "latent":
+            got = f"one, for {coordinates} coordinates"
+            raise InferenceError("Laplace approximation", got, "none", "use fit_laplace")
         self.decoder = decoder
         self.mixture = mixture
         self.x_obs = x_obs.double()

@@ -20,6 +20,7 @@ from torch.distributions import StickBreakingTransform
 
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.laplace import LaplaceApproximation
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.seeding import derive_seed
 
@@ -90,6 +91,23 @@ class LatentMixture:
         component = torch.from_numpy(np.minimum(np.searchsorted(np.cumsum(w), uniform), self.components - 1))
         noise = np.random.default_rng(derive_seed("latent", seed)).standard_normal((n, self.dimension))
         return self.means[component] + self.stds[component] * torch.from_numpy(noise), component
+
+
+def require_matching(
+    decoder: Decoder, mixture: LatentMixture, x_obs: Tensor, laplace: LaplaceApproximation | None
+) -> None:
+    """Raises InferenceError if mixture, observations, shape (n, D), and Laplace approximations do not fit the flow."""
+    if x_obs.ndim != 2 or x_obs.shape[1] != decoder.dimension or mixture.dimension != decoder.dimension:
+        raise InferenceError(
+            "observations",
+            f"shape (n, {decoder.dimension}) and a mixture of that dimension, as the flow has",
+            f"shape {tuple(x_obs.shape)} and dimension {mixture.dimension}",
+            "take observations and mixture of the flow's own data set",
+        )
+    if laplace is not None and len(laplace) != len(x_obs):
+        raise InferenceError(
+            "Laplace approximation", f"{len(x_obs)} observations", str(len(laplace)), "fit it to these observations"
+        )
 
 
 @dataclass(frozen=True)

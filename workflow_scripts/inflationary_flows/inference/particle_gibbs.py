@@ -36,7 +36,7 @@ from torch import Tensor
 from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.laplace import LaplaceApproximation
-from inflationary_flows.inference.latent_mixture import LatentMixture
+from inflationary_flows.inference.latent_mixture import LatentMixture, require_matching
 from inflationary_flows.inference.proposals import place, refit, standard_t
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.progress import tracked
@@ -100,17 +100,7 @@ def run_particle_gibbs(
         InferenceError: if observations, mixture and approximations do not belong together, or numbers do not fit.
         DataError: if the noise is none.
     """
-    if x_obs.ndim != 2 or x_obs.shape[1] != decoder.dimension or mixture.dimension != decoder.dimension:
-        raise InferenceError(
-            "observations",
-            f"shape (n, {decoder.dimension}) and a mixture of that dimension, as the flow has",
-            f"shape {tuple(x_obs.shape)} and dimension {mixture.dimension}",
-            "take observations and mixture of the flow's own data set",
-        )
-    if len(laplace) != len(x_obs):
-        raise InferenceError(
-            "Laplace approximation", f"{len(x_obs)} observations", str(len(laplace)), "fit it to these observations"
-        )
+    require_matching(decoder, mixture, x_obs, laplace)
     if not 1 <= renewed < particles:
         raise InferenceError("renewed", f"from 1 to {particles - 1} particles", str(renewed), "renew fewer")
     for name, value in (("warmup", warmup), ("draws", draws)):
