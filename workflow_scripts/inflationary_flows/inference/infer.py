@@ -18,11 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inflationary_flows.errors import DataError, InferenceError, shorten
+from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.inference.decoder import Decoder, inference_decoder
 from inflationary_flows.inference.gate import MOST_RHAT
 from inflationary_flows.inference.latent_chains import sample_chains
-from inflationary_flows.inference.observation import Observation, PointFunction, known_cells, noisy_numbers
+from inflationary_flows.inference.observation import (
+    Observation,
+    PointFunction,
+    known_cells,
+    noisy_numbers,
+    operated,
+    require_support,
+)
 from inflationary_flows.inference.particles import sample_particles
 from inflationary_flows.inference.posterior import Posterior, converged, diagnose_cells
 from inflationary_flows.inference.surprise import prior_predictive_p
@@ -50,8 +57,9 @@ class Asked:
 
     Attributes:
         observation: What is observed.
-        numbers: The observed numbers, shape (rows, m), NaN where there are none; none for any log-likelihood.
-        predict: Draws what would be observed of points, shape (n, D), with noise of a seed.
+        numbers: The observed numbers, shape (rows, m), NaN where there are none; none for any log-likelihood. Of known
+            cells as the flow sees them.
+        predict: Draws what would be observed of transformed columns, shape (n, D), with noise of a seed.
         cells: Rows of data in which known cells are known exactly, if they are.
         index: What the rows are called.
     """
@@ -111,17 +119,17 @@ def read_question(
     index = _index_of(observed, len(x))
     if noise_std is not None:
         noise = noise_of(noise_std, dimension, columns=flow.columns)
-        return Asked(
-            noisy_numbers(x, noise, transforms), x, lambda points, s: points + noise.sample(len(points), s), None, index
-        )
+
+        def predict(r: Tensor, seed: int) -> Tensor:
+            return transforms.inverse(r) + noise.sample(len(r), seed)
+
+        return Asked(noisy_numbers(x, noise, transforms), x, predict, None, index)
     if not bool(x.isnan().any()):
         hint = "give noise_std, the noise of these numbers, or NaN in the cells that are not known"
         raise DataError("observed", "rows with holes, or a noise_std", "rows without, and no noise_std", hint)
-    filled = torch.where(x.isnan(), transforms.inverse(flow.basis.mean.expand_as(x)), x)
-    transforms.check(filled, flow.columns, whole=False)
-    known = torch.where(x.isnan(), x, filled)
-    transforms.check(torch.where(x.isnan(), transforms.rounded(filled), x), flow.columns)
-    return Asked(known_cells(known, flow.basis), known, lambda points, s: points, known, index)
+    require_support(x, flow.basis, flow.columns)
+    cells = known_cells(x, flow.basis)
+    return Asked(cells, cells.known, lambda r, seed: r, x, index)
 
 
 def _of_operator(flow: Flow, observed: Any, noise_std: NoiseLevel | None, operator: Any) -> Asked:
@@ -137,8 +145,8 @@ def _of_operator(flow: Flow, observed: Any, noise_std: NoiseLevel | None, operat
         raise DataError("operator", f"a matrix of {y.shape[1]} rows", f"{len(matrix)} rows", hint)
     observation = noisy_numbers(y, noise, transforms, operator if matrix is None else matrix)
 
-    def predict(points: Tensor, seed: int) -> Tensor:
-        return operated(operator if matrix is None else matrix, points, flow) + noise.sample(len(points), seed)
+    def predict(r: Tensor, seed: int) -> Tensor:
+        return apply(operator, transforms.inverse(r), flow) + noise.sample(len(r), seed)
 
     # One evaluation, so that a wrong function is told before anything is sampled.
     r = flow.basis.mean.expand(len(y), 1, -1).clone().requires_grad_(True)
@@ -148,16 +156,9 @@ def _of_operator(flow: Flow, observed: Any, noise_std: NoiseLevel | None, operat
     return Asked(observation, y, predict, None, _index_of(observed, len(y)))
 
 
-def operated(operator: Any, x: Tensor, flow: Flow) -> Tensor:
-    """What an operator, a function or a matrix, makes of points, shape (n, D) to (n, m), float64."""
-    if not _is_function(operator):
-        return x @ _matrix(operator, flow).T
-    values = operator(x)
-    if not isinstance(values, Tensor) or values.ndim not in (1, 2) or len(values) != len(x):
-        got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-        hint = "the operator takes points, shape (n, D), and gives what is observed of each, shape (n, m)"
-        raise InferenceError("operator", f"a tensor of shape ({len(x)}, m)", got, hint)
-    return values.detach().double().reshape(len(x), -1)
+def apply(operator: Any, x: Tensor, flow: Flow) -> Tensor:
+    """What an operator, a function or a matrix, makes of points, shape (n, D) to (n, m), without gradients."""
+    return operated(operator, x).detach() if _is_function(operator) else x @ _matrix(operator, flow).T
 
 
 def _is_function(operator: Any) -> bool:
@@ -268,16 +269,7 @@ def _surprise(decoder: Decoder, asked: Asked, seed: int) -> np.ndarray:
     if asked.predict is None or asked.numbers is None:
         return np.full(asked.observation.rows, np.nan)
     r = decoder.draw_prior(_PREDICTED, derive_seed("predicted", seed))[1]
-    transforms = decoder.flow.basis.transforms
-    # Known cells are compared as the flow sees them, whole numbers as points of their cells.
-    if asked.cells is not None:
-        seen = torch.where(asked.cells.isnan(), 0.0, 1.0)
-        filled = torch.where(
-            asked.cells.isnan(), transforms.inverse(decoder.flow.basis.mean.expand_as(seen)), asked.cells
-        )
-        numbers = torch.where(seen > 0, transforms.forward(filled), torch.nan)
-        return prior_predictive_p(numbers, r)
-    return prior_predictive_p(asked.numbers, asked.predict(transforms.inverse(r), derive_seed("predicted noise", seed)))
+    return prior_predictive_p(asked.numbers, asked.predict(r, derive_seed("predicted noise", seed)))
 
 
 def describe_prior(decoder: Decoder) -> str:
@@ -296,9 +288,7 @@ def impute(flow: Flow, table: Any, *, draws: int = 20, seed: int = 0, noise_std:
     """Fills the holes of a table; arguments and errors as of `Flow.impute`."""
     count = whole(draws, "draws", 1)
     x = checked(table, flow.dimension, "table", columns=flow.columns, holes=True)
-    transforms = flow.basis.transforms
-    filled = transforms.rounded(transforms.inverse(flow.basis.mean.expand_as(x)))
-    transforms.check(torch.where(x.isnan(), filled, x), flow.columns)
+    require_support(x, flow.basis, flow.columns)
     holed = x.isnan().any(1)
     completed = x.expand(count, -1, -1).clone().numpy()
     if bool(holed.any()):

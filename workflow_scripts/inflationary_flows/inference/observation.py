@@ -14,7 +14,7 @@ and any other log-likelihood is a function of x.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -63,9 +63,12 @@ class Observation:
         return self.log_function is None
 
     @property
-    def is_linear(self) -> bool:
-        """Whether residuals are linear in transformed columns."""
-        return self.has_residuals and self.operator is None and (self.on_transformed or not self.transforms)
+    def known(self) -> Tensor:
+        """Transformed columns of cells that are known exactly, shape (rows, D), NaN in the others."""
+        assert self.seen is not None
+        assert self.weights is not None
+        assert self.target is not None
+        return torch.where(self.seen, self.target / self.weights.diagonal(dim1=1, dim2=2), torch.nan)
 
     def of(self, chosen: Tensor) -> Observation:
         """That of some of the points, by their numbers."""
@@ -83,7 +86,7 @@ class Observation:
         assert self.target is not None
         x = r if self.on_transformed else self.transforms.inverse(r)
         if self.operator is not None:
-            x = _called(self.operator, x.flatten(0, 1), self.weights.shape[2]).unflatten(0, x.shape[:2])
+            x = operated(self.operator, x.flatten(0, 1), self.weights.shape[2]).unflatten(0, x.shape[:2])
         return x @ self.weights.mT - self.target[:, None]
 
     def log_likelihood(self, r: Tensor) -> Tensor:
@@ -129,16 +132,28 @@ class Observation:
         return errors.detach(), torch.stack(rows, 2)
 
 
-def _called(operator: PointFunction, x: Tensor, m: int) -> Tensor:
-    """What a caller's operator makes of points, if it is a row of m numbers for each."""
+def operated(operator: PointFunction, x: Tensor, m: int | None = None) -> Tensor:
+    """What a caller's operator makes of points, shape (n, D) to (n, m), if it is m numbers for each, or as many."""
     values = operator(x)
-    if isinstance(values, Tensor) and values.shape == (len(x),) and m == 1:
+    if isinstance(values, Tensor) and values.shape == (len(x),) and m in (1, None):
         values = values[:, None]
-    if not isinstance(values, Tensor) or values.shape != (len(x), m):
+    fits = isinstance(values, Tensor) and values.ndim == 2 and values.shape == (len(x), m or values.shape[1])
+    if not fits:
         got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
         hint = "the operator takes points, shape (n, D), and gives what is observed of each, shape (n, m)"
-        raise InferenceError("operator", f"a tensor of shape ({len(x)}, {m})", got, hint)
+        raise InferenceError("operator", f"a tensor of shape ({len(x)}, {m or 'm'})", got, hint)
     return values.double()
+
+
+def require_support(x: Tensor, basis: Eigenbasis, columns: Sequence[str]) -> None:
+    """Raises DataError for the first known value of rows, shape (rows, D), that is not of its column's kind."""
+    filled = torch.where(x.isnan(), basis.transforms.rounded(_any_values(x, basis)), x)
+    basis.transforms.check(filled, columns)
+
+
+def _any_values(x: Tensor, basis: Eigenbasis) -> Tensor:
+    """Values of the support of each column, in the shape of x."""
+    return basis.transforms.inverse(basis.mean.expand_as(x))
 
 
 def known_cells(x: Tensor, basis: Eigenbasis) -> Observation:
@@ -146,7 +161,7 @@ def known_cells(x: Tensor, basis: Eigenbasis) -> Observation:
     seen = ~x.isnan()
     transforms = basis.transforms
     # Any number of the support stands for what is unknown.
-    filled = torch.where(seen, x, transforms.inverse(basis.mean.expand_as(x)))
+    filled = torch.where(seen, x, _any_values(x, basis))
     # The conditional variances of a Gaussian: one over the diagonal of its precision.
     least = 1e-6 * basis.eigenvalues.mean()
     precision = (basis.vectors / basis.eigenvalues.clamp(min=least)) @ basis.vectors.T

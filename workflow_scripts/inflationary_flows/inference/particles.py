@@ -142,10 +142,7 @@ class _Rows:
         # What is known of each row, with the data's mean in unknown cells.
         self.base = basis.mean.expand(count, dimension).clone()
         if observation.seen is not None:
-            assert observation.weights is not None
-            assert observation.target is not None
-            known = observation.target / observation.weights.diagonal(dim1=1, dim2=2).clamp(min=1e-300)
-            self.base = torch.where(observation.seen, known, self.base)
+            self.base = torch.where(observation.seen, observation.known, self.base)
         self.pool = pool
         total = decoder.flow.schedule.total_std(decoder.flow.schedule.t_min)
         axes = basis.vectors * total * basis.scale[:, None]

@@ -13,7 +13,7 @@ from torch import Tensor
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.inference.decoder import inference_decoder
 from inflationary_flows.inference.gate import MOST_PARETO_K
-from inflationary_flows.inference.infer import infer, operated
+from inflationary_flows.inference.infer import apply, infer
 from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.noise import Noise, noise_of
@@ -62,7 +62,7 @@ class Problem:
         """What is observed of points, shape (n, D), without noise, shape (n, m)."""
         if self.operator is None:
             return x
-        return operated(self.operator, x, self.flow)
+        return apply(self.operator, x, self.flow)
 
     def noise(self, width: int) -> Noise | None:
         """The noise of observations of m numbers."""
