@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
+from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.denoisers import GaussianDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
@@ -31,6 +31,28 @@ def gaussian_flow(covariance: np.ndarray = COVARIANCE) -> Flow:
     basis = Eigenbasis(nothing, ones, directions, eigenvalues)
     schedule = make_schedule(basis.eigenvalues, signal_left=1e-2, gamma0=1e-6)
     return Flow(GaussianDenoiser(schedule), basis, solver=SolverSettings("rk4", 1))
+
+
+def as_posterior(x: np.ndarray, z: np.ndarray, rhat: np.ndarray, ess: float = np.inf) -> Posterior:
+    """Draws, shape (rows, chains, draws, D), as the sampler hands them over, with diagnostics of each row."""
+    rows, dimension = len(x), x.shape[3]
+    sizes = np.full((rows, dimension), ess)
+    return Posterior(
+        x=x,
+        z=z,
+        log_density=np.zeros(x.shape[:3]),
+        free=np.ones((rows, dimension), dtype=bool),
+        rhat=np.repeat(rhat[:, None], dimension, 1),
+        ess_bulk=sizes,
+        ess_tail=sizes,
+        divergences=np.zeros(rows),
+        pareto_k=np.full(rows, np.nan),
+        surprise=np.full(rows, np.nan),
+        method=np.full(rows, "chains"),
+        names=tuple(f"x{place}" for place in range(dimension)),
+        prior="known",
+        index=range(rows),
+    )
 
 
 @dataclass(frozen=True)
@@ -61,7 +83,7 @@ class ExactSampler:
         chains: int = 4,
         draws: int = 16,
         seed: int = 0,
-    ) -> SimpleNamespace:
+    ) -> Posterior:
         """Draws of x and z, shape (rows, chains, draws, D), and which rows converged."""
         random = np.random.default_rng([seed, 77])
         basis, schedule = flow.basis, flow.schedule
@@ -86,11 +108,4 @@ class ExactSampler:
         z = flow.inflate(x.reshape(-1, flow.dimension)).reshape(x.shape)
         shape = (len(x), chains, draws, flow.dimension)
         lost = random.random(len(x)) < self.lost
-        return SimpleNamespace(
-            x=x.reshape(shape),
-            z=z.reshape(shape),
-            rhat=np.where(lost, 3.0, 1.0)[:, None],
-            ess_bulk=np.full((len(x), 1), np.inf),
-            divergences=np.zeros(len(x)),
-            pareto_k=np.full(len(x), np.nan),
-        )
+        return as_posterior(x.reshape(shape), z.reshape(shape), np.where(lost, 3.0, 1.0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,11 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from gaussian_posteriors import ExactSampler, gaussian_flow, gaussian_rows
+from gaussian_posteriors import ExactSampler, as_posterior, gaussian_flow, gaussian_rows
 from inflationary_flows.artifacts.flows import Flow
 from inflationary_flows.errors import DataError
 from inflationary_flows.inference.guidance import guide
+from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.metrics import calibration_check
 from inflationary_flows.metrics.calibration import Calibration, Pairs, holm, judge, shares_below
 from inflationary_flows.metrics.local_two_sample import closeness, local_two_sample
@@ -49,7 +49,7 @@ def noisy(x: np.ndarray, std: float, seed: int, law: str = "normal") -> np.ndarr
 def guided(strength: float) -> Callable[..., Any]:
     """Guidance in the place of `infer`."""
 
-    def infer(flow: Flow, observed: np.ndarray, *, noise_std: float, seed: int, **_: Any) -> SimpleNamespace:
+    def infer(flow: Flow, observed: np.ndarray, *, noise_std: float, seed: int, **_: Any) -> Posterior:
         seen = torch.from_numpy(observed)
 
         def misfit(x: torch.Tensor) -> torch.Tensor:
@@ -57,11 +57,7 @@ def guided(strength: float) -> Callable[..., Any]:
 
         x = guide(flow, misfit, len(seen), draws=63, strength=strength, steps=40, seed=seed)
         z = flow.inflate(x.flatten(0, 1)).view_as(x)
-        rows = np.ones(len(seen))
-        return SimpleNamespace(
-            **{"x": x[:, None].numpy(), "z": z[:, None].numpy(), "divergences": 0 * rows, "pareto_k": 0 * rows},
-            **{"rhat": rows[:, None], "ess_bulk": 1e3 * rows[:, None]},
-        )
+        return as_posterior(x[:, None].numpy(), z[:, None].numpy(), np.ones(len(seen)), ess=1e3)
 
     return infer
 
@@ -151,7 +147,7 @@ def test_any_likelihood_is_checked_with_its_simulator(flow: Flow, monkeypatch: p
     def log_likelihood(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return -((x @ row - y[0]) ** 2) / 2 / 0.3**2
 
-    def infer(flow: Flow, *, log_likelihood: Any, seed: int, draws: int) -> SimpleNamespace:
+    def infer(flow: Flow, *, log_likelihood: Any, seed: int, draws: int) -> Posterior:
         # The observation is where the likelihood along the row is largest.
         places = torch.linspace(-8, 8, 16_001, dtype=torch.float64)
         best = places[log_likelihood(places[:, None] * row / 2).argmax()]

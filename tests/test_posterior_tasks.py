@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from scipy.stats import kstest
 
 from configurations import changed
-from gaussian_posteriors import COVARIANCE, gaussian_flow
+from gaussian_posteriors import COVARIANCE, as_posterior, gaussian_flow
 from inflationary_flows.config.load import load_config
 from inflationary_flows.config.reading import read_yaml
 from inflationary_flows.errors import ConfigError, ScheduleError
@@ -22,6 +21,7 @@ from inflationary_flows.experiments.posterior_tasks.figure import METHODS, TASKS
 from inflationary_flows.experiments.posterior_tasks.measure import coverage_looks, energy_scores, measure
 from inflationary_flows.experiments.posterior_tasks.tasks import make_tasks
 from inflationary_flows.inference.guidance import guide
+from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
 from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.mathematics.schedules import make_schedule
@@ -139,7 +139,7 @@ def measured() -> dict[str, pd.DataFrame]:
     denoiser = exact_denoiser(flow.schedule, flow.basis, *mixture)
     law = denoiser.law(flow.schedule.t_min).mapped(flow.basis.vectors, flow.basis.mean)
 
-    def infer(flow: Any, rows: np.ndarray, *, chains: int, draws: int, seed: int, **given: Any) -> SimpleNamespace:
+    def infer(flow: Any, rows: np.ndarray, *, chains: int, draws: int, seed: int, **given: Any) -> Posterior:
         operator = given.get("operator")
         seen = torch.from_numpy(rows)
         name = "missing" if not given else "denoising" if operator is None else "linear"
@@ -148,10 +148,8 @@ def measured() -> dict[str, pd.DataFrame]:
         drawn = make_tasks(2, NOISES)[name].exact(law, y, chains * draws, random(seed % 1000))
         # Two do not converge.
         lost = np.arange(len(rows)) < 2
-        return SimpleNamespace(
-            **{"x": drawn.view(len(rows), chains, draws, 2).numpy(), "rhat": np.where(lost, 2.0, 1.0)[:, None]},
-            **{"ess_bulk": np.full((len(rows), 1), 100.0), "divergences": 0 * lost, "pareto_k": 0 * lost},
-        )
+        x = drawn.view(len(rows), chains, draws, 2).numpy()
+        return as_posterior(x, x, np.where(lost, 2.0, 1.0), ess=100.0)
 
     patch = pytest.MonkeyPatch()
     patch.setattr(module, "infer", infer)

@@ -5,3 +5,5 @@ Sources: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Vehtari et al.
 
 # R-hat at most, effective draws at least, and the shape of the tail of importance weights at most.
 MOST_RHAT, ENOUGH_DRAWS, MOST_PARETO_K = 1.01, 400, 0.7
+# Observations that are this improbable under the flow are unlike what it was trained on.
+UNLIKELY = 0.01

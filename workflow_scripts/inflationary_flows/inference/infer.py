@@ -228,7 +228,7 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
         r[chosen], y[chosen], value[waiting] = drawn, run.draws, run.log_density.numpy()
         divergences[waiting] = run.divergences
         r_hat, bulk, tail = diagnose_cells(drawn.numpy(), free[waiting])
-        fine = converged(r_hat, bulk, tail, run.divergences, chains * length) & ~run.gave_up
+        fine = converged(r_hat, np.minimum(bulk, tail), run.divergences, chains * length) & ~run.gave_up
         # Chains that do not agree may be in modes of their own.
         apart = run.gave_up | (r_hat.max(1) > (_APART if times == 1 else MOST_RHAT))
         hard[numbers[waiting]] = apart
@@ -299,9 +299,7 @@ def impute(flow: Flow, table: Any, *, draws: int = 20, seed: int = 0, noise_std:
         called = [names[row] for row in holed.nonzero()[:, 0].tolist()]
         if warning := replace(posterior, index=called).doubt:
             warnings.warn(f"impute: {warning}", stacklevel=3)
-        flat = posterior.x.reshape(len(posterior), -1, flow.dimension)
-        places = np.linspace(0, flat.shape[1] - 1, count).round().astype(int)
-        drawn = flat[:, places].swapaxes(0, 1)
+        drawn = posterior.spread(count)[0].swapaxes(0, 1)
         completed[:, holed.numpy()] = np.where(x[holed].isnan().numpy(), drawn, x[holed].numpy())
     if isinstance(table, Tensor):
         return torch.from_numpy(completed)

@@ -12,13 +12,11 @@ import numpy as np
 from inflationary_flows.errors import InferenceError, cut
 from inflationary_flows.extras import needs
 from inflationary_flows.inference.convergence import ess, rhat
-from inflationary_flows.inference.gate import ENOUGH_DRAWS, MOST_PARETO_K, MOST_RHAT
+from inflationary_flows.inference.gate import ENOUGH_DRAWS, MOST_PARETO_K, MOST_RHAT, UNLIKELY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Observations that are this improbable under the flow are unlike what it was trained on.
-_UNLIKELY = 0.01
 # Divergent trajectories that are a matter of chance, as a share of draws.
 _MOST_DIVERGENT = 0.01
 
@@ -72,8 +70,13 @@ class Posterior:
     @property
     def converged(self) -> np.ndarray:
         """Whether the draws of each row pass: R-hat, effective draws, divergences, weights; shape (rows,)."""
+        return self.reaches(MOST_RHAT, ENOUGH_DRAWS)
+
+    def reaches(self, most_rhat: float, enough: float, *, tails: bool = True) -> np.ndarray:
+        """Whether each row has at most this R-hat and so many effective draws, of tails too, and passes otherwise."""
+        effective = np.minimum(self.ess_bulk, self.ess_tail) if tails else self.ess_bulk
         draws = self.x.shape[1] * self.x.shape[2]
-        fine = converged(self.rhat, self.ess_bulk, self.ess_tail, self.divergences, draws)
+        fine = converged(self.rhat, effective, self.divergences, draws, most_rhat, enough)
         return fine & ~(self.pareto_k > MOST_PARETO_K)
 
     @property
@@ -92,6 +95,17 @@ class Posterior:
         """Posterior standard deviations, shape (rows, D), data units."""
         result: np.ndarray = self.x.std((1, 2))
         return result
+
+    def spread(self, draws: int) -> tuple[np.ndarray, np.ndarray]:
+        """So many draws of each row, of all chains alike and as far apart as can be, or all if there are fewer.
+
+        Returns:
+            Points and latents, shape (rows, draws, D) each.
+        """
+        total = self.x.shape[1] * self.x.shape[2]
+        places = np.linspace(0, total - 1, min(draws, total)).round().astype(int)
+        x, z = (values.reshape(len(self), total, -1)[:, places] for values in (self.x, self.z))
+        return x, z
 
     def to_frame(self, latents: bool = False) -> pd.DataFrame:
         """All draws as a data frame, a line each: indexed by row, chain and draw, with the columns of the table."""
@@ -155,7 +169,7 @@ class Posterior:
     @property
     def doubt(self) -> str:
         """Why not to trust some of the posteriors, in words; nothing if all is well."""
-        count, lost, odd, words = len(self), ~self.converged, self.surprise < _UNLIKELY, []
+        count, lost, odd, words = len(self), ~self.converged, self.surprise < UNLIKELY, []
         if lost.any():
             which = "The posterior has" if count == 1 else f"{lost.sum()} of {count} posteriors have"
             where = self._called(lost)
@@ -202,9 +216,17 @@ class PosteriorSummary:
         return f"{shown}{hidden}\n{textwrap.fill(words, 88)}"
 
 
-def converged(r_hat: np.ndarray, bulk: np.ndarray, tail: np.ndarray, divergences: np.ndarray, draws: int) -> np.ndarray:
+def converged(
+    r_hat: np.ndarray,
+    effective: np.ndarray,
+    divergences: np.ndarray,
+    draws: int,
+    most_rhat: float = MOST_RHAT,
+    enough: float = ENOUGH_DRAWS,
+) -> np.ndarray:
     """Whether the chains of each row agree and have enough effective draws, shape (rows,)."""
-    fine: np.ndarray = (r_hat <= MOST_RHAT).all(1) & (np.minimum(bulk, tail) >= ENOUGH_DRAWS).all(1)
+    fine: np.ndarray = (r_hat <= most_rhat).all(1)
+    fine &= (effective >= enough).all(1)
     return fine & (divergences <= _MOST_DIVERGENT * draws)
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.inference.decoder import inference_decoder
-from inflationary_flows.inference.gate import MOST_PARETO_K
 from inflationary_flows.inference.infer import apply, infer
 from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.flow import Flow
@@ -26,7 +25,7 @@ USED = 63
 # Draws of a chain: particles and chains in latents have some hundred effective ones then.
 _DRAWS = 150
 # Chains agree to what so few draws can tell.
-_MOST_RHAT, _MOST_DIVERGENT = 1.1, 0.01
+_MOST_RHAT = 1.1
 # A function of points, shape (n, D), and of one observation, shape (m,), to log-likelihoods, shape (n,).
 LogLikelihood = Callable[[Tensor, Tensor], Tensor]
 
@@ -110,20 +109,14 @@ class Problem:
                 found.append(infer(self.flow, **own, **self.settings, seed=derive_seed("posterior", seed, row)))
         x, z, converged = (
             np.concatenate(of)
-            for of in zip(*((posterior.x, posterior.z, suffices(posterior, USED)) for posterior in found), strict=True)
+            for of in zip(*((*posterior.spread(USED), suffices(posterior, USED)) for posterior in found), strict=True)
         )
-        # Draws that lie as far apart as can be, of all chains alike.
-        chosen = np.linspace(0, x.shape[1] * x.shape[2] - 1, min(USED, x.shape[1] * x.shape[2])).round().astype(int)
-        x, z = (points.reshape(len(points), -1, points.shape[-1])[:, chosen] for points in (x, z))
         return x, z, converged
 
 
 def suffices(posterior: Posterior, draws: int) -> np.ndarray:
     """Which rows have chains that agree, and so many effective draws, shape (rows,): less than is asked of a result."""
-    fine = (posterior.rhat <= _MOST_RHAT).all(1)
-    fine &= (posterior.ess_bulk >= draws).all(1)
-    fine &= posterior.divergences <= _MOST_DIVERGENT * posterior.x.shape[1] * posterior.x.shape[2]
-    return np.asarray(fine & ~(posterior.pareto_k > MOST_PARETO_K))
+    return posterior.reaches(_MOST_RHAT, draws, tails=False)
 
 
 def check_calibration(

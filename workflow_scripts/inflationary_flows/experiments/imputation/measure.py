@@ -75,9 +75,7 @@ def impute_by_flow(
 ) -> tuple[np.ndarray, float]:
     """Draws of rows with holes, shape (n, draws, D), data units, and the share of rows whose chains have converged."""
     posterior = infer(flow, rows, draws=chain_draws, warmup=chain_warmup, seed=seed)
-    every = posterior.x.reshape(len(rows), -1, rows.shape[1])
-    chosen = np.linspace(0, every.shape[1] - 1, min(draws, every.shape[1])).round().astype(int)
-    return every[:, chosen], float(posterior.converged.mean())
+    return posterior.spread(draws)[0], float(posterior.converged.mean())
 
 
 def measure(

@@ -18,13 +18,12 @@ import numpy as np
 
 from inflationary_flows.data.splits import Splits
 from inflationary_flows.experiments.measured import Measured, plain_rows
+from inflationary_flows.inference.gate import UNLIKELY
 from inflationary_flows.inference.infer import infer
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.requirements import counted
 
 _INTERVAL = (0.05, 0.95)
-# Rows that are less usual than this are counted in the log.
-_SURPRISING = 0.01
 
 
 def measure(
@@ -79,12 +78,11 @@ def measure(
                     "surprise": float(posterior.surprise[number]),
                 }
             )
-        chosen = np.linspace(0, every.shape[1] - 1, min(draws, every.shape[1])).round().astype(int)
-        drawn = every[:, chosen]
+        drawn = posterior.spread(draws)[0]
         passed = int(posterior.converged.sum())
         log.info("%s with holes: imputed, %d with chains that have converged", counted(len(places), "row"), passed)
-        unusual = int((posterior.surprise < _SURPRISING).sum())
-        if unusual > _SURPRISING * len(places):
+        unusual = int((posterior.surprise < UNLIKELY).sum())
+        if unusual > UNLIKELY * len(places):
             log.warning("%s with holes: unlike what the flow was trained on, see `surprise`", counted(unusual, "row"))
     count = drawn.shape[1]
     keys = {"row": np.repeat(places + 1, count), "draw": np.tile(np.arange(count), len(places))}
