@@ -225,9 +225,8 @@ def converged(
     enough: float = ENOUGH_DRAWS,
 ) -> np.ndarray:
     """Whether the chains of each row agree and have enough effective draws, shape (rows,)."""
-    fine: np.ndarray = (r_hat <= most_rhat).all(1)
-    fine &= (effective >= enough).all(1)
-    return fine & (divergences <= _MOST_DIVERGENT * draws)
+    agree = (r_hat <= most_rhat).all(1) & (effective >= enough).all(1)
+    return np.asarray(agree & (divergences <= _MOST_DIVERGENT * draws))
 
 
 def diagnose_cells(draws: np.ndarray, free: np.ndarray, effective: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
