@@ -17,8 +17,9 @@ from inflationary_flows.errors import DataError
 from inflationary_flows.inference.guidance import guide
 from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.metrics import calibration_check
-from inflationary_flows.metrics.calibration import Calibration, Pairs, holm, judge, shares_below
+from inflationary_flows.metrics.calibration import Calibration, Pairs, holm, judge
 from inflationary_flows.metrics.local_two_sample import closeness, local_two_sample
+from inflationary_flows.metrics.posterior_draws import shares_below
 
 SUM = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, -1.0]])
 # Observations of several kinds, with one to look at.

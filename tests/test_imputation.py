@@ -35,7 +35,7 @@ from inflationary_flows.mathematics.denoisers import MixtureDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.schedules import make_schedule
-from inflationary_flows.metrics.posterior_draws import crps, energy_scores, probability_transforms
+from inflationary_flows.metrics.posterior_draws import crps, energy_scores, shares_below
 from inflationary_flows.plotting.material import Material
 from oracles import PRP, mixture_flow
 
@@ -75,8 +75,8 @@ class TestScores:
         random = np.random.default_rng(2)
         for law in (random.standard_normal, lambda size: random.poisson(1.0, size).astype(float)):
             draws, truth = law((5000, count)), law((5000,))
-            assert kstest(probability_transforms(draws, truth, 0), "uniform").pvalue > 1e-3
-            assert kstest(probability_transforms(draws * 0.7 - 0.2, truth, 0), "uniform").pvalue < 1e-3
+            assert kstest(shares_below(truth, draws, np.random.default_rng(0)), "uniform").pvalue > 1e-3
+            assert kstest(shares_below(truth, draws * 0.7 - 0.2, np.random.default_rng(0)), "uniform").pvalue < 1e-3
 
 
 class TestHoles:

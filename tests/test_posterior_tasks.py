@@ -18,13 +18,14 @@ from inflationary_flows.errors import ConfigError, ScheduleError
 from inflationary_flows.experiments.posterior_tasks import measure as module
 from inflationary_flows.experiments.posterior_tasks import tasks
 from inflationary_flows.experiments.posterior_tasks.figure import METHODS, TASKS, draw_posterior_tasks
-from inflationary_flows.experiments.posterior_tasks.measure import coverage_looks, energy_scores, measure
+from inflationary_flows.experiments.posterior_tasks.measure import coverage_looks, measure
 from inflationary_flows.experiments.posterior_tasks.tasks import make_tasks
 from inflationary_flows.inference.guidance import guide
 from inflationary_flows.inference.posterior import Posterior
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
 from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.mathematics.schedules import make_schedule
+from inflationary_flows.metrics.posterior_draws import energy_scores
 from inflationary_flows.plotting.material import Material
 from oracles import PRP, mixture_flow
 from repository import REPOSITORY

@@ -25,6 +25,7 @@ import numpy as np
 
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.metrics.local_two_sample import LocalTest, local_two_sample
+from inflationary_flows.metrics.posterior_draws import shares_below
 from inflationary_flows.metrics.ranks import moment_p_values, rank_rows
 from inflationary_flows.seeding import derive_seed
 
@@ -39,8 +40,6 @@ _BINS, _REFERENCES = 10, 10
 LEAST = 30
 # Share of posteriors that may not have converged.
 _UNCONVERGED = 0.05
-# Differences, in spreads of the draws, that are none: a cell that was seen is the same in all draws.
-_TIED = 1e-9
 # Numbers that the local test has at a time: draws are left out beyond.
 _NUMBERS = 3e7
 
@@ -157,14 +156,6 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(raised, 1)
     return adjusted
-
-
-def shares_below(truth: np.ndarray, draws: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Shares of draws, shape (n, L), below truths, shape (n,), the truth and what ties with it at random."""
-    away = draws - truth[:, None]
-    slack = _TIED * (np.abs(away).max(1, keepdims=True) + np.abs(truth[:, None]))
-    below, tied = (away < -slack).sum(1), (np.abs(away) <= slack).sum(1)
-    return np.asarray((below + (tied + 1) * random.random(len(truth))) / (draws.shape[1] + 1))
 
 
 def judge(pairs: Pairs, kind: Kind = "all", *, seed: int = 0, permutations: int = 999) -> Calibration:

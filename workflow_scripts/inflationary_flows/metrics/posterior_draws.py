@@ -26,11 +26,13 @@ from inflationary_flows.extras import needs
 from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.metrics.ranks import moment_p_values
 from inflationary_flows.metrics.tarp import hotelling
-from inflationary_flows.seeding import derive_seed
 
 with needs("metrics of draws", "metrics"):
     from scipy.spatial.distance import cdist
     from scipy.special import chdtrc
+
+# Differences, in spreads of the draws, that are none: a cell that was seen is the same in all draws.
+_TIED = 1e-9
 
 
 def rank_fractions(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -39,20 +41,20 @@ def rank_fractions(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (below + 0.5) / (draws.shape[1] + 1)
 
 
-def probability_transforms(draws: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
+def shares_below(truth: np.ndarray, draws: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Places of true values among draws: uniform on (0, 1) if truth and draws have one law, however many draws.
 
-    Where a rank, or equal values, leave a place open, it is drawn: whole numbers are no exception.
+    Where a rank, or what ties with the truth, leaves a place open, it is drawn: whole numbers are no exception.
 
     Arguments:
-        draws: Shape (..., L).
         truth: Shape (...).
-        seed: Seed of what is drawn.
+        draws: Shape (..., L).
+        random: What is drawn.
     """
-    below, equal = (draws < truth[..., None]).sum(-1), (draws == truth[..., None]).sum(-1)
-    drawn = np.random.default_rng(derive_seed("probability transforms", seed)).random(truth.shape)
-    places: np.ndarray = (below + drawn * (equal + 1)) / (draws.shape[-1] + 1)
-    return places
+    away = draws - truth[..., None]
+    slack = _TIED * (np.abs(away).max(-1, keepdims=True) + np.abs(truth[..., None]))
+    below, tied = (away < -slack).sum(-1), (np.abs(away) <= slack).sum(-1)
+    return np.asarray((below + (tied + 1) * random.random(truth.shape)) / (draws.shape[-1] + 1))
 
 
 def crps(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -74,11 +76,11 @@ def energy_scores(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
     Arguments:
         draws: Shape (n, L, D), at least two of each.
-        truth: Shape (n, D).
+        truth: Shape (n, D), or several of each, shape (n, t, D), whose scores are averaged.
     """
     return np.array(
         [
-            cdist(drawn, true[None]).mean() - cdist(drawn, drawn).sum() / (2 * len(drawn) * (len(drawn) - 1))
+            cdist(drawn, np.atleast_2d(true)).mean() - cdist(drawn, drawn).sum() / (2 * len(drawn) * (len(drawn) - 1))
             for drawn, true in zip(draws, truth, strict=True)
         ]
     )

@@ -9,6 +9,7 @@ pattern of holes.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,7 +27,8 @@ from inflationary_flows.experiments.imputation.methods import (
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.inference.infer import infer
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.metrics.posterior_draws import crps, energy_scores, probability_transforms
+from inflationary_flows.metrics.density import mean_and_error
+from inflationary_flows.metrics.posterior_draws import crps, energy_scores, shares_below
 from inflationary_flows.seeding import derive_seed
 
 COVERAGES = (0.5, 0.9)
@@ -46,7 +48,8 @@ def score(draws: np.ndarray, truth: np.ndarray, holes: np.ndarray, seed: int) ->
     n = len(truth)
     # Row by row, so that cells can be taken by their mask.
     hidden, true = draws.transpose(0, 2, 1)[holes].reshape(n, -1, draws.shape[1]), truth[holes].reshape(n, -1)
-    places = np.abs(probability_transforms(hidden, true, seed) - 0.5)
+    random = np.random.default_rng(derive_seed("probability transforms", seed))
+    places = np.abs(shares_below(true, hidden, random) - 0.5)
     return {
         **{f"coverage_{100 * level:.0f}": (places < level / 2).mean(1) for level in COVERAGES},
         "crps": crps(hidden, true).mean(1),
@@ -61,13 +64,10 @@ def summarise(scores: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarr
     given = {**scores, **{f"{name}_difference": scores[name] - reference[name] for name in ("crps", "energy")}}
     squared = given.pop("squared_error")
     for name, values in given.items():
-        row |= {name: float(values.mean()), f"{name}_se": _standard_error(values)}
-    rmse = float(np.sqrt(squared.mean()))
-    return row | {"rmse": rmse, "rmse_se": _standard_error(squared) / (2 * rmse) if rmse > 0 else 0.0}
-
-
-def _standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values)))
+        row[name], row[f"{name}_se"] = mean_and_error(values)
+    square, error = mean_and_error(squared)
+    rmse = math.sqrt(square)
+    return row | {"rmse": rmse, "rmse_se": error / (2 * rmse) if rmse > 0 else 0.0}
 
 
 def impute_by_flow(

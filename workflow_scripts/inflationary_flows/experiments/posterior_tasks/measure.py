@@ -28,6 +28,7 @@ from inflationary_flows.inference.infer import infer
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
 from inflationary_flows.metrics.calibration_check import USED, suffices
+from inflationary_flows.metrics.posterior_draws import energy_scores
 from inflationary_flows.metrics.tarp import fixed_references, judged_looks
 from inflationary_flows.metrics.two_sample import c2st_accuracy
 from inflationary_flows.seeding import derive_seed
@@ -40,15 +41,6 @@ _TRIED = 32
 # A method: observations, shape (n, m), number of draws of each, and seed, to draws, shape (n, draws, D), and which of
 # the posteriors are claimed to be right.
 Method = Callable[[Tensor, int, int], tuple[np.ndarray, np.ndarray]]
-
-
-def energy_scores(draws: np.ndarray, truths: np.ndarray) -> np.ndarray:
-    """E|x' - x| - E|x' - x''| / 2 of draws, shape (n, k, D), and truths, shape (n, t, D), small for good posteriors."""
-    points, k = torch.from_numpy(draws), draws.shape[1]
-    away = torch.cdist(points, torch.from_numpy(truths)).mean((1, 2))
-    apart = torch.cdist(points, points).sum((1, 2)) / (k * (k - 1))
-    found: np.ndarray = (away - apart / 2).numpy()
-    return found
 
 
 def coverage_looks(
