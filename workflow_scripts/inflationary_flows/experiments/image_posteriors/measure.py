@@ -10,7 +10,6 @@ right, and draws that were moved towards their mean, which are too narrow.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +18,12 @@ import numpy as np
 import torch
 
 from inflationary_flows.data.splits import Splits
+from inflationary_flows.experiments.image_data import exact_posteriors, noised_parts, pixel_std, with_solver
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.inference.infer import infer
 from inflationary_flows.inference.pca_mixture import choose_mixture, fit_gaussian
 from inflationary_flows.mathematics.flow import Flow
-from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture, MixturePosterior
+from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
 from inflationary_flows.metrics.posterior_draws import group_rows, rank_fractions, score_draws
 from inflationary_flows.seeding import derive_seed
 
@@ -71,18 +71,14 @@ def measure(
     Returns:
         Tables `image_posteriors` and `image_posterior_scores`, rows of prior, then as in the spec.
     """
-    train, validation, test = (
-        flow.noised_data(np.asarray(part, dtype=np.float64), derive_seed(f"image posteriors {name}", seed))
-        for name, part in (("train", splits.train), ("validation", splits.validation), ("test", splits.test[:images]))
-    )
-    sigma = noise_std * float(np.sqrt(np.asarray(splits.train, dtype=np.float64).var(0).mean()))
+    train, validation, test = noised_parts(flow, splits, images, "image posteriors", seed)
+    sigma = noise_std * pixel_std(splits)
     noise = np.random.default_rng(derive_seed("image posteriors noise", seed)).standard_normal(test.shape)
     mixture, chosen, rank = choose_mixture(train, validation, components, ranks, seed)
     log.info("mixture of %d components, rank %d", chosen, rank)
     count = chains * draws
     observed = test + sigma * noise
-    walked = copy.copy(flow)
-    walked.solver = flow.settings(solver, steps)
+    walked = with_solver(flow, solver, steps)
     posterior = infer(walked, observed, noise_std=sigma, chains=chains, warmup=warmup, draws=draws, seed=seed)
     worst_rhat, least_ess = posterior.rhat.max(1), posterior.ess_bulk.min(1)
     converged = (worst_rhat <= gate["rhat"]) & (least_ess >= gate["ess"])
@@ -179,17 +175,11 @@ def _generator(name: str, seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed(name, seed))
 
 
-def _posterior(prior: GaussianMixture, observed: np.ndarray, sigma: float) -> MixturePosterior:
-    """Posteriors of points given noisy ones."""
-    operator = torch.eye(observed.shape[1], dtype=torch.float64)
-    return prior.given(torch.from_numpy(observed), operator, sigma**2 * operator)
-
-
 def _exactly(
     prior: GaussianMixture, truth: np.ndarray, observed: np.ndarray, sigma: float, count: int, seed: int
 ) -> Judged:
     """Posteriors under a mixture, in closed form."""
-    posterior = _posterior(prior, observed, sigma)
+    posterior = exact_posteriors(prior, observed, sigma)
     drawn = posterior.sample(count, _generator("image posteriors draws", seed))
     log_density = posterior.log_density(torch.from_numpy(truth)[:, None])[:, 0].numpy()
     density = (posterior.log_density(drawn).numpy(), log_density)

@@ -9,7 +9,6 @@ likelihood of denoised points, which is no posterior.
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -23,13 +22,14 @@ from torch import Tensor
 from inflationary_flows.data.image_operators import average_squares, blur, see_upper_half
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.splits import Splits
+from inflationary_flows.experiments.image_data import exact_posteriors, noised_parts, pixel_std, with_solver
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.inference.guidance import guide
 from inflationary_flows.inference.infer import infer
 from inflationary_flows.inference.pca_mixture import choose_mixture, fit_gaussian
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
-from inflationary_flows.metrics.posterior_draws import score_draws
+from inflationary_flows.metrics.posterior_draws import energy_scores
 from inflationary_flows.seeding import derive_seed
 
 # Levels of the intervals of pixels.
@@ -80,14 +80,10 @@ def measure(
         Table `inverse_problems`, rows of problem, prior, then as in the spec; arrays of the images shown, by problem.
     """
     assert splits.image is not None
-    walked = copy.copy(flow)
-    walked.solver = flow.settings(solver, steps)
-    train, validation, test = (
-        flow.noised_data(np.asarray(part, dtype=np.float64), derive_seed(f"inverse problems {name}", seed))
-        for name, part in (("train", splits.train), ("validation", splits.validation), ("test", splits.test[:images]))
-    )
-    clean = np.asarray(splits.train, dtype=np.float64)
-    sigma = noise_std * float(np.sqrt(clean.var(0).mean()))
+    walked = with_solver(flow, solver, steps)
+    train, validation, test = noised_parts(flow, splits, images, "inverse problems", seed)
+    varies = np.ptp(np.asarray(splits.train), axis=0) > 0
+    sigma = noise_std * pixel_std(splits)
     mixture = choose_mixture(train, validation, components, ranks, seed)[0]
     exact = {"mixture": mixture, "gaussian": fit_gaussian(train)}
     rows: list[dict[str, Any]] = []
@@ -99,7 +95,7 @@ def measure(
         observed = test @ matrix.T + sigma * noise
         # Pixels that are seen as they are have nothing to be found out; those that never vary neither.
         alone = ((matrix == 1) & (matrix.sum(1, keepdims=True) == 1)).any(0)
-        judged = np.flatnonzero((np.ptp(clean, axis=0) > 0) & ~alone)
+        judged = np.flatnonzero(varies & ~alone)
 
         start = time.process_time()
         posterior = infer(
@@ -166,7 +162,7 @@ class _Judged:
         for name, level in _LEVELS.items():
             low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1)
             values[name] = ((low <= truth) & (truth <= high)).mean(1)
-        values["energy_score"] = score_draws(self.drawn, self.truth, 1.0)["energy_score"]
+        values["energy_score"] = energy_scores(self.drawn, self.truth)
         summary: dict[str, Any] = {}
         for name, each in values.items():
             summary[name] = float(each.mean())
@@ -181,10 +177,8 @@ def _exactly(
     prior: GaussianMixture, observed: np.ndarray, matrix: np.ndarray, sigma: float, count: int, seed: int
 ) -> np.ndarray:
     """Draws of posteriors under a mixture, known in closed form, shape (n, count, D)."""
-    noise = sigma**2 * torch.eye(len(matrix), dtype=torch.float64)
-    posterior = prior.given(torch.from_numpy(observed), torch.from_numpy(matrix), noise)
     generator = torch.Generator().manual_seed(derive_seed("inverse problems draws", seed))
-    return posterior.sample(count, generator).numpy()
+    return exact_posteriors(prior, observed, sigma, matrix).sample(count, generator).numpy()
 
 
 def _misfit(observed: np.ndarray, matrix: np.ndarray, sigma: float) -> Callable[[Tensor], Tensor]:

@@ -37,7 +37,7 @@ class InverseProblems(Section):
     chains: Annotated[Count, Field(ge=2)] = Field(4, description="Chains of an image.")
     warmup: Count = Field(80, description="Iterations that adapt, of chains.")
     draws: Annotated[Count, Field(ge=4)] = Field(
-        600, description="Draws kept, a chain: of tempered particles each has three."
+        600, description="Draws kept, a chain: of tempered particles each has two."
     )
     solver: SolverName = Field("adams_bashforth4", description="Solver of the flow within the sampler.")
     steps: Count = Field(12, description="Its steps.")
