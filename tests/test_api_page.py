@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,10 @@ from inflationary_flows.mathematics.uncertainty import PropagatedPoint
 from inflationary_flows.metrics.calibration import Calibration
 from inflationary_flows.metrics.summary import Summary
 from repository import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "docs/hooks"))
+
+from api_pages import with_docstrings
 
 PAGE = (REPOSITORY / "docs/api.md").read_text(encoding="utf-8")
 CLASSES = [
@@ -93,6 +99,16 @@ def test_every_public_method_has_an_example() -> None:
     # A method without one is found.
     assert missing(PAGE.replace("### `Flow.carry`", "")) == ["Flow.carry"]
     assert missing(PAGE.replace("flat.jacobian(latents).shape, ", "")) == ["InjectiveFlow.jacobian"]
+
+
+def test_every_part_has_its_docstring_below_the_examples() -> None:
+    added = re.findall(r"^::: inflationary_flows\.([\w.]+)$", with_docstrings(PAGE), flags=re.MULTILINE)
+    assert len(added) == len(sections(PAGE))
+    for path in added:
+        module, *parts = re.split(r"\.(?=[A-Z])", path, maxsplit=1)
+        kind, *member = parts[0].split(".")
+        target = getattr(importlib.import_module(f"inflationary_flows.{module}"), kind)
+        assert all(hasattr(target, name) or name in target.__annotations__ for name in member)
 
 
 def test_every_error_is_named() -> None:

@@ -22,6 +22,8 @@ PUBLIC = {
     "ScheduleSettings": "mathematics.schedules",
     "SolverSettings": "mathematics.flow",
     "Summary": "metrics.summary",
+    "Posterior": "inference.posterior",
+    "Calibration": "metrics.calibration",
     "Decoded": "artifacts.flows",
     "PropagatedPoint": "mathematics.uncertainty",
     "InjectiveFlow": "artifacts.injective_flows",
