@@ -155,6 +155,17 @@ def schedule_of(wildcards):
     return settings.schedule_settings(CONFIG, wildcards.schedule, wildcards.dataset)
 
 
+def kernels_of(wildcards):
+    """What a network is trained on: one schedule, all of its data set, or a range."""
+    variant = variant_of(wildcards)
+    return STUDY.kernels_of(wildcards.dataset, wildcards.schedule, variant)
+
+
+def trained(pattern):
+    """A file of the network of a flow, which other schedules may share."""
+    return lambda wildcards: fill(pattern, STUDY.trained_as(tuple(wildcards)[:3]))
+
+
 def solver_of(wildcards):
     """How the flows of a schedule are integrated."""
     return settings.solver_settings(CONFIG, wildcards.schedule)
@@ -286,7 +297,8 @@ def generator_of_sbc(wildcards):
     seed = SETTINGS["sbc"].get("generator_seed")
     if seed is None:
         return []
-    network = fill(NETWORK, (wildcards.dataset, wildcards.schedule, str(seed)))
+    flow = (wildcards.dataset, wildcards.schedule, str(seed))
+    network = fill(NETWORK, STUDY.trained_as(flow))
     return [network, f"results/data/{wildcards.dataset}/eigenbasis.safetensors"]
 
 

@@ -1,4 +1,4 @@
-"""Flows: one network for each data set, schedule and seed, and the flows that users load.
+"""Flows: one network for each data set, schedule and seed, or for all schedules, and the flows that users load.
 
 Needs results/data; makes results/networks and results/flows. Training keeps its progress in results/.training/, in a folder
 that is named by a digest of all that decides the result: it is no output, because Snakemake deletes the outputs of a job
@@ -9,8 +9,8 @@ that fails. Experiments that compare other seeds and variants read their network
 rule train:
     """Trains all networks."""
     input:
-        per_flow(NETWORK, STUDY.flows),
-        per_flow(CURVE, STUDY.flows),
+        per_flow(NETWORK, STUDY.networks(STUDY.flows)),
+        per_flow(CURVE, STUDY.networks(STUDY.flows)),
 
 
 rule flows:
@@ -20,7 +20,7 @@ rule flows:
 
 
 rule train_network:
-    """Fits the denoiser of one schedule. Makes the averaged network and its training curve."""
+    """Fits the denoiser of one schedule, or of those that share a network. Makes the averaged network and its training curve."""
     input:
         splits="results/data/{dataset}/splits.safetensors",
         eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
@@ -45,7 +45,7 @@ rule train_network:
         checkpoint_seconds=checkpoint_seconds_of(job_of),
     params:
         dataset=dataset_of,
-        schedule=schedule_of,
+        kernels=kernels_of,
         network=network_of,
         training=training_of,
         parts=parts_of_batch,
@@ -61,8 +61,8 @@ rule assemble_flow:
     input:
         splits="results/data/{dataset}/splits.safetensors",
         eigenbasis="results/data/{dataset}/eigenbasis.safetensors",
-        network=NETWORK,
-        curve=CURVE,
+        network=trained(NETWORK),
+        curve=trained(CURVE),
     output:
         flow=FLOW,
     log:
@@ -76,6 +76,7 @@ rule assemble_flow:
     resources:
         **measuring(),
     params:
+        schedule=schedule_of,
         solver=solver_of,
         compressed_prior=compressed_prior_of,
         source=digest_of("assemble_flow"),

@@ -24,8 +24,8 @@ rule inference:
 rule calibration:
     """Makes the tables and figures of calibration, and the networks that are there for comparison alone."""
     input:
-        per_flow(NETWORK, TRAINED),
-        per_flow(CURVE, TRAINED),
+        per_flow(NETWORK, STUDY.networks(TRAINED)),
+        per_flow(CURVE, STUDY.networks(TRAINED)),
         [
             fill(SBC_RANKS, flow, batch=batch)
             for flow in (sampled(STUDY) if asks_for("sbc") else [])

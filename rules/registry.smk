@@ -70,7 +70,9 @@ def datasets_pattern(experiment):
 
 def flow_file(flow):
     """What a flow is read from: its file, or its network if it is there for comparison alone."""
-    return fill(FLOW if flow in STUDY.flows else NETWORK, flow)
+    if flow in STUDY.flows:
+        return fill(FLOW, flow)
+    return fill(NETWORK, STUDY.trained_as(flow))
 
 
 def inputs_of(experiment):
@@ -115,6 +117,8 @@ def measurement_params(experiment):
         if flows and set(flows) - set(STUDY.flows):
             names = sorted({flow[1] for flow in flows})
             solver_of = partial(settings.solver_settings, CONFIG)
+            schedule_of = lambda name: settings.schedule_settings(CONFIG, name, dataset)
+            params["member_schedule"] = {name: schedule_of(name) for name in names}
             priors = {name: CONFIG.schedules[name].compressed_prior for name in names}
             params["member_solver"] = {name: solver_of(name) for name in names}
             params["member_prior"] = priors

@@ -20,6 +20,7 @@ from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.runtime.states import StateFile, keep_checkpoint
 from inflationary_flows.training.compute import join_processes, launched, run_in_processes
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
 from oracles import PRP
 
@@ -68,7 +69,7 @@ def main(folder: Path, processes: int, parts: int, steps: int) -> int:
             x[:200],
             x[200:],
             basis,
-            schedule,
+            Kernels([schedule]),
             NETWORK,
             settings,
             seed=0,
@@ -77,7 +78,7 @@ def main(folder: Path, processes: int, parts: int, steps: int) -> int:
             processes=group,
         )
         if group.first:
-            save_network(folder / "network.safetensors", denoiser, PRP, NETWORK, {})
+            save_network(folder / "network.safetensors", denoiser, {"schedules": [PRP]}, NETWORK, {})
     return 0
 
 

@@ -432,7 +432,7 @@ def test_artifacts_that_were_made_with_other_settings_are_stale(
     training = training_settings(config, "circles")
     params = {
         "dataset": Study(config).settings_of("circles"),
-        "schedule": schedule_settings(config, "prp", "circles"),
+        "kernels": {"schedules": [schedule_settings(config, "prp", "circles")]},
         "network": network_settings(config, "circles"),
         "training": training,
     }

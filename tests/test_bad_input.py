@@ -171,7 +171,7 @@ def _finished_file(read: Callable[[Path], object]) -> Path:
         metadata = {"schedule": settings, "network": network_settings, "provenance": {}}
         save_flow(path, Flow(denoiser, basis), metadata)
     elif read is read_network:
-        save_network(path, denoiser, settings, network_settings, {})
+        save_network(path, denoiser, {"schedules": [settings]}, network_settings, {})
     else:
         save_tensors(path, {"a": np.arange(8.0)}, {"kind": "test"})
     return path

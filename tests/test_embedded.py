@@ -25,6 +25,7 @@ from inflationary_flows.metrics.latents import measure_latents
 from inflationary_flows.metrics.two_sample import c2st_accuracy, measure_floor
 from inflationary_flows.networks.build import build_network
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.validation import excess_denoising_error, excess_times, mean_excess
 from stores import kept
@@ -107,7 +108,7 @@ def test_a_trained_flow_keeps_to_the_plane_without_compressed_latents() -> None:
     x = points_of(3, 3_000, seed=0)
     basis = Eigenbasis.fit(x[:2_500])
     schedule = make_schedule(basis.eigenvalues, **SCHEDULES["floor prr"])
-    denoiser, history = fit(x[:2_500], x[2_500:], basis, schedule, MLP, SHORT, seed=0, checkpoint=kept())
+    denoiser, history = fit(x[:2_500], x[2_500:], basis, Kernels([schedule]), MLP, SHORT, seed=0, checkpoint=kept())
     assert all(np.isfinite(row["validation_loss"]) for row in history)
     flow = Flow(denoiser, basis, compressed_prior="zero")
     generated = flow.sample(1_000, seed=0)
@@ -143,7 +144,7 @@ def error_left(toy: Toy | EmbeddedToy) -> float:
     basis = Eigenbasis.fit(x[:5_000])
     schedule = make_schedule(basis.eigenvalues, **SCHEDULES["floor prp"])
     exact, times = exact_denoiser(schedule, basis, *toy.mixture(48)), excess_times(schedule)
-    denoiser, _ = fit(x[:5_000], x[5_000:], basis, schedule, MLP, SHORT, seed=0, checkpoint=kept())
+    denoiser, _ = fit(x[:5_000], x[5_000:], basis, Kernels([schedule]), MLP, SHORT, seed=0, checkpoint=kept())
     u0 = basis.to_eigen(torch.from_numpy(x[5_000:])).numpy()
     trained, untrained = (
         mean_excess(schedule, times, excess_denoising_error(each, exact, u0, 0, times), above=0.01)

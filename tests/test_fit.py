@@ -83,7 +83,7 @@ class TestWorkflow:
         files = {"splits": "results/splits.safetensors", "eigenbasis": "results/basis.safetensors"}
         params = Named(
             dataset=dataset,
-            schedule=schedule,
+            kernels={"schedules": [schedule]},
             network=network,
             training=training,
             parts=1,
@@ -94,7 +94,7 @@ class TestWorkflow:
         trained = Named(network="results/network.safetensors", curve="results/training.jsonl")
         run_script("train_network", Named(**files), trained, params, here)
         solver = solver_settings(config, "prr")
-        params = Named(solver=solver, compressed_prior="gaussian", source="")
+        params = Named(schedule=schedule, solver=solver, compressed_prior="gaussian", source="")
         run_script(
             "assemble_flow",
             Named(**files, network=trained["network"], curve=trained["curve"]),
@@ -315,8 +315,8 @@ class TestFiles:
     def test_of_a_later_release_are_refused(self, flow, tmp_path):
         flow.save(tmp_path / "flow.safetensors")
         arrays, metadata = load_tensors(tmp_path / "flow.safetensors")
-        save_tensors(tmp_path / "later.safetensors", arrays, {**metadata, "format": 2})
-        with pytest.raises(ArtifactError, match="format 1 or before, got format 2"):
+        save_tensors(tmp_path / "later.safetensors", arrays, {**metadata, "format": 3})
+        with pytest.raises(ArtifactError, match="format 2 or before, got format 3"):
             Flow.load(tmp_path / "later.safetensors")
 
     def test_are_written_only_where_there_is_a_folder(self, flow, tmp_path):

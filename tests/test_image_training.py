@@ -28,6 +28,7 @@ from inflationary_flows.training.augmentation import augment
 from inflationary_flows.training.compute import Compute, Processes
 from inflationary_flows.training.examples import KeptExamples, StreamedExamples, make_examples
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.targets import data_weights, flow_weights
 from stores import Memory, kept
@@ -63,7 +64,8 @@ def setting(x: Pixels | None = None) -> tuple[Pixels, Eigenbasis, Schedule]:
 
 def train(settings: TrainingSettings = TINY, network=UNET, checkpoint=None, **options):
     x, basis, schedule = setting()
-    return fit(x, x[:60], basis, schedule, network, settings, seed=0, checkpoint=checkpoint or kept(), **options)
+    kernels, checkpoint = Kernels([schedule]), checkpoint or kept()
+    return fit(x, x[:60], basis, kernels, network, settings, seed=0, checkpoint=checkpoint, **options)
 
 
 def weights(denoiser) -> dict[str, torch.Tensor]:
@@ -300,7 +302,7 @@ def test_augmentation_does_not_leak_into_what_the_network_denoises():
         TINY, steps=500, batch_size=64, validate_every=250, augment=0.9, learning_rate=3e-3, ema_half_life=2000.0
     )
     network = UNET | {"labels": 9, "channels": [16, 32]}
-    denoiser, _ = fit(x, x[:60], basis, schedule, network, settings, seed=0, checkpoint=kept())
+    denoiser, _ = fit(x, x[:60], basis, Kernels([schedule]), network, settings, seed=0, checkpoint=kept())
     held_out = oriented(400, seed=1)
     w = basis.to_eigen(torch.from_numpy(held_out[:])) / schedule.eigenvalues.sqrt()
     noise = torch.from_numpy(np.random.default_rng(2).standard_normal(w.shape))

@@ -60,7 +60,7 @@ def train() -> None:
     )
     params = Named(
         dataset={"kind": "circles"},
-        schedule={"signal_left": 1e-2},
+        kernels={"schedules": [{"signal_left": 1e-2}]},
         network=SETTINGS,
         training=TRAINING,
         parts=1,

@@ -53,6 +53,7 @@ from inflationary_flows.mathematics.flow import SolverSettings
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
 
 class Nothing:
@@ -64,7 +65,7 @@ basis = Eigenbasis.fit(points)
 schedule = {"kept_dims": 2, "signal_left": 1e-3}
 network = {"kind": "mlp", "space": "whitened", "width": 16, "blocks": 1, "frequencies": 0}
 denoiser, history = fit(
-    points, points, basis, make_schedule(basis.eigenvalues, **schedule), network, TrainingSettings(steps=20),
+    points, points, basis, Kernels([make_schedule(basis.eigenvalues, **schedule)]), network, TrainingSettings(steps=20),
     seed=0, checkpoint=Checkpoint(Nothing(), "", seconds=1e9),
 )
 flow = assemble(denoiser, points, solver=SolverSettings(), compressed_prior="gaussian")

@@ -17,6 +17,7 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.shrinkage import BestWeights, Parabola, is_looked_at, overlearns
 from stores import Memory, kept, stopping_after
@@ -39,7 +40,7 @@ def trained(train, validation, network, settings, seed=0, checkpoint=None):
     basis = Eigenbasis.fit(train, train.std(0, ddof=1))
     schedule = make_schedule(basis.eigenvalues, signal_left=1e-2)
     checkpoint = checkpoint or kept()
-    return fit(train, validation, basis, schedule, network, settings, seed=seed, checkpoint=checkpoint)
+    return fit(train, validation, basis, Kernels([schedule]), network, settings, seed=seed, checkpoint=checkpoint)
 
 
 def gain(denoiser, train, test) -> float:

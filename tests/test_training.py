@@ -22,6 +22,7 @@ from inflationary_flows.networks.build import build_network
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.examples import KeptExamples, whitened_data
 from inflationary_flows.training.fit import draw_batch, ema_decay, fit, learning_rate_factor
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.optimiser import FlatAdamW
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.targets import (
@@ -50,9 +51,8 @@ def setting(settings: dict[str, Any]) -> tuple[np.ndarray, Eigenbasis, Schedule]
 
 def train(settings: TrainingSettings = TINY, checkpoint=None, schedule="floor prp", network=MLP, seed=0, **options):
     x, basis, fitted = setting(SCHEDULES[schedule])
-    return fit(
-        x[:4000], x[4000:], basis, fitted, network, settings, seed=seed, checkpoint=checkpoint or kept(), **options
-    )
+    kernels, checkpoint = Kernels([fitted]), checkpoint or kept()
+    return fit(x[:4000], x[4000:], basis, kernels, network, settings, seed=seed, checkpoint=checkpoint, **options)
 
 
 def weights(denoiser) -> dict[str, torch.Tensor]:
@@ -106,7 +106,7 @@ def test_noise_of_twins_cancels_where_there_is_little_and_is_standard_normal_eve
     variances = {}
     for antithetic in (False, True):
         settings = dataclasses.replace(plain, antithetic=antithetic)
-        batch = draw_batch(examples, schedule, settings, seed=0, step=0)
+        batch = draw_batch(examples, Kernels([schedule]), settings, seed=0, step=0)
         angle = time_angles(schedule, batch.clock).float()
         # y and F* rotate w and n: rotated back they are both again.
         noise = torch.sin(angle) * batch.y - torch.cos(angle) * batch.target
@@ -122,7 +122,8 @@ def test_noise_of_twins_cancels_where_there_is_little_and_is_standard_normal_eve
 def test_every_step_and_every_seed_has_a_batch_of_its_own():
     x, basis, schedule = setting(SCHEDULES["floor prp"])
     examples = KeptExamples(whitened_data(x, basis, schedule))
-    first, again, *others = (draw_batch(examples, schedule, TINY, *at).y for at in ((0, 0), (0, 0), (0, 1), (1, 0)))
+    kernels = Kernels([schedule])
+    first, again, *others = (draw_batch(examples, kernels, TINY, *at).y for at in ((0, 0), (0, 0), (0, 1), (1, 0)))
     assert torch.equal(first, again)
     assert not any(torch.equal(first, other) for other in others)
 
@@ -175,7 +176,7 @@ def test_a_cut_between_equal_variances_is_warned_of(second, warns, caplog):
         caplog.clear()
         schedule = make_schedule(basis.eigenvalues, signal_left=1e-3, kept_dims=kept_dims)
         settings = dataclasses.replace(TINY, steps=1, warmup_steps=0)
-        fit(x, x[:50], basis, schedule, MLP, settings, seed=0, checkpoint=kept())
+        fit(x, x[:50], basis, Kernels([schedule]), MLP, settings, seed=0, checkpoint=kept())
         assert ("which directions are kept depends on the sample" in caplog.text) == expected
 
 
@@ -228,7 +229,7 @@ def test_training_closes_four_fifths_of_the_gap_to_the_exact_denoiser(targets):
         covariance=variance * torch.eye(2, dtype=torch.float64),
     )
     settings = dataclasses.replace(TINY, steps=400, batch_size=256, targets=targets, validate_every=200)
-    denoiser, history = train(settings, exact=exact)
+    denoiser, history = train(settings, exact=[exact])
     times = excess_times(schedule)
     u0 = basis.to_eigen(torch.from_numpy(x[4000:]))
     errors = excess_denoising_error(denoiser, exact, u0, 0, times)
@@ -310,7 +311,7 @@ def test_posterior_mean_targets_need_noise_everywhere():
     x, basis, _ = setting(SCHEDULES["floor prp"])
     schedule = make_schedule(basis.eigenvalues, kernel="proportional", kept_dims=1, signal_left=1e-3)
     with pytest.raises(TrainingError, match="targets"):
-        fit(x, x, basis, schedule, MLP, TINY, seed=0, checkpoint=kept())
+        fit(x, x, basis, Kernels([schedule]), MLP, TINY, seed=0, checkpoint=kept())
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ def test_embedded_data_train_with_finite_loss_in_their_null_directions():
     assert float(basis.eigenvalues[2]) < 1e-12
     schedule = make_schedule(basis.eigenvalues, kept_dims=2, signal_left=1e-3)
     settings = dataclasses.replace(TINY, steps=200, batch_size=128)
-    denoiser, history = fit(x[:2500], x[2500:], basis, schedule, MLP, settings, seed=0, checkpoint=kept())
+    denoiser, history = fit(x[:2500], x[2500:], basis, Kernels([schedule]), MLP, settings, seed=0, checkpoint=kept())
     assert all(np.isfinite(row["loss"]) and row["validation_loss"] < 2 for row in history)
     flow = Flow(denoiser, basis)
     held_out = x[2500:]

@@ -11,6 +11,7 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.runtime.states import keep_checkpoint
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
 from oracles import PRP, mixture_data
 
@@ -22,7 +23,7 @@ def main(folder: Path, network: Path) -> None:
     torch.set_num_threads(1)
     x = mixture_data()[0]
     basis = Eigenbasis.fit(x)
-    schedule = make_schedule(basis.eigenvalues, **PRP)
+    kernels = Kernels([make_schedule(basis.eigenvalues, **PRP)])
     with keep_checkpoint(folder, "killed", 0.05) as checkpoint:
-        denoiser, _ = fit(x[:4000], x[4000:], basis, schedule, NETWORK, SETTINGS, seed=0, checkpoint=checkpoint)
-    save_network(network, denoiser, PRP, NETWORK, {})
+        denoiser, _ = fit(x[:4000], x[4000:], basis, kernels, NETWORK, SETTINGS, seed=0, checkpoint=checkpoint)
+    save_network(network, denoiser, {"schedules": [PRP]}, NETWORK, {})

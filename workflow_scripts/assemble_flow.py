@@ -14,7 +14,8 @@ from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.flow_content import solver_settings
 
 with job(snakemake):
-    denoiser, metadata = load_network(Path(snakemake.input.network), load_basis(Path(snakemake.input.eigenbasis)))
+    network, basis = Path(snakemake.input.network), load_basis(Path(snakemake.input.eigenbasis))
+    denoiser, metadata = load_network(network, basis, snakemake.params.schedule)
     splits = load_splits(snakemake.input.splits)
     flow = assemble(
         denoiser,
@@ -31,4 +32,7 @@ with job(snakemake):
     split = {"seed": source["settings"]["seed"], **{key: source[key] for key in ("sizes", "sha256")}}
     history = [json.loads(row) for row in Path(snakemake.input.curve).read_text(encoding="utf-8").splitlines()]
     record = {key: made[key] for key in ("training", "seed", "versions")} | {"split": split, "history": history}
-    save_flow(Path(snakemake.output.flow), flow, {**metadata, **record})
+    if denoiser.told == "clock":
+        del metadata["kernels"]
+    shared = None if denoiser.told == "clock" else network
+    save_flow(Path(snakemake.output.flow), flow, {**metadata, **record}, shared)

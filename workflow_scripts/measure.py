@@ -20,7 +20,8 @@ from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.flow_content import solver_settings
 
 # Params that say how the function is called; all others are handed over.
-CALL = ("experiment", "needs", "each_flow", "samples_from_members", "flows", "member_solver", "member_prior", "source")
+OF_MEMBERS = ("samples_from_members", "member_schedule", "member_solver", "member_prior")
+CALL = ("experiment", "needs", "each_flow", "flows", "source", *OF_MEMBERS)
 # Inputs that are read in a way of their own; all others are tables.
 OWN = ("splits", "eigenbasis", "eigenbases", "flows", "own")
 
@@ -46,7 +47,7 @@ with job(snakemake) as log:
         """A flow from its file, or from its network if it is there for comparison alone."""
         if Path(path).name == "flow.safetensors":
             return load_flow(path).to(device)
-        denoiser, _ = load_network(Path(path), basis)
+        denoiser, _ = load_network(Path(path), basis, params["member_schedule"][schedule])
         solver = solver_settings(params["member_solver"][schedule])
         # Only flows that are sampled from need latents of training data.
         train = splits.train if params["samples_from_members"] else None

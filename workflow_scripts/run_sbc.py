@@ -1,7 +1,7 @@
 """Ranks the true weights of one batch of replicates among draws of their posteriors, and of wrong ones."""
 
 from inflationary_flows.artifacts.bases import load_basis
-from inflationary_flows.artifacts.flow_files import load_flow
+from inflationary_flows.artifacts.flow_files import read_flow
 from inflationary_flows.artifacts.networks import load_network
 from inflationary_flows.experiments.sbc.replicates import rank_weights
 from inflationary_flows.files.tensors import save_tensors
@@ -13,10 +13,12 @@ from inflationary_flows.training.assembly import assemble
 
 with job(snakemake) as log:
     params, device = snakemake.params, device_for(snakemake.resources)
-    flow = load_flow(snakemake.input.flow).to(device)
+    flow, made = read_flow(snakemake.input.flow)
+    flow = flow.to(device)
     cases = {"learned": (flow, 1.0)} | {f"noise_{factor:g}": (flow, factor) for factor in params.noise_factors}
     if snakemake.input.generator:
-        network, _ = load_network(snakemake.input.generator[0], load_basis(snakemake.input.generator[1]))
+        path, basis = snakemake.input.generator
+        network, _ = load_network(path, load_basis(basis), made["schedule"])
         other = assemble(network, None, solver=flow.solver, compressed_prior="gaussian", device=device)
         cases["other_seed"] = (other, 1.0)
     tensors = {}

@@ -1,4 +1,4 @@
-"""Fits the denoiser of one schedule, going on from where an interrupted job stopped."""
+"""Fits the denoiser of one schedule, or of several, going on from where an interrupted job stopped."""
 
 import json
 from pathlib import Path
@@ -10,12 +10,13 @@ from inflationary_flows.data.oracles import exact_mixture
 from inflationary_flows.data.splits import load_splits
 from inflationary_flows.files.files import atomic_write, sha256_of
 from inflationary_flows.mathematics.oracles import exact_denoiser
-from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.runtime.devices import device_for, gpus_of
 from inflationary_flows.runtime.job import job
 from inflationary_flows.runtime.states import keep_checkpoint
+from inflationary_flows.training.assembly import rows_held
 from inflationary_flows.training.compute import join_processes, launched, run_in_processes
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import kernels_from
 from inflationary_flows.training.settings import TrainingSettings
 
 with job(snakemake):
@@ -28,12 +29,12 @@ with job(snakemake):
     with join_processes(device) as (processes, device):
         splits = load_splits(snakemake.input.splits)
         basis = load_basis(Path(snakemake.input.eigenbasis))
-        schedule = make_schedule(basis.eigenvalues, **params.schedule)
+        kernels = kernels_from(params.kernels, basis.eigenvalues)
         mixture = exact_mixture(params.dataset)
         digest = run_digest(
             splits=sha256_of(snakemake.input.splits),
             eigenbasis=sha256_of(snakemake.input.eigenbasis),
-            schedule=params.schedule,
+            kernels=params.kernels,
             network=params.network,
             training=params.training,
             parts=params.parts,
@@ -46,12 +47,12 @@ with job(snakemake):
                 splits.train,
                 splits.validation,
                 basis,
-                schedule,
+                kernels,
                 params.network,
                 TrainingSettings(**params.training),
                 seed=params.seed,
                 checkpoint=checkpoint,
-                exact=exact_denoiser(schedule, basis, *mixture) if mixture else None,
+                exact=[exact_denoiser(schedule, basis, *mixture) for schedule in kernels.schedules] if mixture else (),
                 device=device,
                 processes=processes,
             )
@@ -62,6 +63,8 @@ with job(snakemake):
                 "training": dict(params.training),
                 "versions": versions(),
             }
-            save_network(Path(snakemake.output.network), denoiser, params.schedule, params.network, provenance)
+            rows = None if denoiser.told == "clock" else rows_held(splits.train)
+            path = Path(snakemake.output.network)
+            save_network(path, denoiser, params.kernels, params.network, provenance, rows)
             with atomic_write(snakemake.output.curve) as path:
                 path.write_text("".join(json.dumps(row) + "\n" for row in curve), encoding="utf-8")

@@ -8,15 +8,15 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from inflationary_flows.artifacts.networks import versions
+from inflationary_flows.artifacts.schedule_choice import KeptDims, choose_kernels, choose_prior
 from inflationary_flows.checkpoint import Checkpoint, run_digest
 from inflationary_flows.data.cuts import groups_of_copies, require_rows, shuffled
 from inflationary_flows.data.splits import SPLITS
@@ -28,14 +28,16 @@ from inflationary_flows.mathematics.columns import ColumnTransforms, column_scal
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings, require_device, require_solver
 from inflationary_flows.mathematics.points import checked, column_names, names_of, real, whole
-from inflationary_flows.mathematics.prior import CompressedPrior, can_be_smoothed, require_prior
-from inflationary_flows.mathematics.schedules import Kernel, ScheduleSettings, make_schedule
+from inflationary_flows.mathematics.prior import CompressedPrior, require_prior
+from inflationary_flows.mathematics.schedules import ScheduleSettings
 from inflationary_flows.metrics.summary import summarise_flow
+from inflationary_flows.networks.kernel_range import KernelRange
 from inflationary_flows.runtime.interruption import Interruption
 from inflationary_flows.runtime.locks import Lock
 from inflationary_flows.runtime.states import StateFile
 from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import kernels_from
 from inflationary_flows.training.recipe import choose_network, choose_training
 
 logger = logging.getLogger(__name__)
@@ -48,8 +50,6 @@ _DEPENDENT = 1e-8
 _LEAST_ROWS = 3
 # Seconds between two saved states.
 _SAVE_SECONDS = 20.0
-# Resampled compressed latents are near copies of rows where these are few, unless their density can be smoothed.
-_MANY_ROWS = 5000
 
 
 def read_table(table: Any, columns: Sequence[str] | Literal["auto"] | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -78,24 +78,6 @@ def read_table(table: Any, columns: Sequence[str] | Literal["auto"] | None) -> t
     return checked(table, len(names) or None, "table", columns=names, hint=hint).numpy(), names
 
 
-def choose_schedule(schedule: Any, kept_dims: int | None) -> ScheduleSettings:
-    """Settings of a schedule from what the caller gave: a kernel's name, or settings.
-
-    Raises:
-        DataError: if it is neither, or both name kept dimensions, other ones.
-    """
-    kept = None if kept_dims is None else whole(kept_dims, "kept_dims", 1)
-    if isinstance(schedule, ScheduleSettings):
-        if kept is not None and schedule.kept_dims not in (None, kept):
-            got = f"{kept}, and {schedule.kept_dims} in the schedule"
-            raise DataError("kept_dims", "one number of dimensions", got, "give it once")
-        return schedule if kept is None else replace(schedule, kept_dims=kept)
-    if schedule not in get_args(Kernel):
-        expected = f"{' or '.join(get_args(Kernel))}, or ScheduleSettings"
-        raise DataError("schedule", expected, shorten(schedule), "floor is the default; kept_dims reduces dimensions")
-    return ScheduleSettings(kernel=schedule, kept_dims=kept)
-
-
 def choose_device(device: str | None) -> str:
     """The caller's device, or a GPU if there is one; DataError if there is no such device."""
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device is None else device
@@ -116,7 +98,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 def fit_flow(
     table: Any,
     *,
-    kept_dims: int | None,
+    kept_dims: KeptDims,
     schedule: str | ScheduleSettings,
     seed: int,
     validation: Any,
@@ -146,7 +128,7 @@ def fit_flow(
     _require_numbers(table)
     points, names = read_table(table, columns)
     dimension, seed = points.shape[1], whole(seed, "seed", 0)
-    settings = choose_schedule(schedule, kept_dims).arguments()
+    trained_on = choose_kernels(schedule, kept_dims, dimension)
     if not isinstance(standardise, bool | np.bool_):
         raise DataError("standardise", "True or False", shorten(standardise), "True is the default")
     called = names or column_names(dimension)
@@ -155,9 +137,12 @@ def fit_flow(
     train = parts["train"]
     basis = Eigenbasis.fit(train, column_scale(train, transforms) if standardise else None, transforms)
     _warn_of_dependence(basis, called)
-    made = make_schedule(basis.eigenvalues, **settings)
-    network_settings = choose_network(dimension, network)
-    training_settings = choose_training(len(train), dimension, training, noiseless=made.leaves_noiseless)
+    kernels = kernels_from(trained_on, basis.eigenvalues)
+    # Of a range the first one keeps all dimensions.
+    made, several = kernels.schedules[0], "range" in trained_on
+    network_settings = choose_network(dimension, network) | ({"told": "angles"} if several else {})
+    noiseless = any(one.leaves_noiseless for one in kernels.schedules)
+    training_settings = choose_training(len(train), dimension, training, noiseless=noiseless)
     place = choose_device(device)
     integration = require_solver(SolverSettings() if solver is None else solver)
     prior = require_prior(compressed_prior or choose_prior(len(train), dimension - made.kept_dims))
@@ -167,10 +152,11 @@ def fit_flow(
     if isinstance(columns, str):
         logger.info("columns: %s", ", ".join(f"{key} {value}" for key, value in kinds.items()) or "all real")
     decisive = {
-        "schedule": settings,
+        "schedule": KernelRange.from_dict(trained_on["range"]).examples()[0] if several else trained_on["schedules"][0],
         "network": network_settings,
         "training": training_settings.as_dict(),
         "seed": seed,
+        **({"kernels": trained_on} if several else {}),
     }
     with ExitStack() as stack:
         kept = Checkpoint.unkept()
@@ -185,7 +171,7 @@ def fit_flow(
             train,
             parts["validation"],
             basis,
-            made,
+            kernels,
             network_settings,
             training_settings,
             seed=seed,
@@ -282,8 +268,3 @@ def _cut(
     sizes = {name: len(part) for name, part in parts.items()}
     digests = {name: sha256_of_array(part) for name, part in parts.items()}
     return parts, {"seed": seed, "shares": shares, "sizes": sizes, "sha256": digests}
-
-
-def choose_prior(rows: int, compressed: int) -> CompressedPrior:
-    """How compressed latents are drawn: from training rows where these are many or can be smoothed, else a Gaussian."""
-    return "empirical" if can_be_smoothed(rows, compressed) or rows >= _MANY_ROWS else "gaussian"

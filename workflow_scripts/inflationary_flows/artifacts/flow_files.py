@@ -1,4 +1,8 @@
-"""Flows as files: all that inflation and generation need, the eigenbasis included, without pickle."""
+"""Flows as files: all that inflation and generation need, the eigenbasis included, without pickle.
+
+Flows of the workflow whose schedules share a network name its file instead of holding its weights; `Flow.save` writes
+files that stand alone.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,18 @@ from typing import Any
 from inflationary_flows.artifacts.bases import checked_basis
 from inflationary_flows.artifacts.networks import fitting
 from inflationary_flows.errors import ArtifactError, shorten
-from inflationary_flows.files.files import path_of
-from inflationary_flows.files.tensors import load_tensors, save_tensors
+from inflationary_flows.files.files import path_of, sha256_of
+from inflationary_flows.files.tensors import REMAKE, load_tensors, save_tensors
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.training.flow_content import flow_content, flow_from
 
 _FLOW = "flow"
-# The layout of files: raised when older releases could not read a new one. This release reads all up to its own.
-FORMAT = 1
+# The layout of files: raised when older releases could not read a new one. This release reads all up to its own. Files
+# of networks that are told the time of one schedule are of format 1.
+FORMAT = 2
+# What a flow's file leaves to that of its network.
+_OF_NETWORK = ("network.", "rows")
 
 
 def load_flow(path: str | os.PathLike[str]) -> Flow:
@@ -42,19 +49,36 @@ def read_flow(path: str | os.PathLike[str]) -> tuple[Flow, dict[str, Any]]:
     if not isinstance(written := metadata.get("format", FORMAT), int) or written > FORMAT:
         hint = "install a newer release of inflationary-flows"
         raise ArtifactError(str(file), f"a flow of format {FORMAT} or before", f"format {shorten(written)}", hint)
+    arrays |= _shared(file, metadata.pop("network_file", None))
     # A clearer message than that of a missing key.
     checked_basis(file, arrays, "eigenbasis.")
     with fitting(file):
         return flow_from(arrays, metadata), metadata
 
 
-def save_flow(path: Path, flow: Flow, record: Mapping[str, Any]) -> None:
+def _shared(file: Path, named: Any) -> dict[str, Any]:
+    """Arrays of the network that a flow's file names, if it names one."""
+    if named is None:
+        return {}
+    if not (isinstance(named, Mapping) and all(isinstance(named.get(key), str) for key in ("path", "sha256"))):
+        raise ArtifactError(str(file), "a path and a checksum of its network", shorten(named), REMAKE)
+    network = file.parent / named["path"]
+    if not network.is_file():
+        hint = "leave flows where the workflow put them, or copy them by Flow.load(...).save(...), with the network"
+        raise ArtifactError(str(file), f"its network in {network}", "no such file", hint)
+    if sha256_of(network) != named["sha256"]:
+        raise ArtifactError(str(file), f"the network that it was made from in {network}", "another one", REMAKE)
+    return load_tensors(network, "network", finite=True)[0]
+
+
+def save_flow(path: Path, flow: Flow, record: Mapping[str, Any], network: Path | None = None) -> None:
     """Writes a flow.
 
     Arguments:
         path: File, usually `flow.safetensors`.
         flow: A flow whose denoiser is a trained network.
         record: How it was made, as plain values: `schedule` and `network`, as `load_network` gives them, and more.
+        network: File of its network, which is named instead of copied, by its path from the flow's folder.
 
     Raises:
         ArtifactError: if the denoiser is not a network.
@@ -67,4 +91,9 @@ def save_flow(path: Path, flow: Flow, record: Mapping[str, Any]) -> None:
             "exact denoisers are made from data, not saved",
         )
     tensors, metadata = flow_content(flow, record)
-    save_tensors(path, tensors, {**metadata, "kind": _FLOW, "format": FORMAT})
+    if network is not None:
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_OF_NETWORK)}
+        place = Path(os.path.relpath(network, path.parent)).as_posix()
+        metadata["network_file"] = {"path": place, "sha256": sha256_of(network)}
+    written = 1 if flow.denoiser.told == "clock" else FORMAT
+    save_tensors(path, tensors, {**metadata, "kind": _FLOW, "format": written})

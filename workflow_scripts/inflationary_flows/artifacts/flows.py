@@ -53,7 +53,7 @@ class Flow(mathematics.Flow):
         cls,
         table: Any,
         *,
-        kept_dims: int | None = None,
+        kept_dims: int | Literal["any"] | Sequence[int] | None = None,
         schedule: str | ScheduleSettings = "floor",
         seed: int = 0,
         validation: Any = 0.15,
@@ -81,8 +81,10 @@ class Flow(mathematics.Flow):
 
         Arguments:
             table: A data frame, array or tensor, shape (n, D), at least D + 1 rows of it for training.
-            kept_dims: Number d of dimensions to reduce to (PRR); by default all are kept (PRP).
-            schedule: Kernel, `floor` or `proportional`, or whole settings.
+            kept_dims: Number d of dimensions to reduce to (PRR); by default all are kept (PRP). With `any`, or bounds
+                of d, one network learns for all, and `with_schedule` chooses one afterwards.
+            schedule: Kernel, `floor` or `proportional`, or whole settings. Where kept_dims is open, `any` leaves the
+                kernel open too, and the inflation_gap of settings is the largest that can be chosen.
             seed: Seed of the split, of initial weights, batches, times and noise.
             validation: Share of rows that the flow is chosen on, or such rows.
             test: Share of rows that `summary` judges the flow on, or such rows; 0 for none, then it takes validation
@@ -158,6 +160,7 @@ class Flow(mathematics.Flow):
             compressed_prior=flow.compressed_prior,
             compressed_latents=flow.compressed_latents,
             columns=flow.columns,
+            rows=flow.rows,
         )
         own.record = dict(record)
         return own
@@ -181,6 +184,28 @@ class Flow(mathematics.Flow):
         except OSError as problem:
             got = f"{file}: {problem.strerror}"
             raise ArtifactError("path", "a file that can be written", got, "check permissions and space") from problem
+
+    def with_schedule(
+        self,
+        schedule: str | ScheduleSettings | None = None,
+        *,
+        kept_dims: int | None = None,
+        compressed_prior: CompressedPrior | None = None,
+    ) -> Flow:
+        """The flow of another schedule, by the same network, if it knows several; nothing is trained.
+
+        Arguments:
+            schedule: Kernel or settings, as of `fit`; by default the kernel of this flow.
+            kept_dims: Number d of dimensions to reduce to (PRR); by default all are kept (PRP).
+            compressed_prior: As of `fit`.
+
+        Raises:
+            DataError: if the network was trained for one schedule, or not for this one.
+        """
+        # Imported here: reading a flow needs none of it.
+        from inflationary_flows.artifacts.schedule_choice import of_schedule
+
+        return self._of(*of_schedule(self, self.record, schedule, kept_dims, compressed_prior))
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -207,7 +232,7 @@ class Flow(mathematics.Flow):
         if table is None:
             if "summary" not in self.record:
                 hint = "pass rows that the flow was not trained on: flow.summary(table)"
-                raise DataError("summary", "a flow of Flow.fit, or a table", "a flow of the workflow alone", hint)
+                raise DataError("summary", "a flow of Flow.fit, or a table", "a flow that was not summarised", hint)
             return Summary.from_dict(self.record["summary"])
         points = self._points(table, "table")
         if len(points) < 3:

@@ -1,12 +1,13 @@
 """Trained networks as files: safetensors with a description in JSON, no pickle.
 
-A file holds the weights, the settings of schedule and architecture, and the fingerprint of the eigenbasis. The
-eigenbasis has a file of its own, because its matrix is large for images.
+A file holds the weights, the settings of schedules and architecture, and the fingerprint of the eigenbasis. The
+eigenbasis has a file of its own, because its matrix is large for images. A network of several schedules holds training
+rows as well, from which flows of any of these get their compressed latents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +17,9 @@ from inflationary_flows.artifacts.bases import basis_fingerprint
 from inflationary_flows.errors import ArtifactError, InflationaryFlowsError, PackageError
 from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
-from inflationary_flows.mathematics.eigenbasis import Eigenbasis
+from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.training.content import denoiser_from
+from inflationary_flows.training.kernels import schedule_problem
 
 _NETWORK = "network"
 # What a description that does not fit the weights may raise, from nested settings to sizes that fit into no memory.
@@ -32,27 +34,31 @@ def versions() -> dict[str, str]:
 def save_network(
     path: Path,
     denoiser: NetworkDenoiser,
-    schedule_settings: dict[str, Any],
-    network_settings: dict[str, Any],
-    provenance: dict[str, Any],
+    kernels: Mapping[str, Any],
+    network_settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    rows: Rows | None = None,
 ) -> None:
     """Writes a trained network.
 
     Arguments:
         path: File.
         denoiser: Network, schedule and eigenbasis.
-        schedule_settings: Arguments of `make_schedule`.
+        kernels: What it was trained on, as of `kernels_from`.
         network_settings: Arguments of `build_network`.
         provenance: Recorded with it: seed, settings and digest of the training run, versions, ...
+        rows: Training rows, shape (m, D), data units, if several schedules share it.
     """
     tensors = {f"network.{k}": v for k, v in denoiser.network.state_dict().items()}
     metadata = {
         "kind": _NETWORK,
         "eigenbasis": basis_fingerprint(denoiser.basis),
-        "schedule": schedule_settings,
-        "network": network_settings,
-        "provenance": provenance,
+        "kernels": dict(kernels),
+        "network": dict(network_settings),
+        "provenance": dict(provenance),
     }
+    if rows is not None:
+        tensors["rows"] = rows
     save_tensors(path, tensors, metadata)
 
 
@@ -73,18 +79,22 @@ def fitting(path: Path) -> Iterator[None]:
         ) from problem
 
 
-def load_network(path: Path, basis: Eigenbasis) -> tuple[NetworkDenoiser, dict[str, Any]]:
+def load_network(
+    path: Path, basis: Eigenbasis, schedule: Mapping[str, Any] | None = None
+) -> tuple[NetworkDenoiser, dict[str, Any]]:
     """Reads a trained network.
 
     Arguments:
         path: File of `save_network`.
         basis: The eigenbasis that it was trained in.
+        schedule: Arguments of `make_schedule`, of a network that several schedules share.
 
     Returns:
-        The denoiser, in evaluation mode, and the file's metadata.
+        The denoiser, in evaluation mode, and the file's metadata, with its `schedule`.
 
     Raises:
-        ArtifactError: if the file is missing, truncated, altered, or not a network, or of another eigenbasis.
+        ArtifactError: if the file is missing, truncated, altered, or not a network, of another eigenbasis, or of other
+            schedules.
     """
     arrays, metadata = load_tensors(path, _NETWORK, finite=True)
     found = basis_fingerprint(basis)
@@ -96,4 +106,10 @@ def load_network(path: Path, basis: Eigenbasis) -> tuple[NetworkDenoiser, dict[s
             "delete the network and run the workflow again: the data have changed since it was trained",
         )
     with fitting(path):
-        return denoiser_from(arrays, metadata, basis), metadata
+        kernels = metadata["kernels"]
+        chosen = dict(kernels["schedules"][0] if schedule is None else schedule)
+        problem = schedule_problem(kernels, chosen)
+        if problem is not None:
+            raise ArtifactError(str(path), problem[1], problem[2], "train a network for it")
+        described = {**metadata, "schedule": chosen}
+        return denoiser_from(arrays, described, basis), described

@@ -90,6 +90,7 @@ class Settings:
                 name: value for name, value in self._resolved["datasets"][dataset].items() if name not in _NO_PARAMS
             },
             "schedule": lambda: settings.schedule_settings(config, schedule, dataset),
+            "kernels": lambda: self._study.kernels_of(dataset, schedule, variant),
             "network": lambda: settings.network_settings(config, dataset, variant),
             "training": lambda: settings.training_settings(config, dataset, variant),
             "solver": lambda: settings.solver_settings(config, schedule),

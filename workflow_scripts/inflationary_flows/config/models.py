@@ -12,6 +12,7 @@ from inflationary_flows.config.datasets import Dataset
 from inflationary_flows.config.experiments import Experiments
 from inflationary_flows.config.images import Extractors
 from inflationary_flows.config.machines import Hardware, Limits
+from inflationary_flows.config.sharing import SHARED, Sharing
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.layout import trained_flows
@@ -180,6 +181,7 @@ class Mlp(Section):
         description="What the network sees: eigen, whitened coordinates in the eigenbasis; wiener, there the linear "
         "estimate of the clean point, in which little noise is left; ambient, whitened coordinates of the data.",
     )
+    schedules: Sharing = "own"
 
 
 class Unet(Section):
@@ -208,6 +210,7 @@ class Unet(Section):
     space: Literal["ambient", "eigen"] = Field(
         "ambient", description="Coordinates the network works in: pixels, or those of the eigenbasis."
     )
+    schedules: Sharing = "own"
 
     def require_fit(self, image: ImageFormat, where: str) -> None:
         """Raises `ConfigError` if it cannot be built for images."""
@@ -367,11 +370,7 @@ class Config(Section):
             if variant:
                 size, other = study.dimension_of(dataset), self.variants[variant].network
                 self.datasets[dataset].require_network(other, size, f"variants.{variant}", study)
-        for name in BASELINES:
-            if name in self.schedules:
-                raise ConfigError(
-                    f"schedules.{name}",
-                    "another name",
-                    f'"{name}", which tables of images use for a baseline',
-                    "rename the schedule.",
-                )
+        taken = dict.fromkeys(BASELINES, "tables of images use for a baseline") | {SHARED: "folders of networks use"}
+        for name in (name for name in taken if name in self.schedules):
+            got = f'"{name}", which {taken[name]}'
+            raise ConfigError(f"schedules.{name}", "another name", got, "rename the schedule.")

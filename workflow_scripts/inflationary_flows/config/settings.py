@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inflationary_flows.config.models import Config, Training
+from inflationary_flows.config.models import Config, Network, Training
 from inflationary_flows.data.pixels import EIGHT_BITS
 from inflationary_flows.networks.presets import AUGMENTATION_LABELS, PRESETS
 
@@ -75,11 +75,18 @@ def solver_settings(config: Config, schedule: str) -> dict[str, Any]:
     return settings
 
 
+def network_of(config: Config, dataset: str, variant: str | None = None) -> Network:
+    """Returns the network of a data set, or of a variant of its flows."""
+    other = config.variants[variant].network if variant else None
+    return config.networks[other or config.datasets[dataset].network]
+
+
 def network_settings(config: Config, dataset: str, variant: str | None = None) -> dict[str, Any]:
     """Returns the network of a data set, or of a variant of its flows, as `build_network` takes it."""
-    other = config.variants[variant].network if variant else None
-    network = config.networks[other or config.datasets[dataset].network]
-    settings = network.model_dump(exclude_none=True)
+    network = network_of(config, dataset, variant)
+    settings = network.model_dump(exclude_none=True, exclude={"schedules"})
+    if network.schedules != "own":
+        settings["told"] = "levels" if network.kind == "unet" else "angles"
     if network.kind != "unet":
         return settings
     image = config.datasets[dataset].image

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from inflationary_flows.config.sharing import AnySchedule
 from inflationary_flows.data.pixels import ImageFormat, find_image_format
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.fields import Fraction, NetworkName, ScheduleName, Section, Seed, Text, TrainingName, Unique
@@ -99,8 +100,19 @@ class Source(Section):
         place = f"networks.{name or self.network}"
         if network.kind == "unet" and self.image is not None:
             network.require_fit(self.image, place)
+        if network.schedules not in ("own", "shared"):
+            self._require_range(network.schedules, dimension, f"{place}.schedules", study)
         shape = None if self.image is None else self.image.shape
         weights = network_cost(network.model_dump(), dimension, shape).parameters
         if weights > MOST_NUMBERS:
             expected = f"a network of at most {MOST_NUMBERS} weights (D = {dimension})"
             raise ConfigError(place, expected, str(weights), "make it smaller: training keeps five copies in memory.")
+
+    def _require_range(self, given: Any, dimension: int, where: str, study: Study) -> None:
+        """Raises `ConfigError` if a network that is trained on a range of schedules does not see those of the data."""
+        known = (AnySchedule() if given == "any" else given).range_for(dimension, where)
+        for name in self.schedules:
+            problem = known.problem(study.config.schedules[name].model_dump(exclude_none=True))
+            if problem is not None:
+                key, expected, got = problem
+                raise ConfigError(f"schedules.{name}.{key}", expected, got, f"widen {where}, or change the schedule.")

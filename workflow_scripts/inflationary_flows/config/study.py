@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 from inflationary_flows.config.comparison_study import ComparisonStudy
 from inflationary_flows.config.image_study import ImageStudy
 from inflationary_flows.config.models import Config
-from inflationary_flows.config.settings import dataset_settings, resolve, schedule_settings, training_of
+from inflationary_flows.config.settings import dataset_settings, network_of, resolve, schedule_settings, training_of
+from inflationary_flows.config.sharing import SHARED, AnySchedule
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.tables import table_dimension
@@ -86,6 +88,28 @@ class Study:
     def steps_of(self, dataset: str, member: str) -> int:
         """Optimiser steps of a training, by seed and variant: 0, 0-early."""
         return training_of(self.config, dataset, member.partition("-")[2] or None).steps
+
+    def trained_as(self, flow: FlowName) -> FlowName:
+        """Whose network a flow has: its own, or the one that the schedules of its data set share."""
+        dataset, _, member = flow
+        shares = network_of(self.config, dataset, member.partition("-")[2] or None).schedules != "own"
+        return (dataset, SHARED, member) if shares else flow
+
+    def networks(self, flows: Iterable[FlowName]) -> list[FlowName]:
+        """The networks of flows, each once."""
+        return sorted({self.trained_as(flow) for flow in flows})
+
+    def kernels_of(self, dataset: str, schedule: str, variant: str | None = None) -> dict[str, Any]:
+        """What a network is trained on: arguments of `make_schedule` of its schedules, or a range of them."""
+        network = network_of(self.config, dataset, variant)
+        if schedule != SHARED or network.schedules in ("own", SHARED):
+            names = sorted(self.config.datasets[dataset].schedules) if schedule == SHARED else [schedule]
+            return {"schedules": [schedule_settings(self.config, name, dataset) for name in names]}
+        chosen = AnySchedule() if network.schedules == "any" else network.schedules
+        assert isinstance(chosen, AnySchedule)
+        found = {"range": chosen.range_for(self.dimension_of(dataset), "schedules").as_dict()}
+        example = schedule_settings(self.config, self.config.datasets[dataset].schedules[0], dataset)
+        return found | {key: example[key] for key in ("least_variance",) if key in example}
 
     @cached_property
     def image_sets(self) -> list[str]:

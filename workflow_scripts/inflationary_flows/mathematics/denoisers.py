@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.gaussian_mixtures import GaussianMixture
+from inflationary_flows.mathematics.kernels import Told, noise_seen, noise_seen_at
 from inflationary_flows.mathematics.schedules import Schedule
 
 # Softmax weights at once: 2**18 float32 are 1 MB, about a core's cache.
@@ -179,11 +180,6 @@ class MixtureDenoiser(Denoiser):
 
 # Integration uses the same few times repeatedly.
 @lru_cache(maxsize=8192)
-def _clock(schedule: Schedule, t: float) -> Tensor:
-    return schedule.clock(t)
-
-
-@lru_cache(maxsize=8192)
 def _wiener(schedule: Schedule, t: float) -> Tensor:
     return schedule.wiener(t)
 
@@ -196,21 +192,29 @@ class NetworkDenoiser(Denoiser):
 
     Arguments:
         schedule: Kernel.
-        network: Module called with points (n, D) and clock positions (n,) in [0, 1].
+        network: Module called with points (n, D) and what it is told of their noise.
         basis: Eigenbasis of the data; used by `ambient` alone.
         space: What the network sees: `eigen`, y itself; `ambient`: y rotated into the coordinates of the data (pixels),
             and the output back; `wiener`: the Wiener estimate of the clean point, in the eigenbasis. In it directions
             of little variance count little, and those that are all noise not at all.
+        told: What it is told: clock positions (n,) in [0, 1], or the kernel, so that it serves several schedules.
     """
 
-    def __init__(self, schedule: Schedule, network: nn.Module, basis: Eigenbasis, space: str) -> None:
+    def __init__(
+        self, schedule: Schedule, network: nn.Module, basis: Eigenbasis, space: str, told: Told = "clock"
+    ) -> None:
         super().__init__(schedule)
         self.network = network
         self.basis = basis
         self.space = space
+        self.told: Told = told
         self._rotation: Tensor | None = None
         spanned = schedule.spanned
         self._spanned = None if bool(spanned.all()) else spanned
+
+    def of(self, network: nn.Module | None = None, schedule: Schedule | None = None) -> NetworkDenoiser:
+        """The same with another network or schedule."""
+        return NetworkDenoiser(schedule or self.schedule, network or self.network, self.basis, self.space, self.told)
 
     @property
     def device(self) -> torch.device:
@@ -230,21 +234,38 @@ class NetworkDenoiser(Denoiser):
         Returns:
             F, shape (n, D), in the eigenbasis, in the precision of y.
         """
+        return self.evaluate(y, self.noise(t), self.factor(t), labels)
+
+    def noise(self, t: float | Tensor) -> Tensor:
+        """What the network is told at times t, scalar or (n,); as of `noise_seen`."""
+        return (
+            noise_seen_at(self.schedule, self.told, t)
+            if isinstance(t, float)
+            else noise_seen(self.schedule, self.told, t)
+        )
+
+    def factor(self, t: float | Tensor) -> Tensor | None:
+        """Factor of the Wiener estimate at times t, scalar or (n,), shape (..., D), if the network sees that."""
+        if self.space != "wiener":
+            return None
+        return _wiener(self.schedule, t) if isinstance(t, float) else self.schedule.wiener(t)
+
+    def evaluate(self, y: Tensor, noise: Tensor, factor: Tensor | None, labels: Tensor | None = None) -> Tensor:
+        """F of points whose noise is known, of any schedule; y, labels and result as of `raw`.
+
+        Arguments:
+            noise, factor: As of the methods of these names, for one time or one of each point.
+        """
         parameter = next(self.network.parameters())
         further = () if labels is None else (labels,)
-        clock = self._clock(t, len(y), parameter)
+        told = self._told(noise, len(y), parameter)
         shown = self._only_spanned(y).to(parameter)
         if self.space != "ambient":
-            return self._only_spanned(self.network(self._shown(shown, t), clock, *further)).to(y)
+            shown = shown if factor is None else shown * factor.to(shown)
+            return self._only_spanned(self.network(shown, told, *further)).to(y)
         vectors = self._vectors(parameter)
-        ambient = self.network(shown @ vectors.T, clock, *further)
+        ambient = self.network(shown @ vectors.T, told, *further)
         return self._only_spanned(ambient @ vectors).to(y)
-
-    def _shown(self, y: Tensor, t: float | Tensor) -> Tensor:
-        """What the network sees of y, shape (..., D): times the factor of the Wiener estimate, if that is asked for."""
-        if self.space != "wiener":
-            return y
-        return y * (_wiener(self.schedule, t) if isinstance(t, float) else self.schedule.wiener(t)).to(y)
 
     def _only_spanned(self, values: Tensor) -> Tensor:
         """Values, shape (..., D), with zero along null directions."""
@@ -263,15 +284,16 @@ class NetworkDenoiser(Denoiser):
         if self.space == "ambient" or with_jacobian is None:
             return super().raw_with_jacobian(y, t)
         parameter = next(self.network.parameters())
-        shown = self._shown(self._only_spanned(y).to(parameter), t)
-        values, jacobian = with_jacobian(shown, self._clock(t, len(y), parameter))
-        # The chain rule: one time for each point, or one for all, next to derivatives (n, D, D) by the last index.
-        jacobian = self._shown(jacobian.transpose(0, 1), t).transpose(0, 1)
+        factor, shown = self.factor(t), self._only_spanned(y).to(parameter)
+        shown = shown if factor is None else shown * factor.to(shown)
+        values, jacobian = with_jacobian(shown, self._told(self.noise(t), len(y), parameter))
+        if factor is not None:
+            # The chain rule: one time for each point, or one for all, next to derivatives (n, D, D) by the last index.
+            jacobian = (jacobian.transpose(0, 1) * factor.to(jacobian)).transpose(0, 1)
         # Zero rows and columns for null directions: F is zero there and does not depend on them.
         jacobian = self._only_spanned(self._only_spanned(jacobian).mT).mT
         return self._only_spanned(values).to(y), jacobian.to(y)
 
-    def _clock(self, t: float | Tensor, n: int, parameter: Tensor) -> Tensor:
-        """The clock as the network with this parameter sees it, shape (n,)."""
-        clock = _clock(self.schedule, t) if isinstance(t, float) else self.schedule.clock(t)
-        return clock.to(parameter).expand(n)
+    def _told(self, noise: Tensor, n: int, parameter: Tensor) -> Tensor:
+        """What n points are told, shape (n,) or (n, K), in the precision of a parameter; of one time without copies."""
+        return noise.to(parameter).expand(n, *noise.shape[-1:] if self.told != "clock" else ())

@@ -122,6 +122,7 @@ class Flow:
             carries fewer points of many coordinates.
         dtype: Precision of the integration; a network runs in its own.
         columns: Names of the D coordinates, if they have names: data frames are read by them.
+        rows: Training rows, shape (m, D), data units, float64, where flows of other schedules have the same network.
 
     Points come as tensors, arrays of any real type and layout, lists or data frames; what is neither is a DataError.
     Results come in the caller's kind of container: tensors for tensors, data frames for data frames, else arrays; of
@@ -139,6 +140,7 @@ class Flow:
         batch_size: int | None = None,
         dtype: torch.dtype = torch.float64,
         columns: Sequence[str] = (),
+        rows: Tensor | None = None,
     ) -> None:
         self.denoiser = denoiser
         self.basis = basis
@@ -148,6 +150,7 @@ class Flow:
         self.batch_size = batch_size or min(2048, max(64, _BATCH_NUMBERS // basis.dimension))
         self.dtype = dtype
         self.columns = tuple(columns)
+        self.rows = rows
 
     def __repr__(self) -> str:
         """Kind of schedule and dimensions, in short."""
@@ -180,9 +183,7 @@ class Flow:
         twin = copy.copy(self)
         twin.dtype = torch.float64
         if isinstance(self.denoiser, NetworkDenoiser):
-            network = copy.deepcopy(self.denoiser.network).double()
-            denoiser = self.denoiser
-            twin.denoiser = NetworkDenoiser(denoiser.schedule, network, self.basis, denoiser.space)
+            twin.denoiser = self.denoiser.of(copy.deepcopy(self.denoiser.network).double())
         return twin
 
     def to(self, device: str | torch.device) -> Flow:
@@ -194,8 +195,7 @@ class Flow:
         require_device(device)
         twin = copy.copy(self)
         if isinstance(self.denoiser, NetworkDenoiser):
-            network = copy.deepcopy(self.denoiser.network).to(device)
-            twin.denoiser = NetworkDenoiser(self.schedule, network, self.basis, self.denoiser.space)
+            twin.denoiser = self.denoiser.of(copy.deepcopy(self.denoiser.network).to(device))
         return twin
 
     def settings(

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inflationary_flows.networks.presets import PRESETS
+from inflationary_flows.networks.presets import LEVEL_FEATURES, LEVELS, PRESETS
 
 # Backpropagation through a product costs two more products.
 _PASSES_OF_A_STEP = 3
@@ -97,6 +97,7 @@ def unet_cost(
     attention: Sequence[int] = (),
     patch: int = 1,
     labels: int = 0,
+    told: str = "clock",
 ) -> Cost:
     """Cost of an `ImageUNet`, which is a U-Net of diffusers (`UNet2DModel`).
 
@@ -106,7 +107,8 @@ def unet_cost(
         layers: Residual blocks per resolution on the way down; one more on the way up.
         attention: Resolutions, pixels of a side, whose blocks attend; with any, so does the middle.
         patch: Side p of the squares of pixels that are folded into channels before the first layer.
-        labels: Numbers that condition the network besides the clock.
+        labels: Numbers that condition the network besides the noise.
+        told: What it is told of the noise, `clock` or `levels`.
 
     Returns:
         The cost for one image.
@@ -119,6 +121,8 @@ def unet_cost(
     cost += _linear(first, embedding) + _linear(embedding, embedding)
     if labels:
         cost += _linear(labels, embedding, bias=False)
+    if told == "levels":
+        cost += _linear(LEVELS * LEVEL_FEATURES, embedding) + _linear(embedding, embedding)
 
     for level, width in enumerate(channels):
         before = channels[max(level - 1, 0)]
@@ -150,7 +154,13 @@ def _block(inputs: int, outputs: int, embedding: int, side: int, attention: Sequ
 
 
 def mlp_cost(
-    dimension: int, *, width: int = 128, blocks: int = 3, frequencies: int = 64, time_features: int = 12
+    dimension: int,
+    *,
+    width: int = 128,
+    blocks: int = 3,
+    frequencies: int = 64,
+    time_features: int = 12,
+    told: str = "clock",
 ) -> Cost:
     """Cost of a `ResidualMLP`; the arguments are its own.
 
@@ -160,7 +170,7 @@ def mlp_cost(
     """
     features = dimension + 2 * frequencies
     cost = Cost(0, dimension * frequencies, dimension)
-    cost += _linear(time_features, width) + _linear(features, width)
+    cost += _linear(time_features if told == "clock" else 3 * dimension, width) + _linear(features, width)
     for _ in range(blocks):
         cost += _linear(width, width) + _linear(width, width, bias=False) + _linear(width, width)
         cost += Cost(0, 0, 2 * width)
@@ -183,8 +193,8 @@ def network_cost(
         The cost for one example.
     """
     names = {
-        "mlp": ("width", "blocks", "frequencies", "time_features"),
-        "unet": ("channels", "layers", "attention", "patch"),
+        "mlp": ("width", "blocks", "frequencies", "time_features", "told"),
+        "unet": ("channels", "layers", "attention", "patch", "told"),
     }[network["kind"]]
     chosen = {**PRESETS.get(network.get("preset") or "", {}), **{k: v for k, v in network.items() if v is not None}}
     options = {name: chosen[name] for name in names if name in chosen}

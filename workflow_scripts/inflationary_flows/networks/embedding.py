@@ -28,6 +28,32 @@ class SmoothTimeFeatures(nn.Module):
         return torch.cos(clock[:, None] * self.get_buffer("orders").to(clock))
 
 
+class AngleFeatures(nn.Module):
+    r"""[cos(2 tau), sin(2 tau), cos(4 tau)] of the angles of all directions: the kernel, whatever the schedule."""
+
+    def forward(self, angles: Tensor) -> Tensor:
+        """Angles tau, shape (n, D), from 0 (all data) to pi / 2 (all noise), to features, shape (n, 3 D)."""
+        double = torch.cos(2 * angles)
+        return torch.cat([double, torch.sin(2 * angles), 2 * double.square() - 1], 1)
+
+
+class LevelFeatures(nn.Module):
+    r"""cos(pi k l) for k = 0 ... K-1 of each level l of a kernel, as of `mathematics.kernels.levels`.
+
+    Arguments:
+        features: Number K of features of a level.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.smooth = SmoothTimeFeatures(features)
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """Levels, shape (n, L), to features, shape (n, L K)."""
+        features: Tensor = self.smooth(levels.flatten())
+        return features.view(len(levels), -1)
+
+
 class RandomFourierFeatures(nn.Module):
     r"""[y, sqrt(2) sin(B y), sqrt(2) cos(B y)] with fixed Gaussian frequencies (Tancik et al., 2020).
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from inflationary_flows.networks.embedding import RandomFourierFeatures, SmoothTimeFeatures
+from inflationary_flows.networks.embedding import AngleFeatures, RandomFourierFeatures, SmoothTimeFeatures
 
 
 class ResidualBlock(nn.Module):
@@ -38,7 +40,7 @@ def _silu_with_tangents(h: Tensor, dh: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class ResidualMLP(nn.Module):
-    """Fourier features of the coordinates, and residual blocks shifted by a smooth embedding of time.
+    """Fourier features of the coordinates, and residual blocks shifted by a smooth embedding of time or of the kernel.
 
     Arguments:
         dimension: Number of coordinates D.
@@ -47,6 +49,7 @@ class ResidualMLP(nn.Module):
         frequencies: Random Fourier frequencies of the coordinates; 0 for none.
         bandwidth: Their standard deviation, radians per standard deviation of the data.
         time_features: Cosines of the clock.
+        told: Whether it is told the time of one schedule, `clock`, or the kernel of any, `angles`.
     """
 
     def __init__(
@@ -57,22 +60,28 @@ class ResidualMLP(nn.Module):
         frequencies: int = 64,
         bandwidth: float = 1.5,
         time_features: int = 12,
+        told: Literal["clock", "angles"] = "clock",
     ) -> None:
         super().__init__()
         self.features = RandomFourierFeatures(dimension, frequencies, bandwidth)
-        self.clock = SmoothTimeFeatures(time_features)
-        self.time = nn.Sequential(nn.Linear(time_features, width), nn.SiLU())
+        self.noise = SmoothTimeFeatures(time_features) if told == "clock" else AngleFeatures()
+        self.time = nn.Sequential(nn.Linear(time_features if told == "clock" else 3 * dimension, width), nn.SiLU())
         self.first = nn.Linear(self.features.width, width)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.last = nn.Linear(width, dimension)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, y: Tensor, clock: Tensor) -> Tensor:
-        """Whitened points (n, D) and clock positions (n,) to outputs (n, D)."""
+    def _embedded(self, told: Tensor) -> Tensor:
+        """Embeddings of what points are told, shape (n or 1, width)."""
         # During integration all rows share one time: embed it once and broadcast.
-        shared = clock.stride(0) == 0 and len(clock) > 0
-        time = self.time(self.clock(clock[:1] if shared else clock))
+        shared = told.stride(0) == 0 and len(told) > 0
+        embedded: Tensor = self.time(self.noise(told[:1] if shared else told))
+        return embedded
+
+    def forward(self, y: Tensor, told: Tensor) -> Tensor:
+        """Whitened points (n, D) and clock positions (n,), or angles (n, D), to outputs (n, D)."""
+        time = self._embedded(told)
         h = self.first(self.features(y))
         for block in self.blocks:
             h = block(h, time)
@@ -84,7 +93,7 @@ class ResidualMLP(nn.Module):
         for weights in self.last.parameters():
             weights.mul_(factor)
 
-    def with_jacobian(self, y: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
+    def with_jacobian(self, y: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs, shape (n, D), and their derivatives J_ij = dF_i / dy_j, shape (n, D, D).
 
         Forward mode: tangents of all D inputs pass through the layers with the values, as plain tensors, so that the
@@ -92,8 +101,7 @@ class ResidualMLP(nn.Module):
         """
         h, dh = self.features.with_tangents(y)
         h, dh = self.first(h), dh @ self.first.weight.T
-        shared = clock.stride(0) == 0 and len(clock) > 0
-        time = self.time(self.clock(clock[:1] if shared else clock))
+        time = self._embedded(told)
         for block in self.blocks:
             assert isinstance(block, ResidualBlock)
             h, dh = block.with_tangents(h, dh, time)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from inflationary_flows.extras import needs
+from inflationary_flows.networks.embedding import LevelFeatures
+from inflationary_flows.networks.presets import LEVEL_FEATURES, LEVELS
 from inflationary_flows.networks.shapes import groups_of, require_shape
 
 with needs("networks of kind unet", "images"):
@@ -30,7 +32,8 @@ class ImageUNet(nn.Module):
         attention: Resolutions (pixels a side, after `patch`) with self-attention.
         dropout: Dropout probability while training.
         patch: Side of the patches of pixels that are folded into channels before the first layer.
-        labels: Numbers that condition the network besides the clock, such as those of an augmentation; 0 for none.
+        labels: Numbers that condition the network besides the noise, such as those of an augmentation; 0 for none.
+        told: Whether it is told the time of one schedule, `clock`, or the kernel of any of two rates, `levels`.
         channels_last: Memory layout in which convolutions run; affects speed only.
 
     Raises:
@@ -46,6 +49,7 @@ class ImageUNet(nn.Module):
         dropout: float = 0.0,
         patch: int = 1,
         labels: int = 0,
+        told: Literal["clock", "levels"] = "clock",
         channels_last: bool = False,
     ) -> None:
         super().__init__()
@@ -73,12 +77,16 @@ class ImageUNet(nn.Module):
             add_attention=bool(attention),
             attention_head_dim=None,
             time_embedding_dim=embedding,
-            class_embed_type="identity" if labels else None,
+            class_embed_type="identity" if labels or told == "levels" else None,
         )
         nn.init.zeros_(unet.conv_out.weight)
         nn.init.zeros_(unet.conv_out.bias)
         self.unet: nn.Module = unet.to(memory_format=self.layout)
         self.condition = nn.Linear(labels, embedding, bias=False) if labels else None
+        self.kernel: nn.Module | None = None
+        if told == "levels":
+            layers_of = (nn.Linear(LEVELS * LEVEL_FEATURES, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+            self.kernel = nn.Sequential(LevelFeatures(LEVEL_FEATURES), *layers_of)
 
     @torch.no_grad()
     def scale_output(self, factor: float) -> None:
@@ -87,12 +95,25 @@ class ImageUNet(nn.Module):
         for weights in last.parameters():
             weights.mul_(factor)
 
-    def forward(self, y: Tensor, clock: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Whitened pixels (n, D), clock positions (n,) and labels (n, L), zeros if absent, to outputs (n, D)."""
+    def forward(self, y: Tensor, told: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Outputs for images.
+
+        Arguments:
+            y: Whitened pixels, shape (n, D).
+            told: Clock positions, shape (n,), or levels, shape (n, 4), of which the first one takes the clock's place.
+            labels: Labels, shape (n, L); zeros if absent.
+
+        Returns:
+            Outputs, shape (n, D).
+        """
         images = pixel_unshuffle(y.view(len(y), *self.image), self.patch).contiguous(memory_format=self.layout)
         embedded = None
         if self.condition is not None:
             embedded = self.condition(y.new_zeros(len(y), self.labels) if labels is None else labels.to(y))
+        clock = told
+        if self.kernel is not None:
+            described, clock = self.kernel(told), told[:, 0]
+            embedded = described if embedded is None else embedded + described
         # Equal times are embedded one by one: the embedding is a tiny part of the network.
         output = self.unet(images, clock * _CLOCK_UNITS, class_labels=embedded).sample
         return pixel_shuffle(output, self.patch).flatten(1)

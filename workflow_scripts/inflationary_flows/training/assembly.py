@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
@@ -12,6 +13,11 @@ from inflationary_flows.mathematics.prior import CompressedPrior
 # Enough to resample from, and a file that is not mostly these: 10,000 points of a toy, 700 colour images. The energy
 # distance of 10,000 generated toys to fresh ones is the same, within its noise, with 2,500 of them and with 20,000.
 COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 10_000, 2**21
+
+
+def rows_held(train: Rows, held: int = COMPRESSED_LATENTS) -> Rows:
+    """Training rows that a network of several schedules holds, from which flows get their compressed latents."""
+    return train[: min(held, COMPRESSED_NUMBERS // train.shape[1])]
 
 
 def assemble(
@@ -40,4 +46,6 @@ def assemble(
         # The seed is part of the flow: this noise only smooths the data by the first kernel.
         noised = flow.noised_data(torch.from_numpy(train[:wanted]), seed=0)
         flow.compressed_latents = flow.inflate(noised)[:, kept:].clone()
+    if train is not None and denoiser.told != "clock":
+        flow.rows = torch.as_tensor(np.asarray(rows_held(train, held)), dtype=torch.float64)
     return flow

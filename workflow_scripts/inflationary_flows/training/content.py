@@ -42,7 +42,7 @@ def denoiser_from(arrays: Arrays, metadata: Mapping[str, Any], basis: Eigenbasis
     network: nn.Module = build_network(settings, basis.dimension, seed=0)
     network.load_state_dict(weights)
     network.eval().requires_grad_(False)
-    return NetworkDenoiser(schedule, network, basis, settings["space"])
+    return NetworkDenoiser(schedule, network, basis, settings["space"], settings.get("told", "clock"))
 
 
 def _require_plausible(settings: Mapping[str, Any], dimension: int, numbers: int) -> None:

@@ -1,4 +1,4 @@
-r"""Fits the denoiser of one schedule to a data set.
+r"""Fits a denoiser to a data set, for one schedule or for several.
 
 Minimises E_t E |F(y, t) - F*|^2 over clock positions t, with Adam, linear warm-up and cosine decay, and keeps an
 exponential moving average of the weights.  Batch, times and noise of a step depend on seed and step alone, so that a
@@ -22,12 +22,14 @@ from inflationary_flows.checkpoint import Checkpoint, Nowhere
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows, cut_angle
+from inflationary_flows.mathematics.kernels import Told
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.networks.build import build_network
 from inflationary_flows.progress import Progress
 from inflationary_flows.seeding import derive_seed
 from inflationary_flows.training.compute import Compute, Processes
 from inflationary_flows.training.examples import Examples, make_examples, whitened_data
+from inflationary_flows.training.kernels import Kernels, in_turns
 from inflationary_flows.training.optimiser import FlatAdamW, flat_weights
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.shrinkage import BestWeights, is_looked_at, overlearns
@@ -39,14 +41,15 @@ from inflationary_flows.training.targets import (
     noisy_pair,
     posterior_mean_target,
     stratified_clock,
-    time_angles,
 )
-from inflationary_flows.training.validation import Monitor, measure_parabola
+from inflationary_flows.training.validation import Monitor
 
 logger = logging.getLogger(__name__)
 
 # The target has variance 1, so that an untrained network has a loss of about 1; far above it training has diverged.
 DIVERGED = 1e3
+# Radians. At a smaller angle an example is known to eight digits along that direction.
+_KNOWN = 1e-4
 # Radians. Two eigenvalues that differ by two standard errors of their difference turn by this much between samples.
 TIED = 0.25
 
@@ -73,21 +76,25 @@ class Batch:
         y: Noisy whitened points, shape (n, D).
         target: Regression targets, shape (n, D).
         clock: Positions on the clock, shape (n,), float64, on the CPU.
+        turn: Number of the schedule of each example, shape (n,), on the CPU.
+        schedules: Schedules, which examples take in turns.
         labels: Conditions of the network, shape (n, L), or none.
     """
 
     y: Tensor
     target: Tensor
     clock: Tensor
+    turn: Tensor
+    schedules: Sequence[Schedule]
     labels: Tensor | None
 
 
-def draw_batch(examples: Examples, schedule: Schedule, settings: TrainingSettings, seed: int, step: int) -> Batch:
+def draw_batch(examples: Examples, kernels: Kernels, settings: TrainingSettings, seed: int, step: int) -> Batch:
     """The batch that belongs to this seed and step.
 
     Arguments:
         examples: Training data.
-        schedule: Kernel.
+        kernels: Schedules; twins share one.
         settings: Size and targets.
         seed, step: Source of all its randomness.
     """
@@ -99,26 +106,33 @@ def draw_batch(examples: Examples, schedule: Schedule, settings: TrainingSetting
     numbers = torch.randint(len(examples), (wanted,), generator=generator)
     references, labels = examples.draw(numbers, generator)
     clock = stratified_clock(size, generator)
-    angle = time_angles(schedule, clock).to(references)
+    drawn = kernels.draw(seed, step)
+    turn = twins % len(drawn)
+    angle = in_turns(drawn, turn, clock, Schedule.angle).to(references)
     noise = torch.randn(clean, references.shape[1], generator=generator)[twins]
     if settings.antithetic:
         noise[1::2] *= -1
     twins = twins.to(references.device)
     y, target = noisy_pair(references[twins], angle, noise.to(references))
     if settings.targets == "posterior_mean":
-        target = posterior_mean_target(y, angle, references)
-    return Batch(y, target, clock, None if labels is None else labels[twins])
+        # Where next to no noise is, the posterior is the one point, and its numbers are too large for float32.
+        known = angle.amin(1, keepdim=True) < _KNOWN
+        target = torch.where(known, target, posterior_mean_target(y, angle.clamp(min=_KNOWN), references))
+    return Batch(y, target, clock, turn, drawn, None if labels is None else labels[twins])
 
 
 def _part_loss(denoiser: NetworkDenoiser, batch: Batch, rows: slice, settings: TrainingSettings) -> Tensor:
     """Mean squared error over the rows of a part."""
-    schedule = denoiser.schedule
-    time = schedule.time_at(batch.clock[rows])
     labels = None if batch.labels is None else batch.labels[rows]
-    squared = (denoiser.raw(batch.y[rows], time, labels) - batch.target[rows]).square()
+
+    def of(function: Callable[[Schedule, Tensor], Tensor]) -> Tensor:
+        return in_turns(batch.schedules, batch.turn[rows], batch.clock[rows], function)
+
+    noise = of(lambda schedule, time: denoiser.of(schedule=schedule).noise(time))
+    factor = of(Schedule.wiener) if denoiser.space == "wiener" else None
+    squared = (denoiser.evaluate(batch.y[rows], noise, factor, labels) - batch.target[rows]).square()
     if settings.weighting != "uniform":
-        weights = flow_weights if settings.weighting == "flow" else data_weights
-        squared = squared * weights(schedule, time).to(squared)
+        squared = squared * of(flow_weights if settings.weighting == "flow" else data_weights).to(squared)
     return squared.mean()
 
 
@@ -171,13 +185,13 @@ def fit(
     train: Rows,
     validation: Rows,
     basis: Eigenbasis,
-    schedule: Schedule,
+    kernels: Kernels,
     network_settings: dict[str, Any],
     settings: TrainingSettings,
     *,
     seed: int,
     checkpoint: Checkpoint,
-    exact: Denoiser | None = None,
+    exact: Sequence[Denoiser] = (),
     device: str = "cpu",
     processes: Processes | None = None,
     end: Callable[[], bool] = lambda: False,
@@ -189,12 +203,12 @@ def fit(
     Arguments:
         train, validation: Data, shape (n, D), data units.
         basis: Eigenbasis of the training data.
-        schedule: Kernel and times.
+        kernels: The schedule, or several that the network is told.
         network_settings: `kind`, `space` and sizes, as in the configuration.
         settings: Hyper-parameters of the optimisation.
         seed: Seed of initial weights, batches, times and noise.
         checkpoint: Where the state is kept, and when to stop early.
-        exact: Exact denoiser to measure the excess error against, where it is known.
+        exact: Exact denoisers of `kernels.schedules` to measure the excess error against, where they are known.
         device: Device of the network.
         processes: Processes that share the batches; all get the same network, the first one saves the state.
         end: Asked after every step whether to end early, with what was learned; the kept state goes on from there.
@@ -202,30 +216,17 @@ def fit(
         progress: Whether a bar may be shown.
 
     Returns:
-        The denoiser with averaged weights, shrunk where `settings.shrink` says so, and the rows of the training curve.
+        The denoiser of the first schedule, with averaged weights, shrunk where `settings.shrink` says so, and the rows
+        of the training curve.
 
     Raises:
         TrainingError: if the loss is not finite or diverges; the last good state is kept.
         Interrupted: if it was asked to stop; the state is kept.
         CheckpointError: if the kept state is of another run, or another job writes it.
     """
-    if schedule.leaves_noiseless and settings.targets == "posterior_mean":
-        raise TrainingError(
-            "training.targets",
-            "sample, for a schedule that leaves directions without noise",
-            "posterior_mean",
-            "set targets: sample, or an inflation_gap below 1",
-        )
-    angle = cut_angle(basis.eigenvalues, schedule.kept_dims, len(train))
-    if angle > TIED:
-        logger.warning(
-            "kept_dims %d cuts between variances %.4g and %.4g, which %d rows hardly tell apart: which directions are "
-            "kept depends on the sample, and they turn by about %.0f degrees in another one. Hint: keep more or fewer.",
-            schedule.kept_dims,
-            *basis.eigenvalues[schedule.kept_dims - 1 : schedule.kept_dims + 1].tolist(),
-            len(train),
-            math.degrees(angle),
-        )
+    for schedule in kernels.schedules:
+        _require_trainable(schedule, settings)
+        _warn_of_ties(schedule, basis, len(train))
     network = build_network(network_settings, basis.dimension, derive_seed("weights", seed)).to(device)
     average = copy.deepcopy(network)
     optimiser = FlatAdamW(network, settings.learning_rate, weight_decay=settings.weight_decay)
@@ -256,16 +257,18 @@ def fit(
         for callback in callbacks:
             callback(dict(row))
 
-    examples = make_examples(train, basis, schedule, settings, network_settings.get("image"), device)
-    space = network_settings["space"]
-    denoiser = NetworkDenoiser(schedule, compute.module, basis, space)
-    averaged = NetworkDenoiser(schedule, state.average.eval(), basis, space)
-    held_out = whitened_data(validation[: settings.validation_points], basis, schedule)
-    monitor = Monitor(held_out, exact, seed, settings.validation_points)
+    # Whitening is that of the data, the same for all schedules.
+    first = kernels.schedules[0]
+    examples = make_examples(train, basis, first, settings, network_settings.get("image"), device)
+    told: Told = network_settings.get("told", "clock")
+    denoiser = NetworkDenoiser(first, compute.module, basis, network_settings["space"], told)
+    averaged = denoiser.of(state.average.eval())
+    held_out = whitened_data(validation[: settings.validation_points], basis, first)
+    monitor = Monitor(held_out, kernels.schedules, exact, seed, settings.validation_points)
     writes = compute.processes.first
     bar = Progress(settings.steps, "training", done=state.step, silent=not (progress and writes))
     network.train()
-    batches = Batches(lambda step: draw_batch(examples, schedule, settings, seed, step), device)
+    batches = Batches(lambda step: draw_batch(examples, kernels, settings, seed, step), device)
     with bar, batches:
         while not finished():
             batch = batches.take(state.step, settings.steps)
@@ -284,8 +287,7 @@ def fit(
                 logger.warning("training ended early, after step %d of %d", state.step, settings.steps)
             looked = best is not None and (is_looked_at(state.step) or ended or state.step == settings.steps)
             if best is not None and looked:
-                parabola = measure_parabola(averaged, held_out, seed, settings.validation_points)
-                best.look(state.step, state.averages, parabola)
+                best.look(state.step, state.averages, monitor.parabola(averaged))
             if state.step % settings.validate_every == 0 or looked or finished():
                 row = {
                     "event": "validation",
@@ -301,7 +303,7 @@ def fit(
                     settings.steps,
                     value,
                     row["validation_loss"],
-                    f"  excess {row['excess_denoising_error']:.5f}" if exact is not None else "",
+                    f"  excess {row['excess_denoising_error']:.5f}" if exact else "",
                 )
             reason = None if finished() else checkpoint.stop()
             stopping = compute.any(reason is not None)
@@ -315,6 +317,32 @@ def fit(
         _keep_best(state, best)
         tell({"event": "kept", **best.described()})
     return averaged, state.history
+
+
+def _require_trainable(schedule: Schedule, settings: TrainingSettings) -> None:
+    """Raises TrainingError if targets of the settings do not exist under a schedule."""
+    if schedule.leaves_noiseless and settings.targets == "posterior_mean":
+        raise TrainingError(
+            "training.targets",
+            "sample, for a schedule that leaves directions without noise",
+            "posterior_mean",
+            "set targets: sample, or an inflation_gap below 1",
+        )
+
+
+def _warn_of_ties(schedule: Schedule, basis: Eigenbasis, rows: int) -> None:
+    """Warns if a schedule parts directions whose variances so many rows hardly tell apart."""
+    kept = schedule.kept_dims
+    angle = cut_angle(basis.eigenvalues, kept, rows)
+    if angle > TIED:
+        logger.warning(
+            "kept_dims %d cuts between variances %.4g and %.4g, which %d rows hardly tell apart: which directions are "
+            "kept depends on the sample, and they turn by about %.0f degrees in another one. Hint: keep more or fewer.",
+            kept,
+            *basis.eigenvalues[kept - 1 : kept + 1].tolist(),
+            rows,
+            math.degrees(angle),
+        )
 
 
 def _keep_best(state: TrainingState, best: BestWeights) -> None:

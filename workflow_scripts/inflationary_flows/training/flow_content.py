@@ -36,6 +36,8 @@ def flow_content(flow: Flow, metadata: Mapping[str, Any]) -> tuple[dict[str, Any
     tensors |= {f"eigenbasis.{k}": v for k, v in basis_tensors(flow.basis).items()}
     if flow.compressed_latents is not None:
         tensors["compressed_latents"] = flow.compressed_latents
+    if flow.rows is not None:
+        tensors["rows"] = flow.rows
     # Toys and images have no names: their files stay as they were before there were any.
     names = {"columns": list(flow.columns)} if flow.columns else {}
     return tensors, {**metadata, "solver": asdict(flow.solver), "compressed_prior": flow.compressed_prior, **names}
@@ -60,6 +62,7 @@ def flow_from(arrays: Arrays, metadata: Mapping[str, Any]) -> Flow:
         compressed_prior=metadata["compressed_prior"],
         compressed_latents=None if latents is None else torch.from_numpy(latents),
         columns=columns,
+        rows=torch.from_numpy(arrays["rows"]).double() if "rows" in arrays else None,
     )
     flow.settings()
     return flow

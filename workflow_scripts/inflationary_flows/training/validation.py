@@ -6,7 +6,8 @@ have, in the units of the target (variance 1).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,28 +108,53 @@ def mean_excess(schedule: Schedule, times: np.ndarray, errors: np.ndarray, above
 
 @dataclass(frozen=True)
 class Monitor:
-    """Held-out data, and the exact denoiser where there is one, that a training run is measured on.
+    """Held-out data, and exact denoisers where there are some, that a training run is measured on.
 
     Attributes:
         w: Validation data in the eigenbasis over sqrt(xi), shape (n, D), float32.
-        exact: Exact denoiser, or none.
+        schedules: Schedules of the network.
+        exact: Exact denoisers of these, or none.
         seed: Seed of all noise.
         size: Noisy points of a validation loss.
     """
 
     w: Tensor
-    exact: Denoiser | None
+    schedules: Sequence[Schedule]
+    exact: Sequence[Denoiser]
     seed: int
     size: int = 4096
 
+    def _each(self, denoiser: NetworkDenoiser) -> list[NetworkDenoiser]:
+        """The network as denoisers of all schedules."""
+        return [denoiser.of(schedule=schedule) for schedule in self.schedules]
+
+    def parabola(self, denoiser: NetworkDenoiser) -> Parabola:
+        """The squared error on held-out data for all factors of F, summed over schedules."""
+        found = [measure_parabola(each, self.w, self.seed, self.size) for each in self._each(denoiser)]
+        total = found[0]
+        for other in found[1:]:
+            total = Parabola(total.product + other.product, total.square + other.square, total.count + other.count)
+        return total
+
     def measure(self, denoiser: NetworkDenoiser) -> dict[str, object]:
-        """Validation loss, excess error averaged over all times, and per time, as plain values."""
-        row: dict[str, object] = {"validation_loss": validation_loss(denoiser, self.w, self.seed, self.size)}
-        if self.exact is not None:
-            schedule = denoiser.schedule
-            times = excess_times(schedule)
-            u0 = self.w[:EXCESS_POINTS].double() * schedule.eigenvalues.sqrt()
-            errors = excess_denoising_error(denoiser, self.exact, u0, self.seed, times)
-            row["excess_denoising_error"] = float(errors.mean())
-            row["excess_by_time"] = [[float(t), float(e)] for t, e in zip(times, errors, strict=True)]
+        """Validation loss and excess error, means over all times and schedules, and of each, as plain values."""
+        each = self._each(denoiser)
+        losses = [validation_loss(one, self.w, self.seed, self.size) for one in each]
+        row: dict[str, object] = {"validation_loss": math.fsum(losses) / len(losses)}
+        if len(losses) > 1:
+            row["validation_by_schedule"] = losses
+        if self.exact:
+            errors = [self._excess(one, exact) for one, exact in zip(each, self.exact, strict=True)]
+            row["excess_denoising_error"] = float(np.mean(errors))
+            if len(errors) > 1:
+                row["excess_by_schedule"] = [float(error.mean()) for error in errors]
+            else:
+                times = excess_times(self.schedules[0])
+                row["excess_by_time"] = [[float(t), float(e)] for t, e in zip(times, errors[0], strict=True)]
         return row
+
+    def _excess(self, denoiser: NetworkDenoiser, exact: Denoiser) -> np.ndarray:
+        """Excess error for each time."""
+        schedule = denoiser.schedule
+        u0 = self.w[:EXCESS_POINTS].double() * schedule.eigenvalues.sqrt()
+        return excess_denoising_error(denoiser, exact, u0, self.seed, excess_times(schedule))

@@ -21,6 +21,7 @@ from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.training import fit as training
 from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.flow_content import flow_content, flow_from, solver_settings
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
 
 # A tenth of the usual number: inflating them takes a good part of a short training.
@@ -111,7 +112,7 @@ def fit(
         task.train,
         task.validation,
         task.basis,
-        schedule,
+        Kernels([schedule]),
         dict(task.network),
         chosen,
         seed=seed,

@@ -26,6 +26,7 @@ from inflationary_flows.networks.presets import PRESETS
 from inflationary_flows.training.compute import Compute
 from inflationary_flows.training.examples import KeptExamples
 from inflationary_flows.training.fit import advance, draw_batch
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.optimiser import FlatAdamW, flat_weights
 from inflationary_flows.training.settings import TrainingSettings
 from inflationary_flows.training.state import TrainingState
@@ -161,7 +162,7 @@ def _training_sides(
     examples = KeptExamples(torch.randn(4 * size, dimension).to(device))
 
     def our_step() -> None:
-        batch = draw_batch(examples, schedule, chosen, 0, state.step)
+        batch = draw_batch(examples, Kernels([schedule]), chosen, 0, state.step)
         advance(state, compute, denoiser, batch, chosen, 0)
 
     return {"bare": step, "ours": our_step}

@@ -23,6 +23,5 @@ def accelerate(
     twin.batch_size = batch_size or flow.batch_size
     denoiser = twin.denoiser
     if isinstance(denoiser, NetworkDenoiser) and (tf32 or compiled or device != "cpu"):
-        faster = MixedPrecision(denoiser.network, tf32=tf32, compiled=compiled)
-        twin.denoiser = NetworkDenoiser(flow.schedule, faster, flow.basis, denoiser.space)
+        twin.denoiser = denoiser.of(MixedPrecision(denoiser.network, tf32=tf32, compiled=compiled))
     return twin

@@ -6,9 +6,9 @@ from inflationary_flows.experiments.registry import Experiment, Figure
 
 EXPERIMENT = Experiment(
     reads=lambda study, dataset: {
-        "curves": [f"results/networks/{d}/{s}/seed{n}/training.jsonl" for d, s, n in study.flows]
+        "curves": [f"results/networks/{d}/{s}/seed{n}/training.jsonl" for d, s, n in study.networks(study.flows)]
     },
-    drawing=lambda study, dataset: {"flows": study.flows},
+    drawing=lambda study, dataset: {"flows": study.networks(study.flows)},
     stage="figures",
     of_tables=True,
     shown=(
