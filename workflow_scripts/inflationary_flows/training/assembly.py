@@ -39,7 +39,9 @@ def assemble(
         held: Most points whose latents it holds.
         device: Device of the network.
     """
-    flow = Flow(denoiser, denoiser.basis, solver=solver, compressed_prior=compressed_prior).to(device)
+    flow = Flow(denoiser, denoiser.basis, solver=solver, compressed_prior=compressed_prior)
+    if str(denoiser.device) != device:
+        flow = flow.to(device)
     kept = flow.schedule.kept_dims
     if train is not None and kept < flow.dimension:
         wanted = min(held, COMPRESSED_NUMBERS // (flow.dimension - kept))
