@@ -153,3 +153,19 @@ def test_every_command_has_its_help(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
     assert "usage: inflationary-flows" in capsys.readouterr().out
+
+
+def test_dimensions_are_chosen_after_fitting(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    table, options = "table.csv", ["--label-column", "kind", *SHORT]
+    assert main(["fit", table, "--keep", "any", "-o", "any.safetensors", *options]) == 0
+    flow = Flow.load("any.safetensors")
+    for keep, kept_dims in (("1", 1), ("all", None)):
+        assert main(["inflate", "any.safetensors", table, "--keep", keep, "-o", "out.csv"]) == 0
+        expected = flow.with_schedule(kept_dims=kept_dims).inflate(rows(folder))
+        pd.testing.assert_frame_equal(pd.read_csv("out.csv"), expected, check_exact=True)
+    capsys.readouterr()
+    assert main(["inflate", "any.safetensors", table, "--keep", "3"]) == 1
+    assert "kept_dims: expected a number from 1 to 2, as the network was trained for, got 3" in capsys.readouterr().err
+    assert main(["inflate", "flow.safetensors", table, "--keep", "1"]) == 1
+    assert "expected a flow whose network knows several schedules" in capsys.readouterr().err

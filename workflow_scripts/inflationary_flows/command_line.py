@@ -30,6 +30,8 @@ EPILOGUE = """examples:
   inflationary-flows generate wine.safetensors latents.csv -o wines_again.csv
   inflationary-flows log-prob wine.safetensors wine.csv
   inflationary-flows impute wine.safetensors wine_with_holes.csv -o wine_completed.csv
+  inflationary-flows fit wine.csv --keep any --label-column target -o any.safetensors
+  inflationary-flows inflate any.safetensors wine.csv --keep 3 -o three.csv
 """
 
 
@@ -38,7 +40,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     fit = _command(commands, "fit", _fit, "fit a flow to a table", table="table of real numbers")
     fit.add_argument("-o", "--output", required=True, help="file of the flow, ending in .safetensors")
     fit.add_argument(
-        "--keep", type=int, metavar="D", help="dimensions to reduce to (PRR); by default all are kept (PRP)"
+        "--keep",
+        type=_kept,
+        metavar="D",
+        help="dimensions to reduce to (PRR), by default all are kept (PRP); with any the other commands choose",
     )
     fit.add_argument("--schedule", default="floor", help="kernel: floor (default) or proportional")
     fit.add_argument(
@@ -80,6 +85,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     impute.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
     summary = _command(commands, "summary", _summary, "what a flow is worth on held-out rows", flow=True)
     summary.add_argument("table", nargs="?", help="rows that it was not trained on; by default what fit set aside")
+    for name in ("sample", "inflate", "generate", "log-prob", "impute", "summary"):
+        about = "of a flow that was fitted with --keep any: dimensions to reduce to, or all"
+        commands.choices[name].add_argument("--keep", type=_kept, metavar="D", help=about)
     for name in ("sample", "inflate", "generate", "log-prob", "impute"):
         commands.choices[name].add_argument("-o", "--output", help="a .csv or .parquet file; by default csv is printed")
 
@@ -104,6 +112,11 @@ def _command(
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
+
+
+def _kept(text: str) -> int | str:
+    """A number of dimensions, or a word, which `fit` or `with_schedule` judge."""
+    return int(text) if text.lstrip("-").isdecimal() else text
 
 
 def _bounds(text: str) -> dict[str, list[float | None]]:
@@ -175,7 +188,10 @@ def _loaded(options: argparse.Namespace) -> Flow:
             raise ConfigError("--output", expected, str(output), "rename it, or make its folder first")
     from inflationary_flows.artifacts.flows import Flow
 
-    return Flow.load(options.flow)
+    flow = Flow.load(options.flow)
+    if options.keep is None:
+        return flow
+    return flow.with_schedule(kept_dims=None if options.keep == "all" else options.keep)
 
 
 def _points(options: argparse.Namespace, flow: Flow, columns: tuple[str, ...], *, holes: bool = False) -> pd.DataFrame:
