@@ -202,7 +202,11 @@ def test_every_job_leaves_a_log_and_a_benchmark(smoke_run: Path) -> None:
 
 @pytest.mark.slow
 def test_times_and_memory_stand_in_no_table(smoke_run: Path) -> None:
+    # In these what a posterior costs is a result.
+    priced = {"imputation", "inverse_problems", "posterior_tasks"}
     for path in (smoke_run / "results/tables").glob("*.csv"):
+        if path.stem in priced:
+            continue
         header = path.read_text().partition("\n")[0]
         assert not {"seconds", "runtime", "memory", "peak_memory_mb"} & set(header.split(","))
 
@@ -446,7 +450,8 @@ def test_edit_of_how_flows_are_read_measures_all_flows_again(smoke_run: Path, co
 def test_edit_of_the_sampler_leaves_coverage_as_it_is(smoke_run: Path, copied_repository: Path) -> None:
     edited_source(copied_repository, "inference/nuts.py")
     jobs = run_workflow(smoke_run, "-n", repository=copied_repository).jobs
-    assert {"sample_joint", "sample_collapsed", "run_sbc"} <= set(jobs)
+    assert {"sample_collapsed", "run_sbc"} <= set(jobs)
+    assert not {"sample_joint"} & set(jobs)
     assert not {"measure_tarp", "measure_comparison", "draw_observations"} & set(jobs)
 
 
@@ -559,7 +564,7 @@ def test_given_configuration_replaces_the_default_one(tmp_path: Path) -> None:
         *("fetch_file", "generate_method_images", "measure_method_frechet"),
         *("measure_complexity", "measure_image_speed", "measure_sampler_efficiency"),
     }
-    assert sum(outcome.jobs.values()) <= 105
+    assert sum(outcome.jobs.values()) <= 120
 
 
 def test_default_configuration_is_read_without_configfile(tmp_path: Path) -> None:
