@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inflationary_flows.networks.presets import LEVEL_FEATURES, LEVELS, PRESETS
+from inflationary_flows.networks.presets import ANGLE_FEATURES, LEVEL_FEATURES, LEVELS, PRESETS
 
 # Backpropagation through a product costs two more products.
 _PASSES_OF_A_STEP = 3
@@ -170,7 +170,7 @@ def mlp_cost(
     """
     features = dimension + 2 * frequencies
     cost = Cost(0, dimension * frequencies, dimension)
-    cost += _linear(time_features if told == "clock" else 3 * dimension, width) + _linear(features, width)
+    cost += _linear(time_features if told == "clock" else ANGLE_FEATURES * dimension, width) + _linear(features, width)
     for _ in range(blocks):
         cost += _linear(width, width) + _linear(width, width, bias=False) + _linear(width, width)
         cost += Cost(0, 0, 2 * width)

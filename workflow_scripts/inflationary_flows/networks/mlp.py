@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from inflationary_flows.networks.embedding import AngleFeatures, RandomFourierFeatures, SmoothTimeFeatures
+from inflationary_flows.networks.presets import ANGLE_FEATURES
 
 
 class ResidualBlock(nn.Module):
@@ -65,7 +66,8 @@ class ResidualMLP(nn.Module):
         super().__init__()
         self.features = RandomFourierFeatures(dimension, frequencies, bandwidth)
         self.noise = SmoothTimeFeatures(time_features) if told == "clock" else AngleFeatures()
-        self.time = nn.Sequential(nn.Linear(time_features if told == "clock" else 3 * dimension, width), nn.SiLU())
+        seen = time_features if told == "clock" else ANGLE_FEATURES * dimension
+        self.time = nn.Sequential(nn.Linear(seen, width), nn.SiLU())
         self.first = nn.Linear(self.features.width, width)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.last = nn.Linear(width, dimension)

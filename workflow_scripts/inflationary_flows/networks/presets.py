@@ -18,5 +18,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 # Number of labels that describe the augmentation of an example.
 AUGMENTATION_LABELS = 9
 
+# Features of each angle that tells a network of the kernel.
+ANGLE_FEATURES = 11
 # Numbers that tell a kernel of two rates (`mathematics.kernels.levels`), and features of each.
 LEVELS, LEVEL_FEATURES = 4, 12

@@ -22,7 +22,7 @@ from inflationary_flows.checkpoint import Checkpoint, Nowhere
 from inflationary_flows.errors import TrainingError
 from inflationary_flows.mathematics.denoisers import Denoiser, NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows, cut_angle
-from inflationary_flows.mathematics.kernels import Told
+from inflationary_flows.mathematics.kernels import Told, noise_seen
 from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.networks.build import build_network
 from inflationary_flows.progress import Progress
@@ -75,6 +75,7 @@ class Batch:
     Attributes:
         y: Noisy whitened points, shape (n, D).
         target: Regression targets, shape (n, D).
+        angle: Angles tau of all directions, shape (n, D).
         clock: Positions on the clock, shape (n,), float64, on the CPU.
         turn: Number of the schedule of each example, shape (n,), on the CPU.
         schedules: Schedules, which examples take in turns.
@@ -83,6 +84,7 @@ class Batch:
 
     y: Tensor
     target: Tensor
+    angle: Tensor
     clock: Tensor
     turn: Tensor
     schedules: Sequence[Schedule]
@@ -118,7 +120,7 @@ def draw_batch(examples: Examples, kernels: Kernels, settings: TrainingSettings,
         # Where next to no noise is, the posterior is the one point, and its numbers are too large for float32.
         known = angle.amin(1, keepdim=True) < _KNOWN
         target = torch.where(known, target, posterior_mean_target(y, angle.clamp(min=_KNOWN), references))
-    return Batch(y, target, clock, turn, drawn, None if labels is None else labels[twins])
+    return Batch(y, target, angle, clock, turn, drawn, None if labels is None else labels[twins])
 
 
 def _part_loss(denoiser: NetworkDenoiser, batch: Batch, rows: slice, settings: TrainingSettings) -> Tensor:
@@ -128,7 +130,8 @@ def _part_loss(denoiser: NetworkDenoiser, batch: Batch, rows: slice, settings: T
     def of(function: Callable[[Schedule, Tensor], Tensor]) -> Tensor:
         return in_turns(batch.schedules, batch.turn[rows], batch.clock[rows], function)
 
-    noise = of(lambda schedule, time: denoiser.of(schedule=schedule).noise(time))
+    told = denoiser.told
+    noise = batch.angle[rows] if told == "angles" else of(lambda schedule, time: noise_seen(schedule, told, time))
     factor = of(Schedule.wiener) if denoiser.space == "wiener" else None
     squared = (denoiser.evaluate(batch.y[rows], noise, factor, labels) - batch.target[rows]).square()
     if settings.weighting != "uniform":
