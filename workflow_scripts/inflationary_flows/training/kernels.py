@@ -14,7 +14,7 @@ from inflationary_flows.networks.kernel_range import KernelRange
 from inflationary_flows.seeding import derive_seed
 
 # Schedules in a batch that are drawn at random: a few examples each.
-_DRAWN = 16
+_DRAWN = 8
 
 
 class Kernels:
