@@ -292,7 +292,8 @@ def splits_of(x: np.ndarray, **others: Any) -> Splits:
 
 def measured(flows: dict[str, Flow], x: np.ndarray, **changes: Any) -> pd.DataFrame:
     settings = {"holes": ["cells"], "rows": 40, "cells": 1, "columns": 0.5, "patch": 2, "draws": 100, "seed": 0}
-    settings |= {"chain_draws": 50, "chain_warmup": None, "iterative_draws": 0, "iterative_rounds": 1, **changes}
+    settings |= {"chain_draws": 50, "chain_warmup": None, "iterative_draws": 0, "iterative_rounds": 1}
+    settings |= {"covariances": 0, **changes}
     named = {(name, "0"): flow for name, flow in flows.items()}
     return pd.DataFrame(measure(named, splits=splits_of(x), **settings).tables["imputation"])
 
@@ -309,13 +310,18 @@ class TestExperiments:
     def test_the_flow_of_a_gaussian_is_level_with_it_and_an_impostor_is_not(self) -> None:
         x = gaussian_rows(800, 6)[0][:, :2]
         flows = {"same": gaussian_flow(x[:400]), "narrow": gaussian_flow(x[:400], 0.5)}
-        table = measured(flows, x, iterative_draws=2).set_index(["method", "schedule"])
+        table = measured(flows, x, iterative_draws=2, covariances=2).set_index(["method", "schedule"])
         gaussian, same, narrow = table.loc["gaussian"].iloc[0], table.loc["flow", "same"], table.loc["flow", "narrow"]
         assert same["crps"] == pytest.approx(gaussian["crps"], rel=0.1)
         assert same["rmse"] == pytest.approx(gaussian["rmse"], rel=0.1)
         assert narrow["coverage_90"] < 0.8 < gaussian["coverage_90"]
         assert narrow["crps_difference"] > 0
-        assert list(table.reset_index()["method"]) == ["gaussian", "neighbours", "iterative", "flow", "flow"]
+        wider = table.loc["few_rows", "same"]
+        # Of 400 rows little is unknown.
+        assert wider["crps"] == pytest.approx(same["crps"], rel=0.1)
+        assert wider["coverage_90"] == pytest.approx(same["coverage_90"], abs=0.1)
+        methods = ["gaussian", "neighbours", "iterative", *["flow", "few_rows"] * 2]
+        assert list(table.reset_index()["method"]) == methods
         known = next(shown for shown in experiments()["imputation"].tables if shown.key == "imputation").columns
         assert ["dataset", *measured({}, x).columns] == list(known)
         figure = draw_imputation(Material(tables={"imputation": table.reset_index().assign(dataset="mine")}))

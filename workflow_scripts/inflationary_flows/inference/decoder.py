@@ -78,6 +78,14 @@ class Decoder:
         y = self.prior.sample(n, seed) / self.flow.schedule.latent_std
         return y, self.transformed(y)
 
+    def whitened(self, r: Tensor) -> Tensor:
+        """Transformed columns, shape (n, D), in coordinates in which those of the data have mean 0 and covariance 1."""
+        return self._linear.whiten_data(r)
+
+    def unwhitened(self, e: Tensor) -> Tensor:
+        """Transformed columns, shape (n, D), of such coordinates."""
+        return self._linear.unwhiten_data(e)
+
     @property
     def evaluations(self) -> int:
         """Network evaluations of one point."""

@@ -10,6 +10,7 @@ from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, GREY, MARK
 
 METHODS = {
     "flow": (COLOURS[0], "flow"),
+    "few_rows": (COLOURS[3], "flow that knows how few rows it saw"),
     "iterative": (COLOURS[1], "chained regressions"),
     "neighbours": (COLOURS[2], "nearest neighbours"),
     "gaussian": (GREY, "Gaussian"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from inflationary_flows.experiments.imputation.methods import (
     impute_neighbours,
 )
 from inflationary_flows.experiments.measured import Measured
+from inflationary_flows.inference.few_rows import draws_for_few_rows
 from inflationary_flows.inference.infer import infer
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.metrics.density import mean_and_error
@@ -71,11 +72,23 @@ def summarise(scores: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarr
 
 
 def impute_by_flow(
-    flow: Flow, rows: np.ndarray, draws: int, seed: int, chain_draws: int | None, chain_warmup: int | None
-) -> tuple[np.ndarray, float]:
-    """Draws of rows with holes, shape (n, draws, D), data units, and the share of rows whose chains have converged."""
+    flow: Flow,
+    rows: np.ndarray,
+    draws: int,
+    seed: int,
+    chain_draws: int | None,
+    chain_warmup: int | None,
+    covariances: int,
+    trained_on: int,
+) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Methods, draws of rows, shape (n, draws, D), data units, and the share of rows whose chains have converged."""
     posterior = infer(flow, rows, draws=chain_draws, warmup=chain_warmup, seed=seed)
-    return posterior.spread(draws)[0], float(posterior.converged.mean())
+    converged = float(posterior.converged.mean())
+    yield "flow", posterior.spread(draws)[0], converged
+    if covariances:
+        # Seconds of this method are those besides.
+        drawn, _ = draws_for_few_rows(flow, posterior, trained_on, draws=draws, members=covariances, seed=seed)
+        yield "few_rows", drawn, converged
 
 
 def measure(
@@ -92,6 +105,7 @@ def measure(
     chain_warmup: int | None,
     iterative_draws: int,
     iterative_rounds: int,
+    covariances: int,
     seed: int,
 ) -> Measured:
     """Measures flows and other methods on held-out rows of a data set.
@@ -106,6 +120,7 @@ def measure(
         chain_draws, chain_warmup: Draws and warm-up of each chain of a flow's posteriors; None for the default.
         iterative_draws: Draws of chained regressions, which take long; 0 leaves them out.
         iterative_rounds: Their rounds.
+        covariances: Members of `draws_for_few_rows`, a method of its own; 0 leaves it out.
         seed: Seed of holes and draws.
 
     Returns:
@@ -127,29 +142,33 @@ def measure(
         given = np.where(hidden, np.nan, truth)
         scaled = (given - centre) / unit
         # The Gaussian comes first: differences are taken to it.
-        runs: list[tuple[str, str, str, Any]] = [
-            ("", "", "gaussian", partial(impute_gaussian, train, scaled, draws, seed)),
-            ("", "", "neighbours", partial(impute_neighbours, train, scaled, draws, seed, validation, others)),
+        plain: list[tuple[str, partial[np.ndarray]]] = [
+            ("gaussian", partial(impute_gaussian, train, scaled, draws, seed)),
+            ("neighbours", partial(impute_neighbours, train, scaled, draws, seed, validation, others)),
         ]
         if iterative_draws:
             regressions = partial(impute_iteratively, train, scaled, iterative_draws, seed, iterative_rounds)
-            runs.append(("", "", "iterative", regressions))
+            plain.append(("iterative", regressions))
+        runs: list[tuple[str, str, Iterable[tuple[str, np.ndarray, float | None]]]] = [
+            ("", "", ((method, run() * unit + centre, None) for method, run in plain))
+        ]
         for (schedule, member), flow in flows.items():
-            chains = partial(impute_by_flow, flow, given, draws, seed, chain_draws, chain_warmup)
-            runs.append((schedule, member, "flow", chains))
+            chains = impute_by_flow(flow, given, draws, seed, chain_draws, chain_warmup, covariances, len(train))
+            runs.append((schedule, member, chains))
         reference: dict[str, np.ndarray] = {}
-        for schedule, member, method, run in runs:
+        for schedule, member, run in runs:
             start = time.process_time()
-            drawn, converged = run() if method == "flow" else ((run() * unit + centre), None)
-            seconds = (time.process_time() - start) / n
-            scores = score((drawn - centre) / unit, (truth - centre) / unit, hidden, seed)
-            reference = reference or scores
-            keys = {"schedule": schedule, "seed": member, "holes": kind, "method": method}
-            sizes = {
-                "converged": converged,
-                "seconds": seconds,
-                "hidden": int(hidden[0].sum()),
-                "draws": drawn.shape[1],
-            }
-            table.append({**keys, **summarise(scores, reference), **sizes, "n": n})
+            for method, drawn, converged in run:
+                seconds = (time.process_time() - start) / n
+                scores = score((drawn - centre) / unit, (truth - centre) / unit, hidden, seed)
+                reference = reference or scores
+                keys = {"schedule": schedule, "seed": member, "holes": kind, "method": method}
+                sizes = {
+                    "converged": converged,
+                    "seconds": seconds,
+                    "hidden": int(hidden[0].sum()),
+                    "draws": drawn.shape[1],
+                }
+                table.append({**keys, **summarise(scores, reference), **sizes, "n": n})
+                start = time.process_time()
     return Measured({"imputation": table})

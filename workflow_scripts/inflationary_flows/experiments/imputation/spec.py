@@ -43,6 +43,11 @@ class Imputation(Section):
     )
     iterative_draws: Whole = Field(20, description="Draws by chained regressions, a run each; 0 leaves them out.")
     iterative_rounds: Count = Field(10, description="Rounds of such a run over all columns with holes.")
+    covariances: Whole = Field(
+        0,
+        description="Draws of mean and covariance for flows that know how few rows they were trained on, a method of its "
+        "own; 0 leaves it out.",
+    )
     seed: Seed = Field(0, description="Seed of holes and draws.")
 
     def check(self, where: str, study: Study) -> None:
@@ -107,7 +112,7 @@ EXPERIMENT = Experiment(
             columns={
                 **FLOW_COLUMNS,
                 "holes": "what is hidden: `cells`, others in each row; `columns`, the same in all rows; `patches` of images",
-                "method": "`flow`; `gaussian`, the Gaussian of the training rows in closed form; `neighbours`, training rows "
+                "method": "`flow`; `few_rows`, the same with mean and covariance drawn from their posterior; `gaussian`, the Gaussian of the training rows in closed form; `neighbours`, training rows "
                 "that are nearest in what is seen; `iterative`, scikit-learn's IterativeImputer, draws from its posterior",
                 "coverage_50": "share of hidden cells within the central half of their draws",
                 "coverage_50_se": "its standard error",
@@ -124,7 +129,8 @@ EXPERIMENT = Experiment(
                 "rmse": "root mean square error of the mean of the draws",
                 "rmse_se": "its standard error",
                 "converged": "share of rows whose chains have converged; of flows",
-                "seconds": "CPU seconds a row, without what learning of a flow has taken; they differ from run to run",
+                "seconds": "CPU seconds a row, without what learning of a flow has taken, of `few_rows` those besides `flow`; they differ "
+                "from run to run",
                 "hidden": "hidden cells of a row",
                 "draws": "draws of a row",
                 "n": "rows",
