@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -61,12 +61,17 @@ class Outcome:
 
 
 def run_workflow(
-    directory: Path, *arguments: str, config: Path = SMOKE, repository: Path = REPOSITORY, alone: bool = False
+    directory: Path,
+    *arguments: str,
+    config: Path | Sequence[Path] = SMOKE,
+    repository: Path = REPOSITORY,
+    alone: bool = False,
 ) -> Outcome:
     """Runs snakemake on two cores with its results below a directory; alone, as a user starts it."""
     directory.mkdir(parents=True, exist_ok=True)
     options = [*arguments, "--cores", "2", "--snakefile", str(repository / "Snakefile")]
-    options += ["--directory", str(directory), "--configfile", str(config)]
+    files = [config] if isinstance(config, Path) else config
+    options += ["--directory", str(directory), "--configfile", *map(str, files)]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "output"

@@ -1,6 +1,6 @@
-"""A training run as a program, alone or as one of several processes: `python ddp_driver.py FOLDER PROCESSES PARTS`.
+"""A training as a program, alone or as one of several: `python ddp_driver.py FOLDER PROCESSES PARTS STEPS [levels]`.
 
-Every state is kept under its step, so that a test can go on from any.
+With `levels` two schedules share the network. Every state is kept under its step, so that a test can go on from any.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from inflationary_flows.training.compute import join_processes, launched, run_in
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
-from oracles import PRP
+from oracles import PRP, PRR
 
 NETWORK = {
     "kind": "unet",
@@ -43,13 +43,14 @@ class KeptStates(StateFile):
         shutil.copy(self.path, self.path.with_stem(f"step{metadata['step']}"))
 
 
-def main(folder: Path, processes: int, parts: int, steps: int) -> int:
+def main(folder: Path, processes: int, parts: int, steps: int, told: str = "clock") -> int:
     if processes > 1 and not launched():
         return run_in_processes(processes)
     torch.set_num_threads(1)
     x = np.random.default_rng(0).standard_normal((300, 64)) @ np.diag(np.linspace(1, 0.1, 64)) / 3
     basis = Eigenbasis.fit(x)
-    schedule = make_schedule(basis.eigenvalues, **PRP)
+    known = [PRP] if told == "clock" else [PRP, PRR]
+    network = NETWORK if told == "clock" else NETWORK | {"told": told}
     settings = TrainingSettings(
         steps=steps,
         batch_size=16,
@@ -69,8 +70,8 @@ def main(folder: Path, processes: int, parts: int, steps: int) -> int:
             x[:200],
             x[200:],
             basis,
-            Kernels([schedule]),
-            NETWORK,
+            Kernels([make_schedule(basis.eigenvalues, **one) for one in known]),
+            network,
             settings,
             seed=0,
             checkpoint=checkpoint,
@@ -78,9 +79,9 @@ def main(folder: Path, processes: int, parts: int, steps: int) -> int:
             processes=group,
         )
         if group.first:
-            save_network(folder / "network.safetensors", denoiser, {"schedules": [PRP]}, NETWORK, {})
+            save_network(folder / "network.safetensors", denoiser, {"schedules": known}, network, {})
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))
+    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:5]), *sys.argv[5:]))

@@ -55,6 +55,17 @@ def test_shipped_configurations_are_valid(path):
     jsonschema.validate(read_yaml(path), export_schema())
 
 
+def test_a_configuration_may_be_given_in_two_files(capsys):
+    """The second one alone has no data sets; after the first one it changes two entries."""
+    files = ["configs/paper.yaml", "configs/paper_shared.yaml"]
+    assert main(["check", *files]) == 0
+    assert capsys.readouterr().out == "configs/paper.yaml, configs/paper_shared.yaml: ok (7 data sets, 33 flows)\n"
+    assert main(["folder", *files]) == 0
+    assert capsys.readouterr().out == f"{ROOT}/configs/paper_shared\n"
+    assert main(["check", files[1]]) == 2
+    assert "paper_shared.yaml: datasets: expected" in capsys.readouterr().err
+
+
 def test_schema_file_is_in_step():
     stored = json.loads((ROOT / "schemas" / "config.schema.json").read_text())
     assert stored == export_schema(), "run: python -m inflationary_flows schema > schemas/config.schema.json"

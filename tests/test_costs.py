@@ -38,6 +38,7 @@ UNETS: dict[str, dict[str, Any]] = {
     "shrinking": {"image": (3, 16, 16), "channels": (96, 32, 64), "layers": 2, "attention": (8,)},
     "patches": {"image": COLOUR, "channels": (64, 128), "layers": 2, "attention": (8,), "patch": 2},
     "attention first": {"image": (3, 16, 16), "channels": (32, 32), "layers": 3, "attention": (16,), "labels": 4},
+    "shared": {"image": (1, 8, 8), "channels": (32, 64), "layers": 1, "labels": 9, "told": "levels"},
 }
 
 
@@ -66,7 +67,7 @@ def test_the_papers_unet_has_the_size_that_was_measured() -> None:
     assert unet_cost(**UNETS["the paper's"]).parameters == pytest.approx(55.7e6, rel=0.03)
 
 
-@pytest.mark.parametrize("name", ["one level", "shrinking", "patches", "attention first"])
+@pytest.mark.parametrize("name", ["one level", "shrinking", "patches", "attention first", "shared"])
 def test_operations_of_a_unet(name: str) -> None:
     settings = UNETS[name]
     model = ImageUNet(**settings).eval()
@@ -75,7 +76,8 @@ def test_operations_of_a_unet(name: str) -> None:
         if isinstance(module, Attention):
             module.set_processor(AttnProcessor())
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(torch.zeros(2, math.prod(settings["image"])), torch.zeros(2))
+        told = torch.zeros(2, 4) if settings.get("told") == "levels" else torch.zeros(2)
+        model(torch.zeros(2, math.prod(settings["image"])), told)
     assert 2 * unet_cost(**settings).flops == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from conftest import REPOSITORY, SMOKE, Outcome, run_workflow, with_cost
 from inflationary_flows.config import load_config, network_settings
+from inflationary_flows.config.study import Study
 from inflationary_flows.errors import ConfigError, InflationaryFlowsError
 from inflationary_flows.networks.costs import network_cost, training_hours
 from inflationary_flows.report.plan import (
@@ -27,6 +28,7 @@ from inflationary_flows.report.plan import (
 )
 
 PAPER = REPOSITORY / "configs/paper.yaml"
+PAPER_SHARED = REPOSITORY / "configs/paper_shared.yaml"
 STAGES = {"train_network": "flows", "measure_tarp": "calibration", "plot_tarp": "calibration"}
 ON_GPUS = {"gpu": "4", "expected_seconds": "36000"}
 JOBS = [
@@ -170,6 +172,47 @@ def test_time_limits_follow_from_the_size_of_the_network(tmp_path: Path) -> None
     assert int(resources["gpu"]) == training.gpu
     # The paper's 275 M images on 4 GPUs: days, not hours.
     assert 24 < hours < 96
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("files", "networks", "least", "most"),
+    [([PAPER], 23, 3_600, 3_800), ([PAPER, PAPER_SHARED], 2, 350, 400)],
+    ids=["a network each", "shared"],
+)
+def test_the_plan_of_the_papers_tables_in_gpu_hours(
+    files: list[Path], networks: int, least: float, most: float, tmp_path: Path
+) -> None:
+    """As published, and from one network for each set of images: a tenth of the hours."""
+    outcome = run_workflow(tmp_path, "plan", config=files, alone=True)
+    assert outcome.code == 0, outcome.text
+    table = pd.read_csv(tmp_path / "results/plan.csv").set_index("rule")
+    assert least <= table.loc["train_network", "gpu_hours"] <= most
+    # Nine toys' flows with their repeats and variants are trained either way, on CPUs.
+    toys = 45
+    assert table.loc["train_network", "jobs"] == toys + networks
+    # All else is the same: images, measurements, and table 4.
+    assert table.loc["assemble_flow", "jobs"] == 33
+    assert table.loc["generate_images", "jobs"] == 690
+
+
+def test_shared_networks_of_the_paper_see_every_schedule_of_its_tables() -> None:
+    published, shared = Study(load_config(PAPER)), Study(load_config([PAPER, PAPER_SHARED]))
+    assert shared.flows == published.flows
+    images = [flow for flow in shared.flows if flow[0] in shared.image_sets]
+    assert shared.networks(images) == [(name, "shared", "0") for name in ("afhqv2", "cifar10")]
+    assert len(published.networks(images)) == 23
+    for name in ("afhqv2", "cifar10"):
+        each = [published.kernels_of(*flow[:2])["schedules"] for flow in published.flows if flow[0] == name]
+        assert shared.kernels_of(name, "shared")["schedules"] == [one for (one,) in each]
+        steps = [study.steps_of(name, "0") for study in (published, shared)]
+        assert steps[1] / steps[0] == pytest.approx(1.2, rel=1e-5)
+        # What it is told costs next to nothing.
+        costs = [network_cost(network_settings(s.config, name), 3072).parameters for s in (published, shared)]
+        assert costs[0] < costs[1] < 1.01 * costs[0]
+    assert {name: shared.trained_as((name, "prp", "0")) for name in shared.point_sets} == {
+        name: (name, "prp", "0") for name in shared.point_sets
+    }
 
 
 def test_the_papers_configuration_has_every_row_of_tables_1_to_3() -> None:

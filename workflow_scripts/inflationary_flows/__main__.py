@@ -59,10 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     config = _loaded(options)
-    tables = list(_read_tables(config, options.config))
+    name = ", ".join(options.config)
+    tables = list(_read_tables(config, name))
     print("".join(f"{line}\n" for line in tables), end="")
     flows = sum(len(dataset.schedules) for dataset in config.datasets.values()) * len(config.seeds)
-    print(f"{options.config}: ok ({counted(len(config.datasets), 'data set')}, {counted(flows, 'flow')})")
+    print(f"{name}: ok ({counted(len(config.datasets), 'data set')}, {counted(flows, 'flow')})")
 
 
 def _resolve(options: argparse.Namespace) -> None:
@@ -74,7 +75,7 @@ def _resolve(options: argparse.Namespace) -> None:
 def _folder(options: argparse.Namespace) -> None:
     from inflationary_flows.config import folder_of_run
 
-    print(folder_of_run([Path(options.config)]) or ".")
+    print(folder_of_run([Path(file) for file in options.config]) or ".")
 
 
 def _schema(options: argparse.Namespace) -> None:
@@ -145,7 +146,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about)
         command.set_defaults(run=act)
         if act in (_check, _resolve, _folder):
-            command.add_argument("config", nargs="?", default="config.yaml", help="default: config.yaml")
+            about = "files, of which the later ones win; default: config.yaml"
+            command.add_argument("config", nargs="*", default=["config.yaml"], help=about)
     return parser
 
 
