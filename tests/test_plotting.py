@@ -242,6 +242,11 @@ def test_participation_ratios_are_shown_of_flows_that_differ() -> None:
     assert len({axis.get_title().partition(",")[0] for axis in axes}) == 4
 
 
+def test_training_curves_of_a_shared_network_say_that_it_has_all_schedules(tmp_path: Path) -> None:
+    figure = training_curves(tmp_path, [("circles", "shared"), ("digits", "a"), ("digits", "b")])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["all schedules", "PRP", "PRR to 1"]
+
+
 def test_training_curves_have_toys_and_prp_first(tmp_path: Path) -> None:
     figure = training_curves(tmp_path, [("an image", "a"), ("circles", "a"), ("circles", "b")])
     assert [axis.get_title() for axis in figure.axes if axis.get_title()] == ["circles", "an image"]

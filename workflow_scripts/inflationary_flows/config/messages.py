@@ -178,12 +178,15 @@ def _flat(metadata: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def _alternative(annotation: Any, metadata: tuple[Any, ...], node: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Of a value or a mapping of values the one that is meant; other types as they are."""
+    """Of a value or a mapping, of values or of set keys, the one that is meant; other types as they are."""
     union = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
     members = [unwrap(member) for member in union]
-    if not any(get_origin(member) is dict for member, _ in members):
+    mappings = [
+        get_origin(kind) is dict or (_is_section(kind) and _TAG not in kind.model_fields) for kind, _ in members
+    ]
+    if not any(mappings):
         return annotation, metadata
-    return next(pair for pair in members if (get_origin(pair[0]) is dict) == isinstance(node, Mapping))
+    return members[mappings.index(isinstance(node, Mapping))]
 
 
 def _type_at(
@@ -199,7 +202,7 @@ def _type_at(
         annotation = sections[node[_TAG]] if sections else annotation
         node = _child(node, part)
         members = get_args(annotation)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if _is_section(annotation):
             field = annotation.model_fields[str(part)]
             annotation, metadata = unwrap(field.annotation)
             metadata = tuple(field.metadata) + metadata
@@ -221,10 +224,14 @@ def _child(node: Any, part: str | int) -> Any:
     return None
 
 
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def _sections(annotation: Any) -> dict[Any, type[BaseModel]]:
     """The sections that a tagged union is of, by tag; none for other types."""
     union = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
-    sections = [member for member in union if isinstance(member, type) and issubclass(member, BaseModel)]
+    sections = [member for member in union if _is_section(member)]
     return {tag: section for section in sections for tag in get_args(section.model_fields[_TAG].annotation)}
 
 
@@ -256,8 +263,9 @@ def _describe_type(annotation: Any, metadata: tuple[Any, ...], given: Any = None
         return ("an integer" if annotation is int else "a number") + _bounds(metadata, given)
     if get_origin(annotation) is list:
         inner, constraints = unwrap(get_args(annotation)[0])
-        least = "at least one entry" if any(isinstance(item, MinLen) for item in metadata) else "entries"
-        return f"a list with {least}, each {_describe_type(inner, constraints)}"
+        least = max((item.min_length for item in metadata if isinstance(item, MinLen)), default=0)
+        entries = "entries" if least == 0 else "at least one entry" if least == 1 else f"{least} entries"
+        return f"a list with {entries}, each {_describe_type(inner, constraints)}"
     if get_origin(annotation) is dict:
         return "a mapping with at least one name" if metadata else "a mapping of names to values"
     if get_origin(annotation) in (Union, types.UnionType) and not _sections(annotation):

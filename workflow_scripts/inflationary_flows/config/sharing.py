@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.fields import Count, NonNegativeNumber, Section, Unique
@@ -43,8 +43,10 @@ class AnySchedule(Section):
         return KernelRange((low, high), (gap[0], gap[1]) if gap else None, tuple(self.kernels))
 
 
+# A mapping is a range, and wrong keys in it are told as such.
 Sharing = Annotated[
-    Literal["own", "shared", "any"] | AnySchedule,
+    Annotated[Literal["own", "shared", "any"], Tag("word")] | Annotated[AnySchedule, Tag("range")],
+    Discriminator(lambda given: "range" if isinstance(given, dict | AnySchedule) else "word"),
     Field(
         description="own: a network for each schedule, as in the paper; shared: one for all schedules of a data set, "
         "which is told the kernel; any: one for all schedules that there are, or for those of a range."

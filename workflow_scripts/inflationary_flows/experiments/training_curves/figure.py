@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
+from inflationary_flows.config.sharing import SHARED
 from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, despine, figure_style, new_figure, use_log_scale
 
@@ -23,8 +24,8 @@ def draw_training_curves(material: Material) -> Figure:
         material: Files `curves`, the training.jsonl of each of the param `flows`.
 
     Returns:
-        The figure: a panel for each data set, a colour for each schedule, a thin line for each seed; first the toys,
-        whose exact denoiser is known, then images and tables.
+        The figure: a panel for each data set, a colour for each schedule or for all that share a network, a thin line
+        for each seed; first the toys, whose exact denoiser is known, then images and tables.
     """
     records = _records(material)
     exact = set(records.dropna(subset=[_ERROR])["dataset"])
@@ -36,7 +37,7 @@ def draw_training_curves(material: Material) -> Figure:
     columns = min(_COLUMNS, max(len(datasets) for _, _, datasets in groups))
     heights = [0.2 + 1.3 * len(metrics) * -(-len(datasets) // columns) for _, metrics, datasets in groups]
     schedules = material.preserving_first(schedule for _, schedule, _ in material.flows())
-    colours = {material.labels.schedule(s): COLOURS[k % len(COLOURS)] for k, s in enumerate(schedules)}
+    colours = {_label(material, s): COLOURS[k % len(COLOURS)] for k, s in enumerate(schedules)}
     with figure_style():
         figure = new_figure(DOUBLE_COLUMN * max(columns, 3) / _COLUMNS, sum(heights) + 0.25)
         bands = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -49,12 +50,17 @@ def draw_training_curves(material: Material) -> Figure:
     return figure
 
 
+def _label(material: Material, schedule: str) -> str:
+    """How the figure calls the schedule of a network, or all schedules that share it."""
+    return "all schedules" if schedule == SHARED else material.labels.schedule(schedule)
+
+
 def _records(material: Material) -> pd.DataFrame:
     """Lines of all files with a validation loss, with labels of data set and schedule, and the seed."""
     labels = material.labels
     curves = [
         pd.read_json(path, lines=True).assign(
-            dataset=labels.dataset(dataset), schedule=labels.schedule(schedule), seed=seed
+            dataset=labels.dataset(dataset), schedule=_label(material, schedule), seed=seed
         )
         for path, (dataset, schedule, seed) in zip(material.files["curves"], material.flows(), strict=True)
     ]
