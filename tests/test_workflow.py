@@ -24,6 +24,7 @@ from inflationary_flows.config import load_config, resolve
 from inflationary_flows.config.study import Study
 from inflationary_flows.experiments.layout import shown_files
 from inflationary_flows.experiments.registry import NAMES, Table, all_shown, experiments, find
+from inflationary_flows.files.tensors import load_tensors
 from repository import compare_images
 
 Edit = Callable[[Callable[[dict[str, Any]], None]], Path]
@@ -173,6 +174,28 @@ def test_flow_of_an_own_table_loads_and_draws_and_round_trips_in_the_units_of_th
 
 
 @pytest.mark.slow
+def test_flows_of_the_workflow_name_a_shared_network_and_saved_ones_stand_alone(
+    smoke_run: Path, tmp_path: Path
+) -> None:
+    results = smoke_run / "results"
+    file = results / "flows/digits/prr2/seed0/flow.safetensors"
+    tensors, described = load_tensors(file)
+    assert not [name for name in tensors if name.startswith("network.")]
+    named = (file.parent / described["network_file"]["path"]).resolve()
+    assert named == (results / "networks/digits/shared/seed0/network.safetensors").resolve()
+    flow = Flow.load(file)
+    flow.save(tmp_path / "alone.safetensors")
+    alone = Flow.load(tmp_path / "alone.safetensors")
+    assert np.array_equal(flow.sample(3, seed=0), alone.sample(3, seed=0))
+    # A network of any schedule serves those that no configuration names.
+    table = Flow.load(results / "flows/own_table/prr2/seed0")
+    assert (results / "networks/own_table/shared/seed0/network.safetensors").is_file()
+    other = table.with_schedule(kept_dims=1)
+    assert other.schedule.kept_dims == 1
+    assert np.isfinite(np.asarray(other.sample(10, seed=0))).all()
+
+
+@pytest.mark.slow
 def test_resolved_configuration_loads_as_the_same_configuration(
     smoke_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,7 +241,7 @@ def test_two_runs_from_scratch_agree_to_the_byte(smoke_run: Path, tmp_path: Path
     # else agrees, chains and posteriors among it, is tested on a cluster.
     chosen = [
         "metrics/own_table/flow_quality.csv",
-        "networks/digits/prr2/seed0/network.safetensors",
+        "networks/digits/shared/seed0/network.safetensors",
         "images/digits/gaussian/seed0/sample0/shard0.safetensors",
         "baselines/m_flow/circles/prr1/seed0/model.safetensors",
     ]
