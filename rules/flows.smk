@@ -1,8 +1,7 @@
 """Flows: one network for each data set, schedule and seed, or for all schedules, and the flows that users load.
 
-Needs results/data; makes results/networks and results/flows. Training keeps its progress in results/.training/, in a folder
-that is named by a digest of all that decides the result: it is no output, because Snakemake deletes the outputs of a job
-that fails. Experiments that compare other seeds and variants read their networks; these become no flows of their own.
+Needs results/data; makes results/networks and results/flows. Training keeps its progress in results/.training/, no output,
+because Snakemake deletes those of jobs that fail. Other seeds and variants, for comparison, become no flows of their own.
 """
 
 

@@ -70,9 +70,8 @@ def datasets_pattern(experiment):
 
 def flow_file(flow):
     """What a flow is read from: its file, or its network if it is there for comparison alone."""
-    if flow in STUDY.flows:
-        return fill(FLOW, flow)
-    return fill(NETWORK, STUDY.trained_as(flow))
+    is_own = flow in STUDY.flows
+    return fill(FLOW, flow) if is_own else fill(NETWORK, STUDY.trained_as(flow))
 
 
 def inputs_of(experiment):
@@ -116,12 +115,7 @@ def measurement_params(experiment):
             params["flows"] = [list(flow[1:]) for flow in flows]
         if flows and set(flows) - set(STUDY.flows):
             names = sorted({flow[1] for flow in flows})
-            solver_of = partial(settings.solver_settings, CONFIG)
-            schedule_of = lambda name: settings.schedule_settings(CONFIG, name, dataset)
-            params["member_schedule"] = {name: schedule_of(name) for name in names}
-            priors = {name: CONFIG.schedules[name].compressed_prior for name in names}
-            params["member_solver"] = {name: solver_of(name) for name in names}
-            params["member_prior"] = priors
+            params |= settings.member_settings(CONFIG, names, dataset)
         return params
 
     datasets = layout.measured_datasets(STUDY, experiment)

@@ -11,6 +11,7 @@ with needs("configurations", "workflow"):
     from inflationary_flows.config.settings import (
         budget_settings,
         dataset_settings,
+        member_settings,
         method_settings,
         network_settings,
         resolve,
@@ -27,6 +28,7 @@ __all__ = [
     "export_schema",
     "folder_of_run",
     "load_config",
+    "member_settings",
     "method_settings",
     "network_settings",
     "resolve",

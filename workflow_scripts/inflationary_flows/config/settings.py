@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from inflationary_flows.config.models import Config, Network, Training
@@ -73,6 +74,15 @@ def solver_settings(config: Config, schedule: str) -> dict[str, Any]:
             settings["grid"] = own.grid.model_dump()
         settings.update({key: value for key, value in given.items() if key != "grid"})
     return settings
+
+
+def member_settings(config: Config, schedules: Sequence[str], dataset: str) -> dict[str, Any]:
+    """Returns what makes flows of networks that are there for comparison alone: items of params, each by schedule."""
+    return {
+        "member_schedule": {name: schedule_settings(config, name, dataset) for name in schedules},
+        "member_solver": {name: solver_settings(config, name) for name in schedules},
+        "member_prior": {name: config.schedules[name].compressed_prior for name in schedules},
+    }
 
 
 def network_of(config: Config, dataset: str, variant: str | None = None) -> Network:
