@@ -237,13 +237,3 @@ def test_a_flow_generates_in_batches_what_it_generates_one_by_one(settings: dict
     torch.testing.assert_close(flow.generate(latents), whole, rtol=0, atol=1e-5)
     alone = torch.cat([flow.generate(latents[row : row + 1]) for row in range(3)])
     torch.testing.assert_close(alone, whole, rtol=0, atol=1e-5)
-
-
-@pytest.mark.long
-def test_one_network_learns_two_schedules_and_one_that_is_told_no_kernel_does_not() -> None:
-    """An impostor sees the same examples but is told the clock alone, which means other noise for each schedule."""
-    settings = dataclasses.replace(TINY, steps=300, batch_size=64, ema_half_life=2000.0, validate_every=300)
-    told = train(settings)[1][-1]["validation_loss"]
-    clock = train(settings, UNET | {"told": "clock"})[1][-1]["validation_loss"]
-    assert told < 0.9
-    assert told < clock - 0.01
