@@ -67,7 +67,9 @@ def training_curves(folder: Path, pairs: list[tuple[str, str]] | None = None) ->
         records.to_json(paths[-1], orient="records", lines=True)
     labels = Labels({"schedules": {"a": {"label": "PRR to 1", "kept_dims": 1}, "b": {"label": "PRP"}}})
     return draw_training_curves(
-        Material(labels, files={"curves": paths}, params={"flows": [[*pair, "0"] for pair in pairs]})
+        Material(
+            labels, files={"curves": paths}, params={"flows": [[*pair, "0"] for pair in pairs], "shared": "shared"}
+        )
     )
 
 

@@ -12,7 +12,7 @@ from inflationary_flows.config.datasets import Dataset
 from inflationary_flows.config.experiments import Experiments
 from inflationary_flows.config.images import Extractors
 from inflationary_flows.config.machines import Hardware, Limits
-from inflationary_flows.config.sharing import SHARED, Sharing
+from inflationary_flows.config.sharing import Sharing
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments.layout import trained_flows
@@ -40,6 +40,7 @@ from inflationary_flows.fields import (
     Whole,
     Width,
 )
+from inflationary_flows.networks.kernel_range import SHARED
 from inflationary_flows.networks.presets import PRESETS
 from inflationary_flows.networks.shapes import require_shape
 from inflationary_flows.requirements import growth_problem, require_known, require_one

@@ -10,9 +10,6 @@ from inflationary_flows.errors import ConfigError
 from inflationary_flows.fields import Count, NonNegativeNumber, Section, Unique
 from inflationary_flows.networks.kernel_range import KernelRange
 
-# Stands in paths for the schedules of a data set that share a network.
-SHARED = "shared"
-
 
 class AnySchedule(Section):
     """Schedules that a network learns for all of: those that keep all dimensions, and those that keep some."""

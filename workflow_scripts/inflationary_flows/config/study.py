@@ -10,10 +10,11 @@ from inflationary_flows.config.comparison_study import ComparisonStudy
 from inflationary_flows.config.image_study import ImageStudy
 from inflationary_flows.config.models import Config
 from inflationary_flows.config.settings import dataset_settings, network_of, resolve, schedule_settings, training_of
-from inflationary_flows.config.sharing import SHARED, AnySchedule
+from inflationary_flows.config.sharing import AnySchedule
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.tables import table_dimension
+from inflationary_flows.networks.kernel_range import SHARED
 
 # A trained flow: data set, schedule, and training seed, with the name of a variant if it is one (0, 0-early).
 FlowName = tuple[str, str, str]

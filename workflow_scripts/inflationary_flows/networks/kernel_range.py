@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# Stands in paths for the schedules of a data set that share a network.
+SHARED = "shared"
 # What is left of the signal at the end of time, if a schedule does not say so.
 SIGNAL_LEFT = {"all": 1e-2, "some": 1e-4}
 # Of draws that preserve all dimensions. Their law of the data is the least Gaussian, and takes the longest to learn.

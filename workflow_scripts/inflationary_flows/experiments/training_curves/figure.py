@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 
-from inflationary_flows.config.sharing import SHARED
 from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import COLOURS, DOUBLE_COLUMN, despine, figure_style, new_figure, use_log_scale
 
@@ -21,7 +20,8 @@ def draw_training_curves(material: Material) -> Figure:
     """Draws validation loss and, below it, the excess denoising error against steps.
 
     Arguments:
-        material: Files `curves`, the training.jsonl of each of the param `flows`.
+        material: Files `curves`, the training.jsonl of each of the param `flows`; the param `shared`, which stands
+            there for all schedules of a network.
 
     Returns:
         The figure: a panel for each data set, a colour for each schedule or for all that share a network, a thin line
@@ -52,7 +52,7 @@ def draw_training_curves(material: Material) -> Figure:
 
 def _label(material: Material, schedule: str) -> str:
     """How the figure calls the schedule of a network, or all schedules that share it."""
-    return "all schedules" if schedule == SHARED else material.labels.schedule(schedule)
+    return "all schedules" if schedule == material.params.get("shared") else material.labels.schedule(schedule)
 
 
 def _records(material: Material) -> pd.DataFrame:

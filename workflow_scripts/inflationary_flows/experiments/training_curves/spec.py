@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from inflationary_flows.experiments.registry import Experiment, Figure
+from inflationary_flows.networks.kernel_range import SHARED
 
 EXPERIMENT = Experiment(
     reads=lambda study, dataset: {
         "curves": [f"results/networks/{d}/{s}/seed{n}/training.jsonl" for d, s, n in study.networks(study.flows)]
     },
-    drawing=lambda study, dataset: {"flows": study.networks(study.flows)},
+    drawing=lambda study, dataset: {"flows": study.networks(study.flows), "shared": SHARED},
     stage="figures",
     of_tables=True,
     shown=(
