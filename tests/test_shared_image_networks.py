@@ -180,7 +180,6 @@ def test_memory_layout_changes_rounding_alone() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_compilation_and_half_precision_change_rounding_alone() -> None:
     y, told, model = torch.randn(4, 64), torch.rand(4, 4), untrained()
     with torch.no_grad():
