@@ -229,7 +229,9 @@ def fit(
     """
     for schedule in kernels.schedules:
         _require_trainable(schedule, settings)
-        _warn_of_ties(schedule, basis, len(train))
+        # Of a range nobody has chosen where to cut.
+        if kernels.chosen:
+            _warn_of_ties(schedule, basis, len(train))
     network = build_network(network_settings, basis.dimension, derive_seed("weights", seed)).to(device)
     average = copy.deepcopy(network)
     optimiser = FlatAdamW(network, settings.learning_rate, weight_decay=settings.weight_decay)

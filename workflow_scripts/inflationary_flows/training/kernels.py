@@ -22,7 +22,10 @@ class Kernels:
 
     Attributes:
         schedules: Those that a training is measured on, at least one.
+        chosen: Whether somebody has asked for these.
     """
+
+    chosen = True
 
     def __init__(self, schedules: Sequence[Schedule]) -> None:
         self.schedules = tuple(schedules)
@@ -40,6 +43,8 @@ class RangeOfKernels(Kernels):
         given: The range that they are drawn from.
         least_variance: As of `make_schedule`.
     """
+
+    chosen = False
 
     def __init__(self, eigenvalues: Tensor, given: KernelRange, least_variance: float = 0.0) -> None:
         self.eigenvalues = eigenvalues
