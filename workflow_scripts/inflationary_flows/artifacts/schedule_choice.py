@@ -15,6 +15,7 @@ from inflationary_flows.mathematics.prior import CompressedPrior, can_be_smoothe
 from inflationary_flows.mathematics.schedules import Kernel, ScheduleSettings, make_schedule
 from inflationary_flows.networks.kernel_range import KernelRange
 from inflationary_flows.training.assembly import assemble
+from inflationary_flows.training.fit import warn_of_ties
 from inflationary_flows.training.kernels import schedule_problem
 
 # Resampled compressed latents are near copies of rows where these are few, unless their density can be smoothed.
@@ -110,6 +111,7 @@ def of_schedule(
     smallest = {"least_variance": kernels["least_variance"]} if "least_variance" in kernels else {}
     made = make_schedule(flow.basis.eigenvalues, **{**smallest, **settings})
     rows = record.get("split", {}).get("sizes", {}).get("train", len(flow.rows))
+    warn_of_ties(made, flow.basis, rows)
     prior = require_prior(compressed_prior or choose_prior(rows, made.dimension - made.kept_dims))
     twin = assemble(
         denoiser.of(schedule=made),

@@ -231,7 +231,7 @@ def fit(
         _require_trainable(schedule, settings)
         # Of a range nobody has chosen where to cut.
         if kernels.chosen:
-            _warn_of_ties(schedule, basis, len(train))
+            warn_of_ties(schedule, basis, len(train))
     network = build_network(network_settings, basis.dimension, derive_seed("weights", seed)).to(device)
     average = copy.deepcopy(network)
     optimiser = FlatAdamW(network, settings.learning_rate, weight_decay=settings.weight_decay)
@@ -335,7 +335,7 @@ def _require_trainable(schedule: Schedule, settings: TrainingSettings) -> None:
         )
 
 
-def _warn_of_ties(schedule: Schedule, basis: Eigenbasis, rows: int) -> None:
+def warn_of_ties(schedule: Schedule, basis: Eigenbasis, rows: int) -> None:
     """Warns if a schedule parts directions whose variances so many rows hardly tell apart."""
     kept = schedule.kept_dims
     angle = cut_angle(basis.eigenvalues, kept, rows)
