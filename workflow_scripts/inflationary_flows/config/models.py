@@ -366,11 +366,11 @@ class Config(Section):
         if "extractors" in self.datasets:
             got = '"extractors", a folder of results/downloads'
             raise ConfigError("datasets.extractors", "another name", got, "rename the data set.")
-        for dataset, _, seed in trained_flows(study):
+        for dataset, schedule, seed in trained_flows(study):
             variant = seed.partition("-")[2]
             if variant:
                 size, other = study.dimension_of(dataset), self.variants[variant].network
-                self.datasets[dataset].require_network(other, size, f"variants.{variant}", study)
+                self.datasets[dataset].require_network(other, size, f"variants.{variant}", study, [schedule])
         taken = dict.fromkeys(BASELINES, "tables of images use for a baseline") | {SHARED: "folders of networks use"}
         for name in (name for name in taken if name in self.schedules):
             got = f'"{name}", which {taken[name]}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -87,8 +88,10 @@ class Source(Section):
                 "use a network of kind unet, or flip alone.",
             )
 
-    def require_network(self, name: str | None, dimension: int, where: str, study: Study) -> None:
-        """Raises `ConfigError` if a network cannot be built for the points."""
+    def require_network(
+        self, name: str | None, dimension: int, where: str, study: Study, schedules: Sequence[str] | None = None
+    ) -> None:
+        """Raises `ConfigError` if a network cannot be built for the points, or does not know schedules, by default all."""
         network = study.config.networks[name or self.network]
         if network.kind == "unet" and self.image is None:
             raise ConfigError(
@@ -101,17 +104,19 @@ class Source(Section):
         if network.kind == "unet" and self.image is not None:
             network.require_fit(self.image, place)
         if network.schedules not in ("own", "shared"):
-            self._require_range(network.schedules, dimension, f"{place}.schedules", study)
+            known = self.schedules if schedules is None else schedules
+            self._require_range(network.schedules, known, dimension, f"{place}.schedules", study)
         shape = None if self.image is None else self.image.shape
         weights = network_cost(network.model_dump(), dimension, shape).parameters
         if weights > MOST_NUMBERS:
             expected = f"a network of at most {MOST_NUMBERS} weights (D = {dimension})"
             raise ConfigError(place, expected, str(weights), "make it smaller: training keeps five copies in memory.")
 
-    def _require_range(self, given: Any, dimension: int, where: str, study: Study) -> None:
-        """Raises `ConfigError` if a network that is trained on a range of schedules does not see those of the data."""
+    @staticmethod
+    def _require_range(given: Any, schedules: Sequence[str], dimension: int, where: str, study: Study) -> None:
+        """Raises `ConfigError` if a network that is trained on a range of schedules does not see some."""
         known = (AnySchedule() if given == "any" else given).range_for(dimension, where)
-        for name in self.schedules:
+        for name in schedules:
             problem = known.problem(study.config.schedules[name].model_dump(exclude_none=True))
             if problem is not None:
                 key, expected, got = problem

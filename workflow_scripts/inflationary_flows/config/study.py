@@ -14,7 +14,7 @@ from inflationary_flows.config.sharing import AnySchedule
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.tables import table_dimension
-from inflationary_flows.networks.kernel_range import SHARED
+from inflationary_flows.networks.kernel_range import SHARED, KernelRange
 
 # A trained flow: data set, schedule, and training seed, with the name of a variant if it is one (0, 0-early).
 FlowName = tuple[str, str, str]
@@ -112,6 +112,11 @@ class Study:
         example = schedule_settings(self.config, self.config.datasets[dataset].schedules[0], dataset)
         return found | {key: example[key] for key in ("least_variance",) if key in example}
 
+    def range_of(self, dataset: str, variant: str | None = None) -> KernelRange | None:
+        """The range of schedules that a network learns; None if it learns some that the configuration names."""
+        found = self.kernels_of(dataset, SHARED, variant).get("range")
+        return None if found is None else KernelRange.from_dict(found)
+
     @cached_property
     def image_sets(self) -> list[str]:
         """Data sets of images."""
@@ -138,6 +143,6 @@ class Study:
         """Its comparison of methods."""
         return ComparisonStudy(self)
 
-    def schedule(self, name: str) -> dict[str, Any]:
-        """Arguments of `make_schedule` for a schedule, whatever the data set."""
-        return schedule_settings(self.config, name)
+    def schedule(self, name: str, dataset: str | None = None) -> dict[str, Any]:
+        """Arguments of `make_schedule` for a schedule, of a data set or whatever it is."""
+        return schedule_settings(self.config, name, dataset)

@@ -21,19 +21,15 @@ import torch
 from scipy.special import ndtr
 
 from inflationary_flows.data.splits import Splits
-from inflationary_flows.experiments.images.generation import as_images
+from inflationary_flows.experiments.digit_features import Features
 from inflationary_flows.experiments.images.roundtrip import measure_image_roundtrip
 from inflationary_flows.experiments.measured import Measured
 from inflationary_flows.mathematics.flow import HEUN_SCALED, Flow
 from inflationary_flows.metrics.density import gaussian_log_density, mean_and_error
-from inflationary_flows.metrics.features import make_digits_classifier
-from inflationary_flows.metrics.frechet import fit_statistics, frechet_of
 from inflationary_flows.metrics.integration import root_mean_square
 from inflationary_flows.metrics.latents import measure_latents
 from inflationary_flows.metrics.two_sample import energy_distance
-from inflationary_flows.networks.digits_classifier import DigitsClassifier
 from inflationary_flows.seeding import derive_seed
-from inflationary_flows.training.classifier import ClassifierSettings, fit_classifier
 
 Row = dict[str, Any]
 # What table 3 has, by what it is compared with here.
@@ -50,26 +46,6 @@ def inflation_gap(flow: Flow) -> float:
     """The gap G of a flow, whose compressed directions have the exponent 1 - G; nan if it compresses none."""
     schedule = flow.schedule
     return 1 - float(schedule.exponents[-1]) if schedule.kept_dims < schedule.dimension else math.nan
-
-
-class Features:
-    """Features of digits, from a classifier, and the Frechet distance of sets of them to the training digits.
-
-    Arguments:
-        splits: Digits with labels.
-        network: The classifier.
-    """
-
-    def __init__(self, splits: Splits, network: DigitsClassifier) -> None:
-        assert splits.image is not None
-        self.image, self.train = splits.image, np.asarray(splits.train)
-        # The network is in no file that a digest could name.
-        self.extractor = make_digits_classifier(network, sha256="")
-        self.reference = fit_statistics(as_images(self.train, self.image), self.image.levels, self.extractor)
-
-    def distance(self, x: np.ndarray) -> float:
-        """Squared Frechet distance of digits, shape (n, 64), rounded to their grey levels, to the training digits."""
-        return frechet_of(as_images(x, self.image), self.image.levels, self.reference, self.extractor)
 
 
 def measure_prior_gap(flow: Flow, held_out: np.ndarray, features: Features, *, sets: int, seed: int) -> list[Row]:
@@ -223,9 +199,7 @@ def measure(
         samples: Held-out digits, the first ones.
         settings: As of `measure_gap`.
     """
-    chosen = ClassifierSettings(**{name: value for name, value in classifier.items() if name != "seed"})
-    network = fit_classifier(np.asarray(splits.train), splits.train_labels, chosen, seed=classifier["seed"])
-    features = Features(splits, network)
+    features = Features.fit(splits, classifier)
     held_out = np.concatenate([splits.validation, splits.test])[:samples]
     rows = []
     for (schedule, seed), flow in flows.items():
