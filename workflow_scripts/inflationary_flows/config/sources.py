@@ -91,7 +91,7 @@ class Source(Section):
     def require_network(
         self, name: str | None, dimension: int, where: str, study: Study, schedules: Sequence[str] | None = None
     ) -> None:
-        """Raises `ConfigError` if a network cannot be built for the points, or does not know schedules, by default all."""
+        """Raises `ConfigError` if a network does not fit the points, or does not know schedules, by default all."""
         network = study.config.networks[name or self.network]
         if network.kind == "unet" and self.image is None:
             raise ConfigError(

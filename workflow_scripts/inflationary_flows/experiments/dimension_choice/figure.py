@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from inflationary_flows.experiments.dimension_choice.measure import OWN, SHARED
 from inflationary_flows.plotting.material import Material
 from inflationary_flows.plotting.style import (
     COLOURS,
@@ -20,6 +19,8 @@ from inflationary_flows.plotting.style import (
     use_log_scale,
 )
 
+# Of the column `network`.
+SHARED, OWN = "shared", "own"
 _PANELS = {
     "over_all_kept": "log-likelihood minus\nthat of all kept (nats)",
     "energy_distance": "energy distance to\nheld-out rows",
@@ -28,6 +29,8 @@ _PANELS = {
     "round_trip": "error of round trip",
 }
 _LOGARITHMIC = ("frechet", "round_trip")
+# Where flows that keep all stand: D and D - 1 would be one place.
+_BEYOND = 1.6
 
 
 def draw_dimension_choice(material: Material) -> Figure:
@@ -67,32 +70,33 @@ def draw_dimension_choice(material: Material) -> Figure:
 
 def _draw_panel(axis: Axes, rows: pd.DataFrame, chosen: pd.DataFrame, gaps: list[str]) -> None:
     """One metric: a line a gap, diamonds for networks of their own, and what it is compared with."""
-    metric, dimension = chosen["metric"].iloc[0], int(chosen["kept_dims"].max())
-    shared = chosen[chosen["network"] == SHARED].sort_values("kept_dims")
+    metric, dimension = chosen["metric"].iloc[0], int(rows["kept_dims"].max())
+    kept = chosen["kept_dims"]
+    chosen = chosen.assign(place=kept.where(kept < dimension, _BEYOND * dimension)).sort_values("place")
+    shared, own = (chosen[chosen["network"] == network] for network in (SHARED, OWN))
     bars = metric == "over_all_kept"
     for k, gap in enumerate(gaps):
         line = shared[shared["gap"].isin([gap, "none"])]
-        errors = 2 * line["error"] if bars else None
-        axis.errorbar(line["kept_dims"], line["value"], errors, color=COLOURS[k], marker=MARKERS[k], elinewidth=0.8)
-    own = chosen[chosen["network"] == OWN]
+        if gap in set(line["gap"]):
+            errors = 2 * line["error"] if bars else None
+            axis.errorbar(line["place"], line["value"], errors, color=COLOURS[k], marker=MARKERS[k], elinewidth=0.8)
     errors = 2 * own["error"] if bars else None
-    axis.errorbar(own["kept_dims"], own["value"], errors, fmt="D", color="black", mfc="white", elinewidth=0.8, zorder=3)
+    axis.errorbar(own["place"], own["value"], errors, fmt="D", color="black", mfc="white", elinewidth=0.8, zorder=3)
+    use_log_scale(axis, "x")
     if metric == "reconstruction":
-        linear = shared.drop_duplicates("kept_dims")
-        axis.plot(linear["kept_dims"], linear["reference"], "--", color=GREY)
+        linear = shared.drop_duplicates("place")
+        axis.plot(linear["place"], linear["reference"], "--", color=GREY)
     elif metric == "over_all_kept":
-        (gaussian,) = rows.loc[
-            (rows["metric"] == "log_likelihood") & (rows["gap"] == "none") & (rows["network"] == SHARED),
-            ["reference", "value"],
-        ].to_numpy()
-        axis.axhline(gaussian[0] - gaussian[1], color=GREY, ls=":")
+        alone = rows[(rows["metric"] == "log_likelihood") & (rows["gap"] == "none") & (rows["network"] == SHARED)]
+        difference = alone["reference"].iloc[0] - alone["value"].iloc[0]
+        # It may lie far away.
+        axis.text(0.5, 0.03, f"Gaussian: {difference:+.3g}", color=GREY, ha="center", transform=axis.transAxes)
     elif metric != "round_trip":
         axis.axhline(shared["reference"].iloc[0], color=GREY, ls=":")
-    use_log_scale(axis, "x")
-    known = sorted(set(chosen["kept_dims"]))
-    # Numbers that stand too near to others are left out; the last one keeps all.
-    shown = [d for before, d in zip([0, *known], known, strict=False) if d > 1.9 * before or d == 1]
-    ticks = [d for d in shown if 1.9 * d < dimension]
-    axis.set_xticks([*ticks, dimension], [*map(str, ticks), "all"])
     if metric in _LOGARITHMIC:
         use_log_scale(axis, "y", (1, 2, 5) if metric == "frechet" else (1,))
+    # Numbers that stand too near to others are left out.
+    ticks: list[int] = []
+    for d in sorted({int(d) for d in kept if 1.5 * d <= dimension}):
+        ticks += [d] if not ticks or d >= 1.9 * ticks[-1] else []
+    axis.set_xticks([*ticks, _BEYOND * dimension], [*map(str, ticks), "all"])

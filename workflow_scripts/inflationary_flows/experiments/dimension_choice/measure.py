@@ -1,12 +1,12 @@
 """What the number of kept dimensions changes, for flows that one network knows.
 
-Rows that the network was not trained on are looked at in five ways: how likely they are; how far generated rows are from
-them; what is left of them by d kept latents alone,
+Rows that the network was not trained on are looked at in five ways: how likely they are; how far generated rows are
+from them; what is left of them by d kept latents alone,
 
     x -> z -> (z_1, ..., z_d, 0, ..., 0) -> x',
 
 beside the first d principal components, the best that is linear; how exactly they come back from all latents; and what
-a generated row costs.  Flows whose networks were trained for one schedule each are measured in the same way: they show
+flows cost.  Flows whose networks were trained for one schedule each are measured in the same way: they show
 what it costs to share a network.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +28,7 @@ from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.metrics.density import gaussian_log_density, mean_and_error
-from inflationary_flows.metrics.integration import root_mean_square
+from inflationary_flows.metrics.integration import carry_latents, root_mean_square
 from inflationary_flows.metrics.two_sample import energy_distance, standardise
 from inflationary_flows.training.assembly import assemble
 
@@ -65,7 +64,7 @@ def with_schedule(flow: Flow, schedule: Mapping[str, Any], train: np.ndarray, pr
 
 
 def log_densities(flow: Flow, held_out: np.ndarray, seed: int, steps: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Log densities of rows, shape (n, D), with the flow's first noise, under the flow and under a Gaussian, shape (n,).
+    """Log densities of rows with the flow's first noise, (n, D) to (n,), under the flow and under a Gaussian.
 
     The noise is the same in all flows of one kernel, and the estimate of traces has the same probes: their differences
     vary less than they do.
@@ -77,7 +76,7 @@ def log_densities(flow: Flow, held_out: np.ndarray, seed: int, steps: int | None
 def measure_samples(
     flow: Flow, held_out: np.ndarray, train: np.ndarray, features: Features | None, *, seed: int, steps: int | None
 ) -> list[Row]:
-    """Distances of as many generated rows as are held out to these, beside that of training rows; and their cost.
+    """Distances of as many generated rows as are held out to these, beside that of training rows, and their cost.
 
     Arguments:
         flow: Flow.
@@ -87,15 +86,13 @@ def measure_samples(
         steps: Solver steps other than the flow's own.
     """
     n = len(held_out)
-    start = time.process_time()
-    made = np.asarray(flow.generate(flow.sample_latents(n, seed), steps=steps))
-    seconds = (time.process_time() - start) / n
+    points, evaluations = carry_latents(flow, flow.sample_latents(n, seed).numpy(), flow.settings(steps=steps))
+    made = flow.basis.transforms.rounded(torch.from_numpy(points)).numpy()
     fresh, new, known = (standardise(points, flow.basis) for points in (held_out, made, train[:n]))
     rows = [_row("energy_distance", energy_distance(new, fresh), energy_distance(known, fresh), n)]
     if features is not None:
         rows.append(_row("frechet", features.distance(made), features.distance(held_out), n))
-    evaluations = flow.evaluations(steps=steps)
-    return [*rows, _row("evaluations", evaluations, math.nan, n), _row("cpu_seconds", seconds, math.nan, n)]
+    return [*rows, _row("evaluations", evaluations, math.nan, n)]
 
 
 def measure_rows(flow: Flow, held_out: np.ndarray) -> list[Row]:
@@ -123,6 +120,7 @@ def measure(
     shared: str,
     schedules: Sequence[Mapping[str, Any]],
     own: Mapping[str, Mapping[str, Any]],
+    training_steps: Mapping[str, int],
     samples: int,
     density_samples: int,
     reconstructed: int,
@@ -140,6 +138,7 @@ def measure(
         shared: Seed and variant of the network that knows all.
         schedules: Arguments of `make_schedule` of its flows, the one that keeps all dimensions first.
         own: Those of the flows of networks of their own, by name.
+        training_steps: Optimiser steps of a network, by seed and variant.
         samples: Held-out rows, and generated ones.
         density_samples, reconstructed: Of these, rows whose densities are taken, and rows that are carried.
         steps: Solver steps of densities and of generated rows, other than the flow's own.
@@ -176,6 +175,7 @@ def measure(
                 rows.append(_row(metric, mean, 0.0, len(values), error))
         rows += measure_samples(flow, held_out, train, features, seed=seed, steps=steps)
         rows += measure_rows(flow, held_out[:reconstructed])
+        rows.append(_row("training_steps", training_steps[keys["seed"]], math.nan, len(train)))
         head = {key: keys[key] for key in ("network", "schedule", "seed")}
         found += [{**head, "kept_dims": kept, "gap": keys["gap"], **row} for row in rows]
     return Measured({"dimension_choice": found})

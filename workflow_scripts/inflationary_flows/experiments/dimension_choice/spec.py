@@ -67,7 +67,9 @@ class DimensionChoice(Section):
         for key in ("dimensions", "gaps"):
             for name in getattr(self, key):
                 if name not in members:
-                    expected = f"a data set with a network of a range of schedules: {listing(members) or 'none has one'}"
+                    expected = (
+                        f"a data set with a network of a range of schedules: {listing(members) or 'none has one'}"
+                    )
                     hint = f"set schedules: any in networks.{study.config.datasets[name].network}, or name a variant."
                     raise ConfigError(f"{where}.{key}.{name}", expected, f"{name}, whose network has none", hint)
         for name, member in members.items():
@@ -75,7 +77,9 @@ class DimensionChoice(Section):
             if not known_schedules(study, name, known):
                 expected = f"a data set with a schedule that the network knows (kernel {known.kernels[0]})"
                 got = f"{name} with {listing(study.config.datasets[name].schedules)}"
-                raise ConfigError(f"{where}.variants.{name}", expected, got, "list another schedule, or widen the range.")
+                raise ConfigError(
+                    f"{where}.variants.{name}", expected, got, "list another schedule, or widen the range."
+                )
             low = known.kept_dims[0]
             asked = [(f"dimensions.{name}", {"kept_dims": d}) for d in self.dimensions.get(name, ())]
             asked += [(f"gaps.{name}", _constant(low, gap)) for gap in self.gaps.get(name, ())]
@@ -151,6 +155,7 @@ def params(study: Study, dataset: str) -> dict[str, Any]:
         "shared": member,
         "schedules": schedules,
         "own": own,
+        "training_steps": {name: study.steps_of(dataset, name) for name in dict.fromkeys([member, study.seeds[0]])},
         "classifier": study.resolved["extractors"]["digits_classifier"] if digits else None,
     }
 
@@ -176,8 +181,8 @@ EXPERIMENT = Experiment(
             """
             Flows that keep d of D dimensions, all by one network that was trained once, against d; the last point keeps
             all. Colours are inflation gaps. Open diamonds are flows whose networks were trained for their schedule alone.
-            Left to right: log-likelihood of held-out rows minus that of the flow that keeps all, with two standard errors
-            (dotted: a Gaussian); energy distance of generated rows to held-out ones (dotted: that of training rows);
+            Left to right: log-likelihood of held-out rows minus that of the flow that keeps all, with two standard errors,
+            and in grey that of a Gaussian; energy distance of generated rows to held-out ones (dotted: that of training rows);
             of digits the Frechet distance to the training digits (dotted: that of held-out ones); error of rows
             reconstructed from d kept latents alone (dashed: from d principal components, the linear best); and error
             of a round trip by all latents, which is the solver's.
@@ -191,7 +196,7 @@ EXPERIMENT = Experiment(
             """
             Flows of several numbers of kept dimensions and gaps by one network, and flows of networks that were trained
             for one schedule: likelihood of held-out rows, distances of generated rows, reconstruction from kept latents
-            alone, round trips, and costs.
+            alone, round trips, and cost.
             """,
             columns={
                 "dataset": "data set",
@@ -204,7 +209,7 @@ EXPERIMENT = Experiment(
                 "value": "its value",
                 "error": "its standard error, if known",
                 "reference": "what it is compared with",
-                "n": "held-out rows",
+                "n": "rows",
             },
             notes="""
             | metric | what | reference |
@@ -216,7 +221,8 @@ EXPERIMENT = Experiment(
             | `frechet` | of digits: squared Frechet distance of generated to training digits, features of the classifier of digits | that of held-out digits |
             | `reconstruction` | root mean square error of rows from kept latents alone, compressed ones zero, in standard deviations of columns or in pixels | that of d principal components |
             | `round_trip` | root mean square error of rows that were carried to latents and back, likewise | 0 |
-            | `evaluations`, `cpu_seconds` | evaluations of the network for a generated row, and CPU seconds, which differ from run to run | |
+            | `evaluations` | evaluations of the network for a generated row | |
+            | `training_steps` | optimiser steps of its network, on `n` training rows; those of the shared one serve all of its flows | |
 
             Held-out rows are the test split, and after it the validation split.
             """,
