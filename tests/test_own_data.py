@@ -124,7 +124,7 @@ def test_a_run_with_another_configuration_touches_no_other_results(tmp_path: Pat
 def test_own_tables_get_what_is_about_them(tmp_path: Path) -> None:
     path = written(tmp_path / "my.yaml")
     study = Study(load_config(path))
-    assert names(study) == ["imputed", "own_tables", "training_curves"]
+    assert names(study) == ["dimension_choice", "imputed", "own_tables", "training_curves"]
     shown = {file for experiment in layout.asked_for(study) for file in layout.shown_files(study, experiment)}
     assert {Path(file).stem for file in shown} == {
         *("own_pairs_mine", "own_latents_mine", "own_marginals_mine", "training_curves"),
@@ -155,7 +155,7 @@ def test_holes_of_own_tables_are_imputed_by_one_flow(tmp_path: Path) -> None:
 def test_what_is_named_is_made_of_own_tables_too(tmp_path: Path) -> None:
     propagation = {"propagation": {"examples": {"mine": {"indices": [0]}}}}
     study = Study(load_config(written(tmp_path / "my.yaml", experiments=propagation)))
-    assert names(study) == ["imputed", "own_tables", "propagation", "training_curves"]
+    assert names(study) == ["dimension_choice", "imputed", "own_tables", "propagation", "training_curves"]
     assert names(Study(load_config(written(tmp_path / "my.yaml", only=["flow_quality"])))) == ["flow_quality"]
     # With a toy beside it, it is a study of the paper's.
     both = {**OWN["datasets"], "circles": {"schedules": ["prp"]}}

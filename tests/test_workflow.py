@@ -83,7 +83,10 @@ def members_of(config: Path) -> set[tuple[str, str, str]]:
             members |= {(dataset, schedule, f"{seed}-{tarp['miscalibrated']}")}
         if schedule in lengths["flows"].get(dataset, []):
             members |= {(dataset, schedule, f"{seed}-{variant}") for variant in lengths["variants"]}
-    return members
+    # One network for all schedules.
+    return members | {
+        (d, "shared", f"0-{variant}") for d, variant in experiments["dimension_choice"]["variants"].items()
+    }
 
 
 def models_of(config: Path) -> set[tuple[str, str, str, int]]:
