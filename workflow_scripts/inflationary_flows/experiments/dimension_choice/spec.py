@@ -175,7 +175,7 @@ EXPERIMENT = Experiment(
     shown=(
         Figure(
             "dimension_choice",
-            "B34",
+            "B33",
             "How many dimensions to keep",
             "Choosing dimensions",
             """
@@ -195,7 +195,7 @@ EXPERIMENT = Experiment(
             "Choosing dimensions",
             """
             Flows of several numbers of kept dimensions and gaps by one network, and flows of networks that were trained
-            for one schedule: likelihood of held-out rows, distances of generated rows, reconstruction from kept latents
+            for one schedule. Likelihood of held-out rows, distances of generated rows, reconstruction from kept latents
             alone, round trips, and cost.
             """,
             columns={
