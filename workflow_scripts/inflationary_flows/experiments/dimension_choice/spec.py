@@ -25,7 +25,7 @@ class DimensionChoice(Section):
     variants: dict[DatasetName, VariantName] = Field(
         default_factory=dict,
         description="Variant whose network knows a range of schedules, by data set. Data sets whose own network does "
-        "need none.",
+        "need none, but for large images.",
     )
     dimensions: dict[DatasetName, Annotated[list[Count], Field(min_length=1), Unique("dimension")]] = Field(
         default_factory=dict,
@@ -95,9 +95,9 @@ def _constant(kept: int, gap: float) -> dict[str, Any]:
 
 
 def members_by_dataset(study: Study, variants: dict[str, str]) -> dict[str, str]:
-    """Seeds, with their variants, of networks that know a range, by data set."""
+    """Seeds, with their variants, of networks that know a range, by data set; of large images those of variants alone."""
     first = study.seeds[0]
-    own = {name: first for name in study.datasets if study.range_of(name) is not None}
+    own = {name: first for name in study.point_sets if study.range_of(name) is not None}
     return dict(sorted({**own, **{name: f"{first}-{variant}" for name, variant in variants.items()}}.items()))
 
 
