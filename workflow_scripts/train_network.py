@@ -13,8 +13,8 @@ from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.runtime.devices import device_for, gpus_of
 from inflationary_flows.runtime.job import job
 from inflationary_flows.runtime.states import keep_checkpoint
-from inflationary_flows.training.assembly import rows_held
 from inflationary_flows.training.compute import join_processes, launched, run_in_processes
+from inflationary_flows.training.content import rows_held
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.kernels import kernels_from
 from inflationary_flows.training.settings import TrainingSettings

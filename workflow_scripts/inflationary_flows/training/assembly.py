@@ -9,15 +9,7 @@ from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.prior import CompressedPrior
-
-# Enough to resample from, and a file that is not mostly these: 10,000 points of a toy, 700 colour images. The energy
-# distance of 10,000 generated toys to fresh ones is the same, within its noise, with 2,500 of them and with 20,000.
-COMPRESSED_LATENTS, COMPRESSED_NUMBERS = 10_000, 2**21
-
-
-def rows_held(train: Rows, held: int = COMPRESSED_LATENTS) -> Rows:
-    """Training rows that a network of several schedules holds, from which flows get their compressed latents."""
-    return train[: min(held, COMPRESSED_NUMBERS // train.shape[1])]
+from inflationary_flows.training.content import COMPRESSED_LATENTS, COMPRESSED_NUMBERS, rows_held
 
 
 def assemble(
