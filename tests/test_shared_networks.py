@@ -113,6 +113,10 @@ class TestKernels:
             ({"kept_dims": 10}, "kept_dims"),
             ({"kernel": "proportional"}, "kernel"),
             ({"kept_dims": 3, "gap": "constant", "inflation_gap": 1.6}, "inflation_gap"),
+            ({"kept_dims": 3, "signal_left": 1e-5}, "signal_left"),
+            ({"signal_left": 1e-3}, "signal_left"),
+            ({"gamma0": 1e-5}, "gamma0"),
+            ({"t_min": 0.1}, "t_min"),
         ],
     )
     def test_what_lies_outside_of_a_range_is_named(self, schedule, key):
@@ -320,3 +324,12 @@ def test_what_is_told_tells_schedules_apart():
     angles = [noise_seen(one, "angles", one.time_at(0.5)) for one in (prp, prr)]
     torch.testing.assert_close(angles[0][0], angles[1][0], atol=0.2, rtol=0)
     assert (angles[0][1:] - angles[1][1:]).abs().min() > 0.1
+
+
+def test_a_range_ends_where_training_did(flow):
+    with pytest.raises(DataError, match=r"signal_left: expected a number of at least 0\.0001"):
+        flow.with_schedule(ScheduleSettings(signal_left=1e-5), kept_dims=2)
+    later = float(flow.with_schedule(kept_dims=2).schedule.t_max) + 1
+    with pytest.raises(DataError, match="a time at which 0.0001 of the signal or more is left"):
+        flow.with_schedule(ScheduleSettings(t_max=later), kept_dims=2)
+    assert flow.with_schedule(ScheduleSettings(t_max=later - 2), kept_dims=2).schedule.t_max == later - 2

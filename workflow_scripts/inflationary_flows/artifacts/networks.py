@@ -19,7 +19,7 @@ from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis, Rows
 from inflationary_flows.training.content import denoiser_from
-from inflationary_flows.training.kernels import schedule_problem
+from inflationary_flows.training.kernels import require_seen, schedule_problem
 
 _NETWORK = "network"
 # What a description that does not fit the weights may raise, from nested settings to sizes that fit into no memory.
@@ -109,7 +109,10 @@ def load_network(
         kernels = metadata["kernels"]
         chosen = dict(kernels["schedules"][0] if schedule is None else schedule)
         problem = schedule_problem(kernels, chosen)
-        if problem is not None:
-            raise ArtifactError(str(path), problem[1], problem[2], "train a network for it")
-        described = {**metadata, "schedule": chosen}
-        return denoiser_from(arrays, described, basis), described
+    if problem is not None:
+        raise ArtifactError(str(path), problem[1], problem[2], "train a network for this schedule")
+    described = {**metadata, "schedule": chosen}
+    with fitting(path):
+        denoiser = denoiser_from(arrays, described, basis)
+    require_seen(kernels, denoiser.schedule)
+    return denoiser, described

@@ -16,7 +16,7 @@ from inflationary_flows.mathematics.schedules import Kernel, ScheduleSettings, m
 from inflationary_flows.networks.kernel_range import KernelRange
 from inflationary_flows.training.assembly import assemble
 from inflationary_flows.training.fit import warn_of_ties
-from inflationary_flows.training.kernels import schedule_problem
+from inflationary_flows.training.kernels import require_seen, schedule_problem
 
 # Resampled compressed latents are near copies of rows where these are few, unless their density can be smoothed.
 _MANY_ROWS = 5000
@@ -110,6 +110,7 @@ def of_schedule(
         raise DataError(f"schedule.{key}".rstrip("."), expected, got, "choose one of these, or fit a network for it")
     smallest = {"least_variance": kernels["least_variance"]} if "least_variance" in kernels else {}
     made = make_schedule(flow.basis.eigenvalues, **{**smallest, **settings})
+    require_seen(kernels, made)
     rows = record.get("split", {}).get("sizes", {}).get("train", len(flow.rows))
     warn_of_ties(made, flow.basis, rows)
     prior = require_prior(compressed_prior or choose_prior(rows, made.dimension - made.kept_dims))

@@ -12,6 +12,7 @@ from typing import Any
 SHARED = "shared"
 # What is left of the signal at the end of time, if a schedule does not say so.
 SIGNAL_LEFT = {"all": 1e-2, "some": 1e-4}
+_GAMMA0 = 5e-4
 # Of draws that preserve all dimensions. Their law of the data is the least Gaussian, and takes the longest to learn.
 _PRESERVING = 0.25
 
@@ -69,16 +70,23 @@ class KernelRange:
         """Key, expectation and what was got, of arguments of `make_schedule` that are not of the range; else none."""
         kernel, kept = schedule.get("kernel", "floor"), schedule.get("kept_dims")
         if kernel not in self.kernels:
-            return "kernel", f"one that the network was trained on: {', '.join(self.kernels)}", str(kernel)
+            return "kernel", f"one that the network was trained for: {', '.join(self.kernels)}", str(kernel)
+        trained = "as the network was trained for"
+        least = SIGNAL_LEFT["all" if kept is None else "some"]
+        if schedule.get("signal_left", least) < least:
+            return "signal_left", f"a number of at least {least:g}, {trained}", f"{schedule['signal_left']:g}"
+        if schedule.get("gamma0", _GAMMA0) != _GAMMA0 or schedule.get("t_min"):
+            key = "t_min" if schedule.get("t_min") else "gamma0"
+            return key, f"the first noise of gamma0 = {_GAMMA0:g}, {trained}", f"{schedule[key]:g}"
         if kept is None:
             return None
         low, high = self.kept_dims
         if not low <= kept <= high:
-            return "kept_dims", f"a number from {low} to {high}, as the network was trained for", str(kept)
+            return "kept_dims", f"a number from {low} to {high}, {trained}", str(kept)
         gap = schedule.get("inflation_gap") if schedule.get("gap") == "constant" else None
         if gap is not None and self.inflation_gap is None:
-            return "gap", "orig, as the network was trained for", "constant"
+            return "gap", f"orig, {trained}", "constant"
         if gap is not None and self.inflation_gap and not self.inflation_gap[0] <= gap <= self.inflation_gap[1]:
-            expected = "a number from {:g} to {:g}, as the network was trained for".format(*self.inflation_gap)
+            expected = "a number from {:g} to {:g}, ".format(*self.inflation_gap) + trained
             return "inflation_gap", expected, f"{gap:g}"
         return None

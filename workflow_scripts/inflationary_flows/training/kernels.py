@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inflationary_flows.errors import DataError
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
-from inflationary_flows.networks.kernel_range import KernelRange
+from inflationary_flows.networks.kernel_range import SIGNAL_LEFT, KernelRange
 from inflationary_flows.seeding import derive_seed
 
 # Schedules in a batch that are drawn at random: a few examples each.
@@ -79,6 +80,15 @@ def schedule_problem(values: Mapping[str, Any], schedule: Mapping[str, Any]) -> 
         return None
     kept = ", ".join(str(one.get("kept_dims", "all")) for one in known)
     return "", f"a schedule that the network was trained for (kept_dims: {kept})", str(dict(schedule))
+
+
+def require_seen(values: Mapping[str, Any], schedule: Schedule) -> None:
+    """Raises DataError if a schedule of a range goes on to more noise than the network has seen."""
+    least = SIGNAL_LEFT["all" if schedule.kept_dims == schedule.dimension else "some"]
+    if "range" in values and schedule.signal_left < least * (1 - 1e-6):
+        hint = "end earlier, or fit a network for this schedule"
+        expected = f"a time at which {least:g} of the signal or more is left, as the network was trained for"
+        raise DataError("schedule.t_max", expected, f"{schedule.signal_left:.2g}", hint)
 
 
 def in_turns(
