@@ -330,6 +330,6 @@ def test_a_range_ends_where_training_did(flow):
     with pytest.raises(DataError, match=r"signal_left: expected a number of at least 0\.0001"):
         flow.with_schedule(ScheduleSettings(signal_left=1e-5), kept_dims=2)
     later = float(flow.with_schedule(kept_dims=2).schedule.t_max) + 1
-    with pytest.raises(DataError, match="a time at which 0.0001 of the signal or more is left"):
+    with pytest.raises(DataError, match=r"a time at which 0\.0001 of the signal or more is left"):
         flow.with_schedule(ScheduleSettings(t_max=later), kept_dims=2)
     assert flow.with_schedule(ScheduleSettings(t_max=later - 2), kept_dims=2).schedule.t_max == later - 2
