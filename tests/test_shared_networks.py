@@ -15,10 +15,12 @@ import pytest
 import torch
 
 from inflationary_flows import Flow, ScheduleSettings
+from inflationary_flows.artifacts.schedule_choice import _listed
 from inflationary_flows.config import dataset_settings, load_config
 from inflationary_flows.config.settings import network_settings, schedule_settings, solver_settings, training_settings
 from inflationary_flows.config.study import Study
 from inflationary_flows.errors import ArtifactError, DataError
+from inflationary_flows.files.tensors import load_tensors, save_tensors
 from inflationary_flows.mathematics.denoisers import MixtureDenoiser
 from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.kernels import noise_seen
@@ -38,6 +40,8 @@ SHORT: dict[str, Any] = {
     "training": {"steps": 60, "batch_size": 64, "reference_size": 64, "validate_every": 30},
     "progress": False,
 }
+
+LIST = [{"signal_left": 1e-2}, {"kept_dims": 1, "signal_left": 1e-4}, {"kept_dims": 1, "signal_left": 1e-6}]
 
 
 def exact(schedule: Schedule, basis: Eigenbasis) -> MixtureDenoiser:
@@ -193,6 +197,13 @@ class TestFlows:
             first, second = (one.with_schedule(kept_dims=kept_dims).sample(30, seed=3) for one in (flow, loaded))
             pd.testing.assert_frame_equal(first, second, check_exact=True)
 
+    def test_each_is_judged_on_the_rows_that_fit_set_aside(self, flow, table, tmp_path):
+        flow.with_schedule(kept_dims=2).save(tmp_path / "flow.safetensors")
+        report = Flow.load(tmp_path / "flow.safetensors").summary()
+        assert (report.kept_dims, report.rows, report.judged) == (2, 45, "held-out")
+        assert report.gaussian_log_likelihood == pytest.approx(flow.summary().gaussian_log_likelihood)
+        assert report.log_likelihood != flow.summary().log_likelihood
+
     def test_bounds_kernels_and_gaps_can_be_left_open(self, table):
         bounded = Flow.fit(table, kept_dims=(1, 2), schedule="any", **SHORT)
         assert bounded.with_schedule("proportional", kept_dims=1).schedule.kernel == "proportional"
@@ -206,6 +217,35 @@ class TestFlows:
         with pytest.raises(DataError, match="gap: expected orig"):
             bounded.with_schedule(wanted, kept_dims=2)
 
+    def test_a_prior_that_was_chosen_stays(self, table):
+        chosen = Flow.fit(table, kept_dims="any", compressed_prior="zero", **SHORT)
+        assert chosen.with_schedule(kept_dims=2).compressed_prior == "zero"
+        assert chosen.with_schedule(kept_dims=2, compressed_prior="gaussian").compressed_prior == "gaussian"
+
+    def test_twins_share_weights_and_no_record(self, flow):
+        twin = flow.with_schedule(kept_dims=2)
+        twin.record["network"]["width"] = 99
+        assert flow.record["network"]["width"] == 16
+
+    @pytest.mark.parametrize(
+        ("wanted", "signal_left"),
+        [
+            (ScheduleSettings(kept_dims=1, signal_left=1e-4), 1e-4),
+            (ScheduleSettings(kept_dims=1, signal_left=1e-6), 1e-6),
+            (ScheduleSettings(signal_left=1e-2), 1e-2),
+            (ScheduleSettings(), 1e-2),
+        ],
+    )
+    def test_of_a_list_the_schedule_is_meant_that_fits(self, wanted, signal_left):
+        assert _listed(LIST, wanted, LIST[0])["signal_left"] == signal_left
+
+    def test_of_a_list_its_own_schedule_is_meant_where_several_fit(self):
+        for own in LIST[1:]:
+            assert _listed(LIST, ScheduleSettings(kept_dims=1), own) == own
+        for wanted in (ScheduleSettings(kept_dims=1), ScheduleSettings(kept_dims=1, t_max=1.0)):
+            with pytest.raises(DataError, match="one of the schedules that the network was trained for"):
+                _listed(LIST, wanted, LIST[0])
+
     def test_a_network_of_one_schedule_says_so(self, table):
         with pytest.raises(DataError, match=r"knows several schedules, got one of its own.*\n.*kept_dims=.any"):
             Flow.fit(table, **SHORT).with_schedule(kept_dims=2)
@@ -213,12 +253,25 @@ class TestFlows:
     @pytest.mark.parametrize(
         ("options", "says"),
         [
-            ({"kept_dims": "all"}, "kept_dims: expected a number, None, any, or"),
-            ({"kept_dims": (1, 4)}, r"kept_dims: expected numbers from 1 to 3 \(D = 4\)"),
-            ({"kept_dims": (3, 2)}, "kept_dims: expected numbers from 1 to 3"),
-            ({"kept_dims": (1, 2, 3)}, "kept_dims: expected a number, None, any, or"),
+            ({"kept_dims": "all"}, "kept_dims: expected a whole number, None, any, or"),
+            ({"kept_dims": True}, "kept_dims: expected a whole number"),
+            ({"kept_dims": (1, 4)}, r"kept_dims: expected two whole numbers from 1 to 3 \(D = 4\)"),
+            ({"kept_dims": (3, 2)}, "kept_dims: expected two whole numbers from 1 to 3"),
+            ({"kept_dims": (1, 2, 3)}, "kept_dims: expected two numbers, the least d and the most"),
             ({"kept_dims": 2, "schedule": "any"}, "schedule: expected one kernel for one schedule"),
             ({"kept_dims": "any", "schedule": ScheduleSettings(rho=2.0)}, "schedule: expected settings for any"),
+            (
+                {"kept_dims": "any", "schedule": ScheduleSettings(inflation_gap=-1.0)},
+                "schedule.inflation_gap: expected two",
+            ),
+            (
+                {"kept_dims": "any", "schedule": ScheduleSettings(gap="constant")},
+                "schedule.inflation_gap: expected the",
+            ),
+            (
+                {"kept_dims": "any", "schedule": ScheduleSettings(kernel="proportional", inflation_gap=1.5)},
+                "schedule.inflation_gap: expected numbers up to 1",
+            ),
             ({"kept_dims": "any", "schedule": "flor"}, "schedule: expected proportional or floor"),
         ],
     )
@@ -289,7 +342,7 @@ class TestWorkflow:
         pd.testing.assert_frame_equal(
             prp.with_schedule(kept_dims=2, compressed_prior="empirical").sample(20), prr.sample(20), check_exact=True
         )
-        with pytest.raises(DataError, match=r"a schedule that the network was trained for \(kept_dims: all, 2\)"):
+        with pytest.raises(DataError, match="one of the schedules that the network was trained for"):
             prp.with_schedule(kept_dims=3)
 
     def test_a_flow_that_is_saved_again_stands_alone(self, made, tmp_path):
@@ -303,6 +356,30 @@ class TestWorkflow:
         shutil.copytree(made / "flows", tmp_path / "flows")
         with pytest.raises(ArtifactError, match=r"expected its network in .*got no such file.\n.*Flow.load"):
             Flow.load(tmp_path / "flows/prr")
+
+    def test_a_link_to_a_flow_finds_its_network(self, made, tmp_path):
+        (tmp_path / "link.safetensors").symlink_to(made / "flows/prr/flow.safetensors")
+        assert Flow.load(tmp_path / "link.safetensors").schedule.kept_dims == 2
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"kernels": "foo"},
+            {"kernels": {"range": {"kept_dims": [1]}}},
+            {"kernels": {"schedules": [5]}},
+            {"network_file": {"path": "a" * 5000, "sha256": ""}},
+            {"network_file": 5},
+            {"format": True},
+            {"format": 0},
+        ],
+        ids=str,
+    )
+    def test_a_description_that_is_none_is_refused(self, made, change):
+        arrays, metadata = load_tensors(made / "flows/prr/flow.safetensors")
+        path = made / "flows/prr/changed.safetensors"
+        save_tensors(path, arrays, {**metadata, **change})
+        with pytest.raises(ArtifactError):
+            Flow.load(path)
 
     def test_another_network_in_its_place_is_refused(self, made, tmp_path):
         for name in ("flows", "networks"):

@@ -11,6 +11,7 @@ import io
 import json
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Not every locale has every letter of a name.
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = lambda message, *_: print(message, file=sys.stderr)
     try:
         options.run(options)
         sys.stdout.flush()

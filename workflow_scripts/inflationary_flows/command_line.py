@@ -45,7 +45,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="D",
         help="dimensions to reduce to (PRR), by default all are kept (PRP); with any the other commands choose",
     )
-    fit.add_argument("--schedule", default="floor", help="kernel: floor (default) or proportional")
+    fit.add_argument(
+        "--schedule", default="floor", help="kernel: floor (default) or proportional; with --keep any, any"
+    )
     fit.add_argument(
         "--columns",
         type=_names,
@@ -88,6 +90,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for name in ("sample", "inflate", "generate", "log-prob", "impute", "summary"):
         about = "of a flow that was fitted with --keep any: dimensions to reduce to, or all"
         commands.choices[name].add_argument("--keep", type=_kept, metavar="D", help=about)
+        about = "of a flow that was fitted with --schedule any: its kernel, floor or proportional"
+        commands.choices[name].add_argument("--schedule", metavar="KERNEL", help=about)
     for name in ("sample", "inflate", "generate", "log-prob", "impute"):
         commands.choices[name].add_argument("-o", "--output", help="a .csv or .parquet file; by default csv is printed")
 
@@ -154,7 +158,7 @@ def _fit(options: argparse.Namespace) -> None:
     network = {} if options.width is None else {"width": options.width}
     flow = Flow.fit(
         _framed(table.points, table.columns),
-        kept_dims=options.keep,
+        kept_dims=None if options.keep == "all" else options.keep,
         columns="auto" if recognised else None,
         positive=options.positive,
         bounded=options.bounded,
@@ -189,9 +193,11 @@ def _loaded(options: argparse.Namespace) -> Flow:
     from inflationary_flows.artifacts.flows import Flow
 
     flow = Flow.load(options.flow)
-    if options.keep is None:
+    if options.keep is None and options.schedule is None:
         return flow
-    return flow.with_schedule(kept_dims=None if options.keep == "all" else options.keep)
+    if isinstance(options.keep, str) and options.keep != "all":
+        raise ConfigError("--keep", "a number of dimensions, or all", repr(options.keep), "such as --keep 3")
+    return flow.with_schedule(options.schedule, kept_dims=None if options.keep == "all" else options.keep)
 
 
 def _points(options: argparse.Namespace, flow: Flow, columns: tuple[str, ...], *, holes: bool = False) -> pd.DataFrame:
@@ -242,6 +248,8 @@ def _log_prob(options: argparse.Namespace) -> None:
 def _impute(options: argparse.Namespace) -> None:
     flow = _loaded(options)
     table = _points(options, flow, flow.columns, holes=True)
+    # Messages count rows from 1.
+    table.index += 1
     completed = flow.impute(table, draws=_MEDIAN_DRAWS if options.draws is None else options.draws, seed=options.seed)
     if options.draws is None:
         # One of the draws: between two whole numbers lies none.

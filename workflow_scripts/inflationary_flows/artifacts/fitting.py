@@ -36,6 +36,7 @@ from inflationary_flows.runtime.interruption import Interruption
 from inflationary_flows.runtime.locks import Lock
 from inflationary_flows.runtime.states import StateFile
 from inflationary_flows.training.assembly import assemble
+from inflationary_flows.training.content import rows_held
 from inflationary_flows.training.fit import fit
 from inflationary_flows.training.kernels import kernels_from
 from inflationary_flows.training.recipe import choose_network, choose_training
@@ -145,7 +146,8 @@ def fit_flow(
     training_settings = choose_training(len(train), dimension, training, noiseless=noiseless)
     place = choose_device(device)
     integration = require_solver(SolverSettings() if solver is None else solver)
-    prior = require_prior(compressed_prior or choose_prior(len(train), dimension - made.kept_dims))
+    usual = choose_prior(len(train), dimension - made.kept_dims)
+    prior = require_prior(usual if compressed_prior is None else compressed_prior)
     if not isinstance(callbacks, list | tuple) or not all(map(callable, callbacks)):
         raise DataError("callbacks", "a list of functions of one row", shorten(callbacks), "such as [print]")
     kinds = transforms.as_dict(called)
@@ -158,6 +160,7 @@ def fit_flow(
         "seed": seed,
         **({"kernels": trained_on} if several else {}),
     }
+    kept_choice = {"chosen_prior": compressed_prior} if several and compressed_prior is not None else {}
     with ExitStack() as stack:
         kept = Checkpoint.unkept()
         if checkpoint is not None:
@@ -186,8 +189,11 @@ def fit_flow(
         flow.columns = names
         judged = "test" if len(parts["test"]) else "validation"
         summary = summarise_flow(flow, parts[judged], judged, seed)
+        if several:
+            flow.held_out = torch.from_numpy(rows_held(parts[judged]))
     record = {
         **decisive,
+        **kept_choice,
         "split": split,
         "standardise": bool(standardise),
         "column_kinds": kinds,

@@ -46,7 +46,8 @@ def read_flow(path: str | os.PathLike[str]) -> tuple[Flow, dict[str, Any]]:
     file = path_of(path)
     file = file / "flow.safetensors" if file.is_dir() else file
     arrays, metadata = load_tensors(file, _FLOW, finite=True)
-    if not isinstance(written := metadata.get("format", FORMAT), int) or written > FORMAT:
+    written = metadata.get("format", FORMAT)
+    if type(written) is not int or not 1 <= written <= FORMAT:
         hint = "install a newer release of inflationary-flows"
         raise ArtifactError(str(file), f"a flow of format {FORMAT} or before", f"format {shorten(written)}", hint)
     arrays |= _shared(file, metadata.pop("network_file", None))
@@ -62,8 +63,13 @@ def _shared(file: Path, named: Any) -> dict[str, Any]:
         return {}
     if not (isinstance(named, Mapping) and all(isinstance(named.get(key), str) for key in ("path", "sha256"))):
         raise ArtifactError(str(file), "a path and a checksum of its network", shorten(named), REMAKE)
-    network = file.parent / named["path"]
-    if not network.is_file():
+    try:
+        # A link to a flow leads to where its network is.
+        network = (file.resolve().parent / named["path"]).resolve()
+        is_there = network.is_file()
+    except OSError as problem:
+        raise ArtifactError(str(file), "the path of its network", str(problem.strerror), REMAKE) from problem
+    if not is_there:
         hint = "leave flows where the workflow put them, or copy them by Flow.load(...).save(...), with the network"
         raise ArtifactError(str(file), f"its network in {network}", "no such file", hint)
     if sha256_of(network) != named["sha256"]:

@@ -161,6 +161,7 @@ class Flow(mathematics.Flow):
             compressed_latents=flow.compressed_latents,
             columns=flow.columns,
             rows=flow.rows,
+            held_out=flow.held_out,
         )
         own.record = dict(record)
         return own
@@ -216,7 +217,7 @@ class Flow(mathematics.Flow):
         """What the flow is worth on rows that it was not trained on; printed, it is a report with a verdict.
 
         Arguments:
-            table: Rows that were held out, as of `inflate`; by default those that `fit` set aside, judged then.
+            table: Rows that were held out, as of `inflate`; by default those that `fit` set aside.
             seed: Seed of samples and of the classifier that is to tell them from the rows.
 
         Returns:
@@ -230,6 +231,8 @@ class Flow(mathematics.Flow):
         from inflationary_flows.metrics.summary import Summary, summarise_flow
 
         if table is None:
+            if "summary" not in self.record and self.held_out is not None:
+                return summarise_flow(self, self.held_out.numpy(), "held-out", whole(seed, "seed"))
             if "summary" not in self.record:
                 hint = "pass rows that the flow was not trained on: flow.summary(table)"
                 raise DataError("summary", "a flow of Flow.fit, or a table", "a flow that was not summarised", hint)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import Any, Literal, get_args
 
 from inflationary_flows.errors import DataError, shorten
@@ -36,10 +36,11 @@ def choose_schedule(schedule: Any, kept_dims: int | None) -> ScheduleSettings:
             got = f"{kept}, and {schedule.kept_dims} in the schedule"
             raise DataError("kept_dims", "one number of dimensions", got, "give it once")
         return schedule if kept is None else replace(schedule, kept_dims=kept)
-    if schedule not in get_args(Kernel):
+    if not isinstance(schedule, str) or schedule not in get_args(Kernel):
         expected = f"{' or '.join(get_args(Kernel))}, or ScheduleSettings"
         raise DataError("schedule", expected, shorten(schedule), "floor is the default; kept_dims reduces dimensions")
-    return ScheduleSettings(kernel=schedule, kept_dims=kept)
+    kernel: Kernel = "floor" if schedule == "floor" else "proportional"
+    return ScheduleSettings(kernel=kernel, kept_dims=kept)
 
 
 def choose_kernels(schedule: Any, kept_dims: KeptDims, dimension: int) -> dict[str, Any]:
@@ -53,30 +54,37 @@ def choose_kernels(schedule: Any, kept_dims: KeptDims, dimension: int) -> dict[s
     Raises:
         DataError: as `choose_schedule`, or if there are no such dimensions, or settings of one schedule for several.
     """
-    if kept_dims is None or isinstance(kept_dims, Integral):
-        if schedule == "any":
-            raise DataError("schedule", "one kernel for one schedule", "any", 'set kept_dims="any" as well')
-        return {"schedules": [choose_schedule(schedule, None if kept_dims is None else int(kept_dims)).arguments()]}
-    ends = [1, dimension - 1] if isinstance(kept_dims, str) and kept_dims == "any" else kept_dims
-    if not isinstance(ends, list | tuple) or len(ends) != 2:
+    asked: Any = kept_dims
+    open_kernel = isinstance(schedule, str) and schedule == "any"
+    if isinstance(asked, str) and asked != "any":
         hint = "3 keeps three dimensions, None all; any leaves it open, (1, 5) within bounds"
-        raise DataError("kept_dims", "a number, None, any, or a pair of numbers", shorten(kept_dims), hint)
-    low, high = (whole(end, "kept_dims", 1) for end in ends)
-    if not low <= high < dimension:
-        got = f"{low} to {high}"
-        raise DataError("kept_dims", f"numbers from 1 to {dimension - 1} (D = {dimension})", got, "any has all of them")
-    gap, kernels = None, (schedule,)
+        raise DataError("kept_dims", "a whole number, None, any, or a pair of numbers", shorten(asked), hint)
+    if not isinstance(asked, list | tuple | str):
+        if open_kernel:
+            raise DataError("schedule", "one kernel for one schedule", "any", 'set kept_dims="any" as well')
+        return {"schedules": [choose_schedule(schedule, asked).arguments()]}
+    ends = [1, dimension - 1] if isinstance(asked, str) else [whole(end, "kept_dims", 1) for end in asked]
+    if len(ends) != 2:
+        raise DataError("kept_dims", "two numbers, the least d and the most", shorten(asked), "(1, 5) for example")
+    # Settings of one schedule tell kernel and largest gap; the floor comes first, as it is the default.
+    kernels: tuple[str, ...] = ("floor", "proportional")
+    gap: tuple[float, float] | None = None
     if isinstance(schedule, ScheduleSettings):
-        kernels, gap = (schedule.kernel,), schedule.inflation_gap
-        own = replace(schedule, kernel="floor", gap="orig", inflation_gap=None)
-        if own != ScheduleSettings():
+        if replace(schedule, kernel="floor", gap="orig", inflation_gap=None) != ScheduleSettings():
             hint = "give kernel and inflation_gap alone: rates and ends of time are the usual ones then"
             raise DataError("schedule", "settings for any number of kept dimensions", shorten(schedule), hint)
-    elif schedule == "any":
-        kernels = get_args(Kernel)
-    elif schedule not in get_args(Kernel):
-        choose_schedule(schedule, None)
-    return {"range": KernelRange((low, high), None if gap is None else (0.0, float(gap)), kernels).as_dict()}
+        if schedule.gap == "constant" and schedule.inflation_gap is None:
+            hint = "1.02 is the gap of the paper's tables"
+            raise DataError("schedule.inflation_gap", "the largest gap, since gap is constant", "nothing", hint)
+        kernels = (schedule.kernel,)
+        gap = None if schedule.inflation_gap is None else (0.0, float(schedule.inflation_gap))
+    elif not open_kernel:
+        kernels = (choose_schedule(schedule, None).kernel,)
+    given = KernelRange((ends[0], ends[1]), gap, kernels)
+    if (fault := given.fault(dimension)) is not None:
+        key, expected, got, hint = fault
+        raise DataError(key if key == "kept_dims" else f"schedule.{key}", expected, got, hint)
+    return {"range": given.as_dict()}
 
 
 def choose_prior(rows: int, compressed: int) -> CompressedPrior:
@@ -100,20 +108,23 @@ def of_schedule(
     if kernels is None or flow.rows is None or not isinstance(denoiser, NetworkDenoiser):
         hint = 'fit one that knows all: Flow.fit(table, kept_dims="any")'
         raise DataError("with_schedule", "a flow whose network knows several schedules", "one of its own", hint)
-    wanted = choose_schedule(flow.schedule.kernel if schedule is None else schedule, kept_dims).arguments()
-    # Of a list of schedules each is known by what it keeps.
-    same = [one for one in kernels.get("schedules", ()) if _named(one) == _named(wanted)]
-    settings = dict(same[0]) if same else wanted
+    asked = choose_schedule(flow.schedule.kernel if schedule is None else schedule, kept_dims)
+    settings = asked.arguments() if "range" in kernels else _listed(kernels["schedules"], asked, record["schedule"])
     problem = schedule_problem(kernels, settings)
     if problem is not None:
         key, expected, got = problem
-        raise DataError(f"schedule.{key}".rstrip("."), expected, got, "choose one of these, or fit a network for it")
+        hint = "choose one of these, leave kept_dims out to keep all, or fit a network for it"
+        raise DataError(f"schedule.{key}".rstrip("."), expected, got, hint)
     smallest = {"least_variance": kernels["least_variance"]} if "least_variance" in kernels else {}
     made = make_schedule(flow.basis.eigenvalues, **{**smallest, **settings})
     require_seen(kernels, made)
     rows = record.get("split", {}).get("sizes", {}).get("train", len(flow.rows))
     warn_of_ties(made, flow.basis, rows)
-    prior = require_prior(compressed_prior or choose_prior(rows, made.dimension - made.kept_dims))
+    # A prior that somebody has chosen stays.
+    chosen = flow.compressed_prior if flow.schedule.kept_dims < flow.dimension else record.get("chosen_prior")
+    if compressed_prior is not None or chosen is None:
+        chosen = compressed_prior
+    prior = choose_prior(rows, made.dimension - made.kept_dims) if chosen is None else require_prior(chosen)
     twin = assemble(
         denoiser.of(schedule=made),
         flow.rows.numpy(),
@@ -121,12 +132,31 @@ def of_schedule(
         compressed_prior=prior,
         device=str(denoiser.device),
     )
-    twin.columns = flow.columns
-    own = {key: value for key, value in record.items() if key not in ("summary", "compressed_prior")}
+    twin.columns, twin.held_out = flow.columns, flow.held_out
+    own = {key: copy.deepcopy(value) for key, value in record.items() if key not in ("summary", "compressed_prior")}
     return twin, {**own, "schedule": settings}
 
 
-def _named(settings: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What schedules of a list are told apart by."""
-    defaults = {"kernel": "floor", "kept_dims": None, "gap": "orig", "inflation_gap": None}
-    return tuple(settings.get(key, default) for key, default in defaults.items())
+def _listed(known: Sequence[Mapping[str, Any]], asked: ScheduleSettings, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the schedule of a list that settings mean: what they leave open is as it is there.
+
+    Raises:
+        DataError: if there is none, or more than one and not the flow's own.
+    """
+    usual = ScheduleSettings()
+    said = {key: value for key, value in vars(asked).items() if value != getattr(usual, key)}
+    always = ("kernel", "kept_dims", "gap")
+    fitting = [
+        one
+        for one in known
+        if all(one.get(key, getattr(usual, key)) == getattr(asked, key) for key in always)
+        and all(one.get(key, getattr(usual, key)) == value for key, value in said.items())
+    ]
+    if len(fitting) > 1 and dict(own) in [dict(one) for one in fitting]:
+        return dict(own)
+    if len(fitting) != 1:
+        several = [", ".join(f"{key} {value}" for key, value in one.items()) for one in known]
+        got = f"{'none' if not fitting else 'more than one'} of them that fits"
+        expected = f"one of the schedules that the network was trained for ({'; '.join(several)})"
+        raise DataError("schedule", expected, got, "pass ScheduleSettings that name one, or fit a network for it")
+    return dict(fitting[0])

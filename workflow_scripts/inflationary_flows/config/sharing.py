@@ -27,17 +27,12 @@ class AnySchedule(Section):
     def range_for(self, dimension: int, where: str) -> KernelRange:
         """The range for data of D coordinates; raises `ConfigError` if there is none."""
         low, high = self.kept_dims or (1, dimension - 1)
-        if not low <= high < dimension:
-            expected = f"two whole numbers, the first not above the second, below D = {dimension}"
-            raise ConfigError(f"{where}.kept_dims", expected, f"[{low}, {high}]", "leave it out for 1 to D - 1.")
         gap = self.inflation_gap
-        if gap is not None and not gap[0] <= gap[1]:
-            expected = "two numbers, the first not above the second"
-            raise ConfigError(f"{where}.inflation_gap", expected, str(gap), "swap them.")
-        if gap is not None and gap[1] > 1 and "proportional" in self.kernels:
-            expected = "numbers up to 1, since a proportional kernel cannot narrow"
-            raise ConfigError(f"{where}.inflation_gap", expected, str(gap), "lower it, or use kernel: floor.")
-        return KernelRange((low, high), (gap[0], gap[1]) if gap else None, tuple(self.kernels))
+        given = KernelRange((low, high), (gap[0], gap[1]) if gap else None, tuple(self.kernels))
+        if (fault := given.fault(dimension)) is not None:
+            key, expected, got, hint = fault
+            raise ConfigError(f"{where}.{key}", expected, got, f"{hint}.")
+        return given
 
 
 # A mapping is a range, and wrong keys in it are told as such.

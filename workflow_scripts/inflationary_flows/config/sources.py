@@ -106,11 +106,20 @@ class Source(Section):
         if network.schedules not in ("own", "shared"):
             known = self.schedules if schedules is None else schedules
             self._require_range(network.schedules, known, dimension, f"{place}.schedules", study)
+            self._require_noise(network.schedules, dimension, study)
         shape = None if self.image is None else self.image.shape
         weights = network_cost(network.model_dump(), dimension, shape).parameters
         if weights > MOST_NUMBERS:
             expected = f"a network of at most {MOST_NUMBERS} weights (D = {dimension})"
             raise ConfigError(place, expected, str(weights), "make it smaller: training keeps five copies in memory.")
+
+    def _require_noise(self, given: Any, dimension: int, study: Study) -> None:
+        """Raises `ConfigError` if posterior means are asked for of schedules that leave directions without noise."""
+        known = (AnySchedule() if given == "any" else given).range_for(dimension, "")
+        noiseless = "proportional" in known.kernels and 2 * known.kept_dims[1] >= dimension
+        if noiseless and study.config.training[self.training].targets == "posterior_mean":
+            expected = "sample: proportional kernels that keep half of the dimensions leave others without noise"
+            raise ConfigError(f"training.{self.training}.targets", expected, "posterior_mean", "or keep fewer.")
 
     @staticmethod
     def _require_range(given: Any, schedules: Sequence[str], dimension: int, where: str, study: Study) -> None:

@@ -287,7 +287,7 @@ def _require_finite(path: Path, points: np.ndarray, columns: Sequence[str], may_
         value = points[rows[0], wrong[0]]
         hint = f"fill or drop such rows ({len(np.unique(rows))} of {len(points)})"
         if np.isnan(value):
-            hint += "; of a data set of the configuration, `missing: impute` trains on the others, and imputes these."
+            hint += ", or train on the others: --skip-holes of a shell, or `missing: impute` of a configuration."
         raise DataError(
             f"{path}, row {rows[0] + 1}, column {shown(columns[wrong[0]])}",
             "a finite number",

@@ -123,6 +123,7 @@ class Flow:
         dtype: Precision of the integration; a network runs in its own.
         columns: Names of the D coordinates, if they have names: data frames are read by them.
         rows: Training rows, shape (m, D), data units, float64, where flows of other schedules have the same network.
+        held_out: Likewise rows that these flows are judged on.
 
     Points come as tensors, arrays of any real type and layout, lists or data frames; what is neither is a DataError.
     Results come in the caller's kind of container: tensors for tensors, data frames for data frames, else arrays; of
@@ -141,6 +142,7 @@ class Flow:
         dtype: torch.dtype = torch.float64,
         columns: Sequence[str] = (),
         rows: Tensor | None = None,
+        held_out: Tensor | None = None,
     ) -> None:
         self.denoiser = denoiser
         self.basis = basis
@@ -151,6 +153,7 @@ class Flow:
         self.dtype = dtype
         self.columns = tuple(columns)
         self.rows = rows
+        self.held_out = held_out
 
     def __repr__(self) -> str:
         """Kind of schedule and dimensions, in short."""

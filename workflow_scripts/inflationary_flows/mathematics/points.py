@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import textwrap
 from array import array
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -214,10 +215,11 @@ def _by_name(points: Any, columns: Sequence[str], name: str) -> Any:
         return points
     missing = [column for column in columns if labels.count(column) != 1]
     if missing:
+        named = textwrap.shorten(", ".join(map(str, labels)), 120, placeholder=" ...")
         raise DataError(
             name,
             f"the columns {', '.join(columns)}"[:200],
-            f"{', '.join(map(str, labels))}, where {missing[0]!r} is not there, or not once"[:200],
+            f"{named}, where {missing[0]!r} is not there, or not once",
             "rename the columns as those of the data set, or pass an array in their order",
         )
     return points[list(columns)]

@@ -13,6 +13,7 @@ SHARED = "shared"
 # What is left of the signal at the end of time, if a schedule does not say so.
 SIGNAL_LEFT = {"all": 1e-2, "some": 1e-4}
 _GAMMA0 = 5e-4
+_WIDEST_GAP = 1e3
 # Of draws that preserve all dimensions. Their law of the data is the least Gaussian, and takes the longest to learn.
 _PRESERVING = 0.25
 
@@ -40,6 +41,23 @@ class KernelRange:
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {key: list(value) for key, value in asdict(self).items() if value is not None}
+
+    def fault(self, dimension: int) -> tuple[str, str, str, str] | None:
+        """Key, expectation, what was got and a hint, if there is no such range for data of D coordinates; else none."""
+        low, high = self.kept_dims
+        if dimension < 2:
+            return "kept_dims", "data of at least two coordinates, to keep some of", f"D = {dimension}", "keep all"
+        if not 1 <= low <= high < dimension:
+            expected = f"two whole numbers from 1 to {dimension - 1} (D = {dimension}), the first not above the second"
+            return "kept_dims", expected, f"{low} and {high}", f"1 and {dimension - 1} are all"
+        least, most = self.inflation_gap or (0.0, 0.0)
+        if not 0 <= least <= most <= _WIDEST_GAP:
+            expected = f"two numbers from 0 to {_WIDEST_GAP:g}, the first not above the second"
+            return "inflation_gap", expected, f"{least:g} and {most:g}", "1.02 is the gap of the paper's tables"
+        if most > 1 and "proportional" in self.kernels:
+            expected = "numbers up to 1, since a proportional kernel cannot narrow"
+            return "inflation_gap", expected, f"{most:g}", "lower it, or use the kernel floor alone"
+        return None
 
     def draw(self, chance: random.Random) -> dict[str, Any]:
         """Arguments of `make_schedule` of a schedule at random: d uniform in its logarithm, gaps uniform."""

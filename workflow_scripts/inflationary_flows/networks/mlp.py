@@ -64,6 +64,8 @@ class ResidualMLP(nn.Module):
         told: Literal["clock", "angles"] = "clock",
     ) -> None:
         super().__init__()
+        if told not in ("clock", "angles"):
+            raise ValueError(f"told {told!r}")
         self.features = RandomFourierFeatures(dimension, frequencies, bandwidth)
         self.noise = SmoothTimeFeatures(time_features) if told == "clock" else AngleFeatures()
         seen = time_features if told == "clock" else ANGLE_FEATURES * dimension

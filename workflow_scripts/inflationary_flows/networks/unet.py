@@ -53,6 +53,8 @@ class ImageUNet(nn.Module):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
+        if told not in ("clock", "levels"):
+            raise ValueError(f"told {told!r}")
         self.image = tuple(image)
         self.patch = patch
         self.labels = labels

@@ -17,6 +17,10 @@ from inflationary_flows.mathematics.grids import GridKind, GridSettings
 from inflationary_flows.mathematics.points import real
 from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.training.content import denoiser_from
+from inflationary_flows.training.kernels import kernels_from
+
+# What flows of networks of several schedules hold of the data.
+_ROWS = ("rows", "held_out")
 
 
 def flow_content(flow: Flow, metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -36,8 +40,7 @@ def flow_content(flow: Flow, metadata: Mapping[str, Any]) -> tuple[dict[str, Any
     tensors |= {f"eigenbasis.{k}": v for k, v in basis_tensors(flow.basis).items()}
     if flow.compressed_latents is not None:
         tensors["compressed_latents"] = flow.compressed_latents
-    if flow.rows is not None:
-        tensors["rows"] = flow.rows
+    tensors |= {name: rows for name in _ROWS if (rows := getattr(flow, name)) is not None}
     # Toys and images have no names: their files stay as they were before there were any.
     names = {"columns": list(flow.columns)} if flow.columns else {}
     return tensors, {**metadata, "solver": asdict(flow.solver), "compressed_prior": flow.compressed_prior, **names}
@@ -62,8 +65,14 @@ def flow_from(arrays: Arrays, metadata: Mapping[str, Any]) -> Flow:
         compressed_prior=metadata["compressed_prior"],
         compressed_latents=None if latents is None else torch.from_numpy(latents),
         columns=columns,
-        rows=torch.from_numpy(arrays["rows"]).double() if "rows" in arrays else None,
     )
+    for name in (name for name in _ROWS if name in arrays):
+        rows = arrays[name]
+        if rows.ndim != 2 or rows.shape[1] != flow.dimension or not len(rows):
+            raise TypeError(f"{name} of shape {rows.shape} of {flow.dimension} coordinates")
+        setattr(flow, name, torch.from_numpy(rows).double())
+    if "kernels" in metadata:
+        kernels_from(metadata["kernels"], flow.basis.eigenvalues)
     flow.settings()
     return flow
 
