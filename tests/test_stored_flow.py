@@ -1,7 +1,7 @@
 """A flow that an earlier release wrote is read by this one, and gives the same points.
 
-`python tests/test_stored_flow.py tests/data/flow_format3.safetensors` writes a flow of a new format, beside the old ones,
-which nothing else is a reason for.
+`python tests/test_stored_flow.py tests/data/flow_format3.safetensors` writes a flow of a new format, beside the others;
+nothing else is a reason for it.
 """
 
 from __future__ import annotations
