@@ -23,6 +23,7 @@ from inflationary_flows.mathematics.oracles import exact_denoiser
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.plotting.material import Material
 from inflationary_flows.training.fit import fit
+from inflationary_flows.training.kernels import Kernels
 from inflationary_flows.training.settings import TrainingSettings
 from stores import kept
 
@@ -47,7 +48,7 @@ def rows() -> dict[Any, dict[str, Any]]:
     basis = Eigenbasis.fit(x)
     schedule = make_schedule(basis.eigenvalues, signal_left=1e-2)
     settings = TrainingSettings(steps=10, batch_size=256, learning_rate=5e-3, warmup_steps=1, reference_size=256)
-    brief, _ = fit(x[:5000], x[5000:], basis, schedule, NETWORK, settings, seed=0, checkpoint=kept())
+    brief, _ = fit(x[:5000], x[5000:], basis, Kernels([schedule]), NETWORK, settings, seed=0, checkpoint=kept())
     solver = SolverSettings("adams_bashforth6", 40)
     flows = {
         ("prp", "0"): Flow(exact_denoiser(schedule, basis, *mixture), basis, solver=solver),
