@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import t as student
 
+from inflationary_flows.artifacts import flows as fitted
 from inflationary_flows.errors import DataError
 from inflationary_flows.inference.few_rows import draws_for_few_rows
 from inflationary_flows.inference.infer import infer
@@ -78,3 +80,23 @@ def test_too_few_rows_are_refused(known: tuple[Flow, np.ndarray, np.ndarray]) ->
     posterior = infer(flow, held, draws=50, seed=0)
     with pytest.raises(DataError, match="at least 8 rows"):
         draws_for_few_rows(flow, posterior, 7)
+
+
+def test_tables_are_completed_by_them() -> None:
+    x = np.abs(rows_of(120, 3)) + 0.1
+    table = pd.DataFrame(x, columns=list("abcd")).assign(d=lambda rows: rows["d"].round())
+    settings = {"network": {"width": 16, "blocks": 1}, "training": {"steps": 30}, "progress": False}
+    flow = fitted.Flow.fit(table, positive=["a"], integer=["d"], **settings)
+    holes = table.head(30).copy()
+    holes.iloc[np.arange(24), np.arange(24) % 4] = np.nan
+    plain, wide = (flow.impute(holes, draws=40, few_rows=few_rows) for few_rows in (False, True))
+    seen = holes.notna().to_numpy()
+    for completed in (plain, wide):
+        of_draws = completed.to_numpy().reshape(40, 30, 4)
+        np.testing.assert_array_equal(of_draws[:, seen], np.tile(table.head(30).to_numpy()[seen], (40, 1)))
+        assert (completed["a"] > 0).all()
+        assert completed["d"].dtype == "int64"
+    assert not wide.equals(plain)
+    flow.record.pop("split")
+    with pytest.raises(DataError, match="few_rows: expected a flow that knows its training rows"):
+        flow.impute(holes, few_rows=True)

@@ -85,6 +85,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--draws", type=int, metavar="N", help="write N completed tables, by number; by default one, of medians"
     )
     impute.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
+    impute.add_argument("--few-rows", action="store_true", help="draws as wide as so few training rows ask for")
     summary = _command(commands, "summary", _summary, "what a flow is worth on held-out rows", flow=True)
     summary.add_argument("table", nargs="?", help="rows that it was not trained on; by default what fit set aside")
     for name in ("sample", "inflate", "generate", "log-prob", "impute", "summary"):
@@ -250,7 +251,8 @@ def _impute(options: argparse.Namespace) -> None:
     table = _points(options, flow, flow.columns, holes=True)
     # Messages count rows from 1.
     table.index += 1
-    completed = flow.impute(table, draws=_MEDIAN_DRAWS if options.draws is None else options.draws, seed=options.seed)
+    count = _MEDIAN_DRAWS if options.draws is None else options.draws
+    completed = flow.impute(table, draws=count, few_rows=options.few_rows, seed=options.seed)
     if options.draws is None:
         # One of the draws: between two whole numbers lies none.
         completed = completed.groupby(level=1, sort=False).quantile(0.5, interpolation="lower")

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.inference.decoder import Decoder, inference_decoder
+from inflationary_flows.inference.few_rows import draws_for_few_rows
 from inflationary_flows.inference.gate import MOST_RHAT
 from inflationary_flows.inference.latent_chains import sample_chains
 from inflationary_flows.inference.observation import (
@@ -284,8 +285,16 @@ def describe_prior(decoder: Decoder) -> str:
     return words if own.kind == "gaussian" else f"{words} ({own.kind} ones have no density)"
 
 
-def impute(flow: Flow, table: Any, *, draws: int = 20, seed: int = 0, noise_std: NoiseLevel | None = None) -> Any:
-    """Fills the holes of a table; arguments and errors as of `Flow.impute`."""
+def impute(
+    flow: Flow,
+    table: Any,
+    *,
+    draws: int = 20,
+    seed: int = 0,
+    noise_std: NoiseLevel | None = None,
+    trained_on: int | None = None,
+) -> Any:
+    """Fills the holes of a table; as `Flow.impute`, with the number of training rows if these are few."""
     count = whole(draws, "draws", 1)
     x = checked(table, flow.dimension, "table", columns=flow.columns, holes=True)
     require_support(x, flow.basis, flow.columns)
@@ -299,7 +308,10 @@ def impute(flow: Flow, table: Any, *, draws: int = 20, seed: int = 0, noise_std:
         called = [names[row] for row in holed.nonzero()[:, 0].tolist()]
         if warning := replace(posterior, index=called).doubt:
             warnings.warn(f"impute: {warning}", stacklevel=3)
-        drawn = posterior.spread(count)[0].swapaxes(0, 1)
+        if trained_on is None:
+            drawn = posterior.spread(count)[0].swapaxes(0, 1)
+        else:
+            drawn = draws_for_few_rows(flow, posterior, trained_on, draws=count, seed=seed)[0].swapaxes(0, 1)
         completed[:, holed.numpy()] = np.where(x[holed].isnan().numpy(), drawn, x[holed].numpy())
     if isinstance(table, Tensor):
         return torch.from_numpy(completed)
