@@ -71,7 +71,7 @@ def test_gpus_are_held_by_jobs_that_use_them_and_by_no_others(finished: tuple[Ch
     for job in on_gpus:
         (gpu,) = watch.held[job.id]
         assert gpu.startswith(job.nodes[0])
-    text = (checkout.folder / "results/logs/train_network/digits/prr2/seed0.log").read_text()
+    text = (checkout.folder / "results/logs/train_network/digits/shared/seed0.log").read_text()
     number, node, gpu = re.search(r"job (\d+) on node (gpu\d), GPU (\d)", text).groups()
     assert watch.held[int(number)] == (f"{node}:{gpu}",)
     others = checkout.folder.glob("results/logs/train_network/circles/**/*.log")

@@ -53,7 +53,8 @@ class KernelRange:
         least, most = self.inflation_gap or (0.0, 0.0)
         if not 0 <= least <= most <= _WIDEST_GAP:
             expected = f"two numbers from 0 to {_WIDEST_GAP:g}, the first not above the second"
-            return "inflation_gap", expected, f"{least:g} and {most:g}", "1.02 is the gap of the paper's tables"
+            hint = "swap them" if least > most >= 0 else "1.02 is the gap of the paper's tables"
+            return "inflation_gap", expected, f"{least:g} and {most:g}", hint
         if most > 1 and "proportional" in self.kernels:
             expected = "numbers up to 1, since a proportional kernel cannot narrow"
             return "inflation_gap", expected, f"{most:g}", "lower it, or use the kernel floor alone"
