@@ -20,7 +20,7 @@ from inflationary_flows.data.splits import Splits
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.experiments import layout
 from inflationary_flows.experiments.dimension_choice.figure import draw_dimension_choice
-from inflationary_flows.experiments.dimension_choice.measure import gap_of, measure, with_schedule
+from inflationary_flows.experiments.dimension_choice.measure import gap_of, measure
 from inflationary_flows.experiments.dimension_choice.spec import EXPERIMENT, compared, looked_at, params
 from inflationary_flows.experiments.registry import experiments
 from inflationary_flows.mathematics.denoisers import NetworkDenoiser
@@ -28,6 +28,7 @@ from inflationary_flows.mathematics.eigenbasis import Eigenbasis
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.plotting.material import Material
+from inflationary_flows.training.assembly import with_schedule
 from repository import REPOSITORY
 
 ALL: dict[str, Any] = {"kernel": "floor", "signal_left": 1e-2}
@@ -145,12 +146,13 @@ def test_the_table_is_as_it_is_documented_and_is_drawn(table: pd.DataFrame) -> N
 def test_flows_of_another_schedule_have_the_same_weights() -> None:
     basis = Eigenbasis.fit(np.random.default_rng(0).standard_normal((50, 3)))
     flow = linear_flow(basis, ALL, 0.3)
-    twin = with_schedule(flow, SOME, np.zeros((0, 3)), "gaussian")
+    some = make_schedule(basis.eigenvalues, **SOME)
+    twin = with_schedule(flow, some, None, "gaussian")
     assert isinstance(twin.denoiser, NetworkDenoiser)
     assert float(next(twin.denoiser.network.parameters()).detach()) == pytest.approx(0.3)
     assert (twin.schedule.kept_dims, flow.schedule.kept_dims) == (2, 3)
     assert twin.compressed_latents is None
-    resampled = with_schedule(flow, SOME, np.random.default_rng(1).standard_normal((20, 3)), "empirical")
+    resampled = with_schedule(flow, some, np.random.default_rng(1).standard_normal((20, 3)), "empirical")
     assert resampled.compressed_latents is not None
     assert resampled.compressed_latents.shape == (20, 1)
 

@@ -32,7 +32,8 @@ with job(snakemake):
     split = {"seed": source["settings"]["seed"], **{key: source[key] for key in ("sizes", "sha256")}}
     history = [json.loads(row) for row in Path(snakemake.input.curve).read_text(encoding="utf-8").splitlines()]
     record = {key: made[key] for key in ("training", "seed", "versions")} | {"split": split, "history": history}
-    if denoiser.told == "clock":
+    if denoiser.serves_several:
+        save_flow(Path(snakemake.output.flow), flow, {**metadata, **record}, network)
+    else:
         del metadata["kernels"]
-    shared = None if denoiser.told == "clock" else network
-    save_flow(Path(snakemake.output.flow), flow, {**metadata, **record}, shared)
+        save_flow(Path(snakemake.output.flow), flow, {**metadata, **record})

@@ -63,7 +63,7 @@ with job(snakemake):
                 "training": dict(params.training),
                 "versions": versions(),
             }
-            rows = None if denoiser.told == "clock" else rows_held(splits.train)
+            rows = rows_held(splits.train) if denoiser.serves_several else None
             path = Path(snakemake.output.network)
             save_network(path, denoiser, params.kernels, params.network, provenance, rows)
             with atomic_write(snakemake.output.curve) as path:

@@ -14,6 +14,14 @@ from typing import Any
 
 from inflationary_flows.errors import ConfigError, cut, shorten
 
+# Kernel variance at which a schedule starts, if nobody says otherwise.
+USUAL_GAMMA0 = 5e-4
+
+
+def usual_signal_left(kept_dims: int | None) -> float:
+    """What is left of the signal at the end of a schedule that keeps so many dimensions, if nobody says otherwise."""
+    return 1e-2 if kept_dims is None else 1e-4
+
 
 def did_you_mean(word: Any, known: Iterable[Any]) -> str | None:
     """Returns the known word nearest to a misspelt one, if any is near."""

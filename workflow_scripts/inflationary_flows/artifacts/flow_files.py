@@ -101,5 +101,5 @@ def save_flow(path: Path, flow: Flow, record: Mapping[str, Any], network: Path |
         tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(_OF_NETWORK)}
         place = Path(os.path.relpath(network, path.parent)).as_posix()
         metadata["network_file"] = {"path": place, "sha256": sha256_of(network)}
-    written = 1 if flow.denoiser.told == "clock" else FORMAT
+    written = FORMAT if flow.denoiser.serves_several else 1
     save_tensors(path, tensors, {**metadata, "kind": _FLOW, "format": written})

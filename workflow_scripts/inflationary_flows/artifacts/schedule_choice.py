@@ -5,16 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from inflationary_flows.errors import DataError, shorten
-from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.points import whole
 from inflationary_flows.mathematics.prior import CompressedPrior, can_be_smoothed, require_prior
 from inflationary_flows.mathematics.schedules import Kernel, ScheduleSettings, make_schedule
 from inflationary_flows.networks.kernel_range import KernelRange
-from inflationary_flows.training.assembly import assemble
+from inflationary_flows.training.assembly import with_schedule
 from inflationary_flows.training.fit import warn_of_ties
 from inflationary_flows.training.kernels import require_seen, schedule_problem
 
@@ -39,8 +38,7 @@ def choose_schedule(schedule: Any, kept_dims: int | None) -> ScheduleSettings:
     if not isinstance(schedule, str) or schedule not in get_args(Kernel):
         expected = f"{' or '.join(get_args(Kernel))}, or ScheduleSettings"
         raise DataError("schedule", expected, shorten(schedule), "floor is the default; kept_dims reduces dimensions")
-    kernel: Kernel = "floor" if schedule == "floor" else "proportional"
-    return ScheduleSettings(kernel=kernel, kept_dims=kept)
+    return ScheduleSettings(kernel=cast(Kernel, schedule), kept_dims=kept)
 
 
 def choose_kernels(schedule: Any, kept_dims: KeptDims, dimension: int) -> dict[str, Any]:
@@ -104,8 +102,8 @@ def of_schedule(
     Raises:
         DataError: if the network is of one schedule alone, or does not know this one.
     """
-    kernels, denoiser = record.get("kernels"), flow.denoiser
-    if kernels is None or flow.rows is None or not isinstance(denoiser, NetworkDenoiser):
+    kernels = record.get("kernels")
+    if kernels is None or flow.rows is None:
         hint = 'fit one that knows all: Flow.fit(table, kept_dims="any")'
         raise DataError("with_schedule", "a flow whose network knows several schedules", "one of its own", hint)
     asked = choose_schedule(flow.schedule.kernel if schedule is None else schedule, kept_dims)
@@ -120,18 +118,13 @@ def of_schedule(
     require_seen(kernels, made)
     rows = record.get("split", {}).get("sizes", {}).get("train", len(flow.rows))
     warn_of_ties(made, flow.basis, rows)
-    # A prior that somebody has chosen stays.
-    chosen = flow.compressed_prior if flow.schedule.kept_dims < flow.dimension else record.get("chosen_prior")
-    if compressed_prior is not None or chosen is None:
-        chosen = compressed_prior
-    prior = choose_prior(rows, made.dimension - made.kept_dims) if chosen is None else require_prior(chosen)
-    twin = assemble(
-        denoiser.of(schedule=made),
-        flow.rows.numpy(),
-        solver=flow.solver,
-        compressed_prior=prior,
-        device=str(denoiser.device),
-    )
+    if compressed_prior is None:
+        # One that somebody has chosen stays.
+        reduces = flow.schedule.kept_dims < flow.dimension
+        compressed_prior = flow.compressed_prior if reduces else record.get("chosen_prior")
+    usual = choose_prior(rows, made.dimension - made.kept_dims)
+    prior = usual if compressed_prior is None else require_prior(compressed_prior)
+    twin = with_schedule(flow, made, flow.rows.numpy(), prior)
     twin.columns, twin.held_out = flow.columns, flow.held_out
     own = {key: copy.deepcopy(value) for key, value in record.items() if key not in ("summary", "compressed_prior")}
     return twin, {**own, "schedule": settings}
@@ -144,14 +137,9 @@ def _listed(known: Sequence[Mapping[str, Any]], asked: ScheduleSettings, own: Ma
         DataError: if there is none, or more than one and not the flow's own.
     """
     usual = ScheduleSettings()
-    said = {key: value for key, value in vars(asked).items() if value != getattr(usual, key)}
-    always = ("kernel", "kept_dims", "gap")
-    fitting = [
-        one
-        for one in known
-        if all(one.get(key, getattr(usual, key)) == getattr(asked, key) for key in always)
-        and all(one.get(key, getattr(usual, key)) == value for key, value in said.items())
-    ]
+    told = ("kernel", "kept_dims", "gap")
+    said = {key: value for key, value in vars(asked).items() if key in told or value != getattr(usual, key)}
+    fitting = [one for one in known if all(one.get(key, getattr(usual, key)) == said[key] for key in said)]
     if len(fitting) > 1 and dict(own) in [dict(one) for one in fitting]:
         return dict(own)
     if len(fitting) != 1:

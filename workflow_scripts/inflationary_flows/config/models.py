@@ -43,7 +43,7 @@ from inflationary_flows.fields import (
 from inflationary_flows.networks.kernel_range import SHARED
 from inflationary_flows.networks.presets import PRESETS
 from inflationary_flows.networks.shapes import require_shape
-from inflationary_flows.requirements import growth_problem, require_known, require_one
+from inflationary_flows.requirements import USUAL_GAMMA0, growth_problem, require_known, require_one
 
 if TYPE_CHECKING:
     from inflationary_flows.config.study import Study
@@ -90,7 +90,7 @@ class Schedule(Section):
     )
     inflation_gap: NonNegativeNumber | None = Field(None, description="PRR with gap constant: the gap, such as 1.02.")
     rho: PositiveNumber = Field(1.0, description="Overall rate.")
-    gamma0: PositiveNumber = Field(5e-4, description="Kernel variance at the start.")
+    gamma0: PositiveNumber = Field(USUAL_GAMMA0, description="Kernel variance at the start.")
     t_min: NonNegativeNumber | None = Field(
         None, description="First time; by default 0 (floor), or where gamma / xi is gamma0."
     )

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.fields import Count, NonNegativeNumber, Section, Unique
-from inflationary_flows.networks.kernel_range import KernelRange
+from inflationary_flows.networks.kernel_range import SHARED, KernelRange
 
 
 class AnySchedule(Section):
@@ -33,6 +33,14 @@ class AnySchedule(Section):
             key, expected, got, hint = fault
             raise ConfigError(f"{where}.{key}", expected, got, f"{hint}.")
         return given
+
+
+def range_of(given: str | AnySchedule, dimension: int, where: str) -> KernelRange | None:
+    """The range of schedules that a network learns, of data of D coordinates; none if it learns those of the data."""
+    if given in ("own", SHARED):
+        return None
+    chosen = given if isinstance(given, AnySchedule) else AnySchedule()
+    return chosen.range_for(dimension, where)
 
 
 # A mapping is a range, and wrong keys in it are told as such.

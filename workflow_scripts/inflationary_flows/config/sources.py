@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from inflationary_flows.config.sharing import AnySchedule
+from inflationary_flows.config.sharing import range_of
 from inflationary_flows.data.pixels import ImageFormat, find_image_format
 from inflationary_flows.errors import ConfigError
 from inflationary_flows.fields import Fraction, NetworkName, ScheduleName, Section, Seed, Text, TrainingName, Unique
 from inflationary_flows.networks.costs import network_cost
+from inflationary_flows.networks.kernel_range import KernelRange
 from inflationary_flows.requirements import key_of, require_fit
 
 if TYPE_CHECKING:
@@ -103,30 +104,26 @@ class Source(Section):
         place = f"networks.{name or self.network}"
         if network.kind == "unet" and self.image is not None:
             network.require_fit(self.image, place)
-        if network.schedules not in ("own", "shared"):
-            known = self.schedules if schedules is None else schedules
-            self._require_range(network.schedules, known, dimension, f"{place}.schedules", study)
-            self._require_noise(network.schedules, dimension, study)
+        known = range_of(network.schedules, dimension, f"{place}.schedules")
+        if known is not None:
+            asked = self.schedules if schedules is None else schedules
+            self._require_known(known, asked, dimension, f"{place}.schedules", study)
         shape = None if self.image is None else self.image.shape
         weights = network_cost(network.model_dump(), dimension, shape).parameters
         if weights > MOST_NUMBERS:
             expected = f"a network of at most {MOST_NUMBERS} weights (D = {dimension})"
             raise ConfigError(place, expected, str(weights), "make it smaller: training keeps five copies in memory.")
 
-    def _require_noise(self, given: Any, dimension: int, study: Study) -> None:
-        """Raises `ConfigError` if posterior means are asked for of schedules that leave directions without noise."""
-        known = (AnySchedule() if given == "any" else given).range_for(dimension, "")
-        noiseless = "proportional" in known.kernels and 2 * known.kept_dims[1] >= dimension
-        if noiseless and study.config.training[self.training].targets == "posterior_mean":
-            expected = "sample: proportional kernels that keep half of the dimensions leave others without noise"
-            raise ConfigError(f"training.{self.training}.targets", expected, "posterior_mean", "or keep fewer.")
-
-    @staticmethod
-    def _require_range(given: Any, schedules: Sequence[str], dimension: int, where: str, study: Study) -> None:
-        """Raises `ConfigError` if a network that is trained on a range of schedules does not see some."""
-        known = (AnySchedule() if given == "any" else given).range_for(dimension, where)
+    def _require_known(
+        self, known: KernelRange, schedules: Sequence[str], dimension: int, where: str, study: Study
+    ) -> None:
+        """Raises `ConfigError` if a network that is trained on a range of schedules cannot be, or does not see some."""
         for name in schedules:
             problem = known.problem(study.config.schedules[name].model_dump(exclude_none=True))
             if problem is not None:
                 key, expected, got = problem
                 raise ConfigError(f"schedules.{name}.{key}", expected, got, f"widen {where}, or change the schedule.")
+        noiseless = "proportional" in known.kernels and 2 * known.kept_dims[1] >= dimension
+        if noiseless and study.config.training[self.training].targets == "posterior_mean":
+            expected = "sample: proportional kernels that keep half of the dimensions leave others without noise"
+            raise ConfigError(f"training.{self.training}.targets", expected, "posterior_mean", "or keep fewer.")

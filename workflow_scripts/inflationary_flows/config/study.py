@@ -10,7 +10,7 @@ from inflationary_flows.config.comparison_study import ComparisonStudy
 from inflationary_flows.config.image_study import ImageStudy
 from inflationary_flows.config.models import Config
 from inflationary_flows.config.settings import dataset_settings, network_of, resolve, schedule_settings, training_of
-from inflationary_flows.config.sharing import AnySchedule
+from inflationary_flows.config.sharing import range_of
 from inflationary_flows.data.oracles import find_toy
 from inflationary_flows.data.pixels import ImageFormat
 from inflationary_flows.data.tables import table_dimension
@@ -102,20 +102,18 @@ class Study:
 
     def kernels_of(self, dataset: str, schedule: str, variant: str | None = None) -> dict[str, Any]:
         """What a network is trained on: arguments of `make_schedule` of its schedules, or a range of them."""
-        network = network_of(self.config, dataset, variant)
-        if schedule != SHARED or network.schedules in ("own", SHARED):
+        known = self.range_of(dataset, variant) if schedule == SHARED else None
+        if known is None:
             names = sorted(self.config.datasets[dataset].schedules) if schedule == SHARED else [schedule]
             return {"schedules": [schedule_settings(self.config, name, dataset) for name in names]}
-        chosen = AnySchedule() if network.schedules == "any" else network.schedules
-        assert isinstance(chosen, AnySchedule)
-        found = {"range": chosen.range_for(self.dimension_of(dataset), "schedules").as_dict()}
+        # What is known of images, whatever the schedule.
         example = schedule_settings(self.config, self.config.datasets[dataset].schedules[0], dataset)
-        return found | {key: example[key] for key in ("least_variance",) if key in example}
+        return {"range": known.as_dict()} | {key: example[key] for key in ("least_variance",) if key in example}
 
     def range_of(self, dataset: str, variant: str | None = None) -> KernelRange | None:
         """The range of schedules that a network learns; None if it learns some that the configuration names."""
-        found = self.kernels_of(dataset, SHARED, variant).get("range")
-        return None if found is None else KernelRange.from_dict(found)
+        given = network_of(self.config, dataset, variant).schedules
+        return range_of(given, self.dimension_of(dataset), "schedules")
 
     @cached_property
     def image_sets(self) -> list[str]:

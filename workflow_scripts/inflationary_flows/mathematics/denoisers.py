@@ -217,6 +217,11 @@ class NetworkDenoiser(Denoiser):
         return NetworkDenoiser(schedule or self.schedule, network or self.network, self.basis, self.space, self.told)
 
     @property
+    def serves_several(self) -> bool:
+        """Whether the network is told the kernel, and not the place on one schedule's clock."""
+        return self.told != "clock"
+
+    @property
     def device(self) -> torch.device:
         """Device of the network."""
         return next(self.network.parameters()).device
@@ -296,4 +301,4 @@ class NetworkDenoiser(Denoiser):
 
     def _told(self, noise: Tensor, n: int, parameter: Tensor) -> Tensor:
         """What n points are told, shape (n,) or (n, K), in the precision of a parameter; of one time without copies."""
-        return noise.to(parameter).expand(n, *noise.shape[-1:] if self.told != "clock" else ())
+        return noise.to(parameter).expand(n, *noise.shape[-1:] if self.serves_several else ())

@@ -28,7 +28,7 @@ from torch.nn.functional import logsigmoid
 
 from inflationary_flows.errors import ScheduleError, shorten
 from inflationary_flows.mathematics.eigenbasis import participation_ratio
-from inflationary_flows.requirements import growth_problem
+from inflationary_flows.requirements import USUAL_GAMMA0, growth_problem, usual_signal_left
 
 Kernel = Literal["proportional", "floor"]
 Gap = Literal["orig", "constant"]
@@ -241,7 +241,7 @@ class ScheduleSettings:
     gap: Gap = "orig"
     inflation_gap: float | None = None
     rho: float = 1.0
-    gamma0: float = 5e-4
+    gamma0: float = USUAL_GAMMA0
     t_min: float | None = None
     t_max: float | None = None
     signal_left: float | None = None
@@ -265,7 +265,7 @@ class ScheduleSettings:
         if self.kept_dims is None:
             del given["gap"]
         if self.t_max is None and self.signal_left is None:
-            given["signal_left"] = 1e-2 if self.kept_dims is None else 1e-4
+            given["signal_left"] = usual_signal_left(self.kept_dims)
         return given
 
 
@@ -291,7 +291,7 @@ def make_schedule(
     gap: Gap = "orig",
     inflation_gap: float | None = None,
     rho: float = 1.0,
-    gamma0: float = 5e-4,
+    gamma0: float = USUAL_GAMMA0,
     t_min: float | None = None,
     t_max: float | None = None,
     signal_left: float | None = None,

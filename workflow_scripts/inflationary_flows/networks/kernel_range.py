@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from inflationary_flows.requirements import USUAL_GAMMA0, usual_signal_left
+
 # Stands in paths for the schedules of a data set that share a network.
 SHARED = "shared"
-# What is left of the signal at the end of time, if a schedule does not say so.
-SIGNAL_LEFT = {"all": 1e-2, "some": 1e-4}
-_GAMMA0 = 5e-4
 _WIDEST_GAP = 1e3
 # Of draws that preserve all dimensions. Their law of the data is the least Gaussian, and takes the longest to learn.
 _PRESERVING = 0.25
@@ -73,9 +72,9 @@ class KernelRange:
     def arguments(self, kernel: str, kept_dims: int | None = None, gap: float | None = None) -> dict[str, Any]:
         """Arguments of `make_schedule` of a schedule that ends as usual."""
         if kept_dims is None:
-            return {"kernel": kernel, "signal_left": SIGNAL_LEFT["all"]}
+            return {"kernel": kernel, "signal_left": usual_signal_left(None)}
         own = {} if gap is None else {"gap": "constant", "inflation_gap": gap}
-        return {"kernel": kernel, "kept_dims": kept_dims, "signal_left": SIGNAL_LEFT["some"], **own}
+        return {"kernel": kernel, "kept_dims": kept_dims, "signal_left": usual_signal_left(kept_dims), **own}
 
     def examples(self) -> list[dict[str, Any]]:
         """Arguments of a few of them, on which a training is measured: all, few and many dimensions kept."""
@@ -91,12 +90,12 @@ class KernelRange:
         if kernel not in self.kernels:
             return "kernel", f"one that the network was trained for: {', '.join(self.kernels)}", str(kernel)
         trained = "as the network was trained for"
-        least = SIGNAL_LEFT["all" if kept is None else "some"]
+        least = usual_signal_left(kept)
         if schedule.get("signal_left", least) < least:
             return "signal_left", f"a number of at least {least:g}, {trained}", f"{schedule['signal_left']:g}"
-        if schedule.get("gamma0", _GAMMA0) != _GAMMA0 or schedule.get("t_min"):
+        if schedule.get("gamma0", USUAL_GAMMA0) != USUAL_GAMMA0 or schedule.get("t_min"):
             key = "t_min" if schedule.get("t_min") else "gamma0"
-            return key, f"the first noise of gamma0 = {_GAMMA0:g}, {trained}", f"{schedule[key]:g}"
+            return key, f"the first noise of gamma0 = {USUAL_GAMMA0:g}, {trained}", f"{schedule[key]:g}"
         if kept is None:
             return None
         low, high = self.kept_dims

@@ -9,6 +9,7 @@ from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.eigenbasis import Rows
 from inflationary_flows.mathematics.flow import Flow, SolverSettings
 from inflationary_flows.mathematics.prior import CompressedPrior
+from inflationary_flows.mathematics.schedules import Schedule
 from inflationary_flows.training.content import COMPRESSED_LATENTS, COMPRESSED_NUMBERS, rows_held
 
 
@@ -40,6 +41,14 @@ def assemble(
         # The seed is part of the flow: this noise only smooths the data by the first kernel.
         noised = flow.noised_data(torch.from_numpy(train[:wanted]), seed=0)
         flow.compressed_latents = flow.inflate(noised)[:, kept:].clone()
-    if train is not None and denoiser.told != "clock":
+    if train is not None and denoiser.serves_several:
         flow.rows = torch.as_tensor(np.asarray(rows_held(train, held)), dtype=torch.float64)
     return flow
+
+
+def with_schedule(flow: Flow, schedule: Schedule, train: Rows | None, compressed_prior: CompressedPrior) -> Flow:
+    """The flow of another schedule by the same network, which serves several; train and prior as of `assemble`."""
+    assert isinstance(flow.denoiser, NetworkDenoiser)
+    denoiser = flow.denoiser.of(schedule=schedule)
+    device = str(denoiser.device)
+    return assemble(denoiser, train, solver=flow.solver, compressed_prior=compressed_prior, device=device)

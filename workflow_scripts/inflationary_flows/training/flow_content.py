@@ -72,6 +72,7 @@ def flow_from(arrays: Arrays, metadata: Mapping[str, Any]) -> Flow:
             raise TypeError(f"{name} of shape {rows.shape} of {flow.dimension} coordinates")
         setattr(flow, name, torch.from_numpy(rows).double())
     if "kernels" in metadata:
+        # A wrong description is found when it is read, not when a schedule is chosen.
         kernels_from(metadata["kernels"], flow.basis.eigenvalues)
     flow.settings()
     return flow

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from inflationary_flows.errors import DataError
 from inflationary_flows.mathematics.schedules import Schedule, make_schedule
-from inflationary_flows.networks.kernel_range import SIGNAL_LEFT, KernelRange
+from inflationary_flows.networks.kernel_range import KernelRange
+from inflationary_flows.requirements import usual_signal_left
 from inflationary_flows.seeding import derive_seed
 
 # Schedules in a batch that are drawn at random: a few examples each.
@@ -87,7 +88,7 @@ def schedule_problem(values: Mapping[str, Any], schedule: Mapping[str, Any]) -> 
 
 def require_seen(values: Mapping[str, Any], schedule: Schedule) -> None:
     """Raises DataError if a schedule of a range goes on to more noise than the network has seen."""
-    least = SIGNAL_LEFT["all" if schedule.kept_dims == schedule.dimension else "some"]
+    least = usual_signal_left(None if schedule.kept_dims == schedule.dimension else schedule.kept_dims)
     if "range" in values and schedule.signal_left < least * (1 - 1e-6):
         hint = "end earlier, or fit a network for this schedule"
         expected = f"a time at which {least:g} of the signal or more is left, as the network was trained for"

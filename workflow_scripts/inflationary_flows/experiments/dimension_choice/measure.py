@@ -23,14 +23,13 @@ import torch
 from inflationary_flows.data.splits import Splits
 from inflationary_flows.experiments.digit_features import Features
 from inflationary_flows.experiments.measured import Measured
-from inflationary_flows.mathematics.denoisers import NetworkDenoiser
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.prior import CompressedPrior
 from inflationary_flows.mathematics.schedules import make_schedule
 from inflationary_flows.metrics.density import gaussian_log_density, mean_and_error
 from inflationary_flows.metrics.integration import carry_latents, root_mean_square
 from inflationary_flows.metrics.two_sample import energy_distance, standardise
-from inflationary_flows.training.assembly import assemble
+from inflationary_flows.training.assembly import with_schedule
 
 Row = dict[str, Any]
 # Which network a flow has: that of all numbers of dimensions, or one that was trained for its schedule.
@@ -46,21 +45,6 @@ def gap_of(schedule: Mapping[str, Any]) -> str:
     if schedule.get("kept_dims") is None:
         return "none"
     return f"{schedule['inflation_gap']:g}" if schedule.get("gap") == "constant" else "orig"
-
-
-def with_schedule(flow: Flow, schedule: Mapping[str, Any], train: np.ndarray, prior: CompressedPrior) -> Flow:
-    """The flow of another schedule by the same network.
-
-    Arguments:
-        flow: Flow of a network that knows the schedule.
-        schedule: Arguments of `make_schedule`.
-        train: Training rows, shape (n, D), data units, whose compressed latents `empirical` draws.
-        prior: Compressed latents of samples.
-    """
-    assert isinstance(flow.denoiser, NetworkDenoiser)
-    denoiser = flow.denoiser.of(schedule=make_schedule(flow.basis.eigenvalues, **schedule))
-    rows = train if prior == "empirical" else None
-    return assemble(denoiser, rows, solver=flow.solver, compressed_prior=prior, device=str(flow.denoiser.device))
 
 
 def log_densities(flow: Flow, held_out: np.ndarray, seed: int, steps: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +136,10 @@ def measure(
     known = next(flow for (_, member), flow in flows.items() if member == shared)
     listed: list[tuple[Row, Flow]] = []
     for arguments in schedules:
-        flow = with_schedule(known, arguments, train, compressed_prior)
+        schedule = make_schedule(known.basis.eigenvalues, **arguments)
+        # Only resampled latents need training rows.
+        rows = train if compressed_prior == "empirical" else None
+        flow = with_schedule(known, schedule, rows, compressed_prior)
         listed.append(({"network": SHARED, "schedule": "", "seed": shared, "gap": gap_of(arguments)}, flow))
     for (name, member), trained in flows.items():
         if member != shared:
@@ -168,14 +155,14 @@ def measure(
         twin = densities.setdefault((kept, keys["gap"]), values if keys["network"] == SHARED else np.array([]))
         first = next(iter(densities.values()))
         mean, error = mean_and_error(values)
-        rows = [_row("log_likelihood", mean, gaussian.mean(), len(values), error)]
+        measured = [_row("log_likelihood", mean, gaussian.mean(), len(values), error)]
         for metric, beside in (("over_all_kept", first), ("over_shared", twin)):
             if len(beside) and not (metric == "over_shared" and keys["network"] == SHARED):
                 mean, error = mean_and_error(values - beside)
-                rows.append(_row(metric, mean, 0.0, len(values), error))
-        rows += measure_samples(flow, held_out, train, features, seed=seed, steps=steps)
-        rows += measure_rows(flow, held_out[:reconstructed])
-        rows.append(_row("training_steps", training_steps[keys["seed"]], math.nan, len(train)))
+                measured.append(_row(metric, mean, 0.0, len(values), error))
+        measured += measure_samples(flow, held_out, train, features, seed=seed, steps=steps)
+        measured += measure_rows(flow, held_out[:reconstructed])
+        measured.append(_row("training_steps", training_steps[keys["seed"]], math.nan, len(train)))
         head = {key: keys[key] for key in ("network", "schedule", "seed")}
-        found += [{**head, "kept_dims": kept, "gap": keys["gap"], **row} for row in rows]
+        found += [{**head, "kept_dims": kept, "gap": keys["gap"], **row} for row in measured]
     return Measured({"dimension_choice": found})
