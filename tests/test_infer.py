@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from inflationary_flows.data.random_mixtures import RandomMixture
 from inflationary_flows.errors import InflationaryFlowsError
+from inflationary_flows.inference import decoder
 from inflationary_flows.inference.batched_hmc import run_hmc
 from inflationary_flows.inference.decoder import Decoder, inference_decoder
 from inflationary_flows.inference.infer import impute, infer
@@ -190,6 +192,35 @@ def test_modes_of_many_coordinates_have_their_shares(dimension: int) -> None:
     nearest = case.law.joint_log_densities(torch.as_tensor(exact)).argmax(1).numpy()
     one_mode = exact[nearest == np.bincount(nearest).argmax()]
     assert c2st_accuracy(one_mode[np.random.default_rng(0).integers(len(one_mode), size=1200)], exact) > SAME
+
+
+def test_tempering_is_exact_whatever_rough_decoders_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = torch.eye(5, dtype=torch.float64)[:2]
+    case = Case(5, 3, 3.0)
+    y = case.observed(matrix, 0.1, 1)
+    observation = noisy_numbers(y, noise_of(0.1, 2), case.flow.basis.transforms, matrix)
+    fine, rough = Decoder(case.flow, solver="rk4", steps=8), Decoder(case.flow, solver="euler", steps=1)
+    exact = torch.as_tensor(case.exact(y, matrix, 0.1, 20_000)[0])
+    evaluations = Counter[int]()
+    transformed = Decoder.transformed
+
+    def counted(self: Decoder, y: Tensor) -> Tensor:
+        evaluations[self.evaluations] += len(y)
+        return transformed(self, y)
+
+    monkeypatch.setattr(Decoder, "transformed", counted)
+    monkeypatch.setattr(decoder, "_ROUGH", (("euler", 1),))
+
+    def furthest(own: Decoder) -> float:
+        """How far the mean is off, in standard deviations."""
+        found = sample_tempered(own, observation, chains=4, draws=400, seed=0).r[0].flatten(0, 1)
+        return float(((found.mean(0) - exact.mean(0)) / exact.std(0)).abs().max())
+
+    # Of 800 particles, some of which go back to one: of 100 independent ones .25 would be 2.5 standard errors.
+    assert furthest(fine) < 0.25
+    assert evaluations[rough.evaluations] > 8192
+    # Alone, the rough one is far off.
+    assert furthest(rough) > 0.5
 
 
 def test_short_chains_fail_and_say_so() -> None:

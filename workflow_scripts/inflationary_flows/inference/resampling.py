@@ -18,12 +18,15 @@ def relative(log_weights: Tensor) -> Tensor:
     return values - values.amax(1, keepdim=True)
 
 
-def largest_power(log_weights: Tensor, effective: float) -> Tensor:
-    """The largest power of weights, up to 1, that leaves so many effective particles, shape (rows, n) to (rows, 1)."""
+def largest_power(log_weights: Tensor, effective: float, besides: Tensor | float = 0.0) -> Tensor:
+    """The largest power of weights, up to 1, that leaves so many effective particles, shape (rows, n) to (rows, 1).
+
+    Log weights that are to be taken besides are added at every power.
+    """
     finite = relative(log_weights)
 
     def enough(power: Tensor) -> Tensor:
-        return (1 / (power * finite).softmax(1).square().sum(1, keepdim=True)) >= effective
+        return (1 / (besides + power * finite).softmax(1).square().sum(1, keepdim=True)) >= effective
 
     low, high = finite.new_full((len(finite), 1), _SMALLEST), finite.new_zeros(len(finite), 1)
     done = enough(high.exp2())
@@ -32,6 +35,11 @@ def largest_power(log_weights: Tensor, effective: float) -> Tensor:
         fits = enough(middle.exp2())
         low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
     return torch.where(done, 1.0, low.exp2())
+
+
+def effective_share(log_weights: Tensor) -> float:
+    """Effective particles, as a share of all, shape (1, n)."""
+    return float(1 / relative(log_weights).softmax(1).square().sum()) / log_weights.shape[1]
 
 
 def tempered(log_weights: Tensor, effective: float) -> Tensor:

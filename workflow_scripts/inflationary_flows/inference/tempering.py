@@ -8,7 +8,10 @@ Modes keep the shares that the prior and the likelihood give them, where chains 
 is a set of particles of its own: R-hat compares independent runs.
 
 A set of particles shows its posterior's correlations: they are averaged with the curvature of the tempered likelihood
-at some of them.  Source: sequential Monte Carlo samplers (Del Moral, Doucet and Jasra, 2006).
+at some of them.  Low temperatures need no exact flow: they use decoders f_0 of few steps, as long as the weights
+(L(f(y)) / L(f_0(y)))^b, which lead to the exact one, leave most particles effective.
+
+Source: sequential Monte Carlo samplers (Del Moral, Doucet and Jasra, 2006).
 """
 
 from __future__ import annotations
@@ -20,18 +23,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inflationary_flows.errors import InferenceError
 from inflationary_flows.inference.batched_hmc import Groups
-from inflationary_flows.inference.decoder import Decoder
+from inflationary_flows.inference.decoder import Decoder, rougher
 from inflationary_flows.inference.latent_chains import LeastSquares
 from inflationary_flows.inference.observation import Observation
-from inflationary_flows.inference.resampling import largest_power, relative, resampled
+from inflationary_flows.inference.resampling import effective_share, largest_power, relative, resampled
 from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
 # Draws of the prior that particles are chosen from.
 _POOL = 8192
-# Particles that a step of temperature leaves, as a share, and most temperatures.
-_LEFT, _MOST_TEMPERATURES = 0.5, 100
+# Particles that a step of temperature leaves, as a share, and most temperatures: a noise of 1e-6 asks for a hundred.
+_LEFT, _MOST_TEMPERATURES = 0.5, 1000
+# Share of particles of a rough decoder that the weights of the exact one have to leave.
+_LEFT_BY_EXACT = 0.7
 # Particles whose curvature is averaged, moves at the end, and how many of them are kept.
 _CURVED, _LAST_MOVES, _KEPT = 16, 4, 2
 _ACCEPTANCE = 0.75
@@ -85,10 +91,11 @@ def sample_tempered(
         numbers: Numbers of the rows, which their random numbers depend on, by default 0, 1, ...
     """
     labels = list(range(observation.rows)) if numbers is None else list(numbers)
-    pool, r = decoder.draw_prior(_POOL, derive_seed("tempering", seed))
+    decoders = [*rougher(decoder), decoder]
+    pool, r = decoders[0].draw_prior(_POOL, derive_seed("tempering", seed))
     ys, values, gradients = [], [], 0
     for row, label in tracked(list(enumerate(labels)), "tempering", unit="row"):
-        own = _Tempering(decoder, observation.of(torch.tensor([row])), derive_seed("tempered row", seed, label))
+        own = _Tempering(decoders, observation.of(torch.tensor([row])), derive_seed("tempered row", seed, label))
         y, value = own.run(pool, r, chains, -(-draws // _KEPT))
         ys.append(y[:, :draws])
         values.append(value[:, :draws])
@@ -102,8 +109,9 @@ def sample_tempered(
 class _Tempering:
     """The particles of one row: its sets are one group of chains."""
 
-    def __init__(self, decoder: Decoder, observation: Observation, seed: int) -> None:
-        self.decoder, self.observation = decoder, observation
+    def __init__(self, decoders: Sequence[Decoder], observation: Observation, seed: int) -> None:
+        self.decoder, *self.finer = decoders
+        self.exact, self.observation = decoders[-1], observation
         self.seed = seed
         self.random = np.random.default_rng(seed)
         self.power, self.gradients = 0.0, 0
@@ -111,12 +119,15 @@ class _Tempering:
 
     def log_density(self, y: Tensor, places: Tensor) -> Tensor:
         """Tempered log density of particles, shape (1, n, D) to (1, n)."""
-        r = self.decoder.transformed(y.flatten(0, 1)).view_as(y)
-        return self.power * self.observation.log_likelihood(r) + self.prior(y)
+        return self.power * self.level(y, self.decoder) + self.prior(y)
+
+    def level(self, y: Tensor, decoder: Decoder) -> Tensor:
+        """Log-likelihood of particles, shape (1, n, D) to (1, n)."""
+        return self.observation.log_likelihood(decoder.transformed(y.flatten(0, 1)).view_as(y))
 
     def prior(self, y: Tensor) -> Tensor:
         """Log density of latents, shape (1, n, D) to (1, n)."""
-        return self.decoder.prior.log_density(y.flatten(0, 1)).view(y.shape[:-1])
+        return self.exact.prior.log_density(y.flatten(0, 1)).view(y.shape[:-1])
 
     def run(self, pool: Tensor, r: Tensor, chains: int, particles: int) -> tuple[Tensor, Tensor]:
         """Whitened latents, shape (chains, particles * kept, D), and their log densities."""
@@ -130,11 +141,13 @@ class _Tempering:
             groups = self.groups(y, number)
             self.step.learn(float(groups.move([self.step])[0].mean()))
             y = groups.position
-            if self.power == 1.0:
+            if self.power == 1.0 and not self.finer:
                 break
             self.gradients += groups.gradients
-            level = (groups.value - self.prior(y)) / self.power
-            y = self.next_power(y, level, chains)
+            y = self.next_target(y, (groups.value - self.prior(y)) / self.power, chains)
+        else:
+            expected = f"a likelihood that {_MOST_TEMPERATURES} temperatures lead to"
+            raise InferenceError("posterior", expected, f"its power {self.power:.3g}", "give a larger noise")
         kept, values = [], []
         for number in range(_LAST_MOVES):
             self.step.learn(float(groups.move([self.step])[0].mean()))
@@ -152,13 +165,21 @@ class _Tempering:
         groups.factor = self.factor(y)
         return groups
 
-    def next_power(self, y: Tensor, level: Tensor, chains: int) -> Tensor:
-        """Particles resampled for the next power of the likelihood."""
+    @torch.no_grad()
+    def next_target(self, y: Tensor, level: Tensor, chains: int) -> Tensor:
+        """Particles resampled for the next power of the likelihood, by a finer decoder where this one is too rough."""
+        after = level
+        if self.finer:
+            change = self.power * (self.level(y, self.exact) - level)
+            if self.power == 1.0 or effective_share(change) < _LEFT_BY_EXACT:
+                self.decoder = self.finer.pop(0)
+                after = self.level(y, self.decoder)
         # Where the likelihood is zero its logarithm has no multiples.
-        rest = (1.0 - self.power) * level.clamp(min=float(level.max()) - 1e8)
-        share = float(largest_power(rest, _LEFT * level.shape[1]))
+        level, after = (values.clamp(min=float(values.max()) - 1e8) for values in (level, after))
+        change, rest = self.power * (after - level), (1.0 - self.power) * after
+        share = float(largest_power(rest, _LEFT * y.shape[1], besides=change))
         self.power = 1.0 if share == 1.0 else self.power + share * (1.0 - self.power)
-        return self.chosen(y[0], share * rest[0], chains, level.shape[1] // chains)
+        return self.chosen(y[0], (change + share * rest)[0], chains, y.shape[1] // chains)
 
     def chosen(self, y: Tensor, log_weights: Tensor, chains: int, particles: int) -> Tensor:
         """Particles of each set, from its own part of weighted ones, shape (n, D) to (1, chains * particles, D)."""

@@ -59,7 +59,7 @@ def draw_dimension_choice(material: Material) -> Figure:
                 despine([axis])
             line[0].set_ylabel(material.labels.dataset(dataset))
         handles = [Line2D([], [], color=COLOURS[k], marker=MARKERS[k]) for k in range(len(gaps))]
-        names = [f"one network, gap {gap}" for gap in gaps]
+        names = ["one network" if gap == "orig" else f"one network, gap {gap}" for gap in gaps]
         if OWN in set(table["network"]):
             handles.append(Line2D([], [], color="black", marker="D", mfc="white", ls="none"))
             names.append("network of its own")
