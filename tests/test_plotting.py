@@ -60,9 +60,11 @@ def training_curves(folder: Path, pairs: list[tuple[str, str]] | None = None) ->
     """Two kinds of schedules, of which the one named first by the alphabet reduces dimensions."""
     paths, pairs = [], pairs or [("circles", "a"), ("circles", "b"), ("digits", "b")]
     for dataset, schedule in pairs:
-        records = pd.DataFrame({"step": [100, 200, 300], "validation_loss": [3.0, 2.0, 1.0]})
+        records = pd.DataFrame({"event": "validation", "step": [100, 200, 300], "validation_loss": [3.0, 2.0, 1.0]})
         if dataset == "circles":
             records["excess_denoising_error"] = 1 / records["step"]
+        else:
+            records = pd.concat([records, pd.DataFrame({"event": ["kept"], "step": [200], "factor": [0.5]})])
         paths.append(str(folder / f"{dataset}_{schedule}.jsonl"))
         records.to_json(paths[-1], orient="records", lines=True)
     labels = Labels({"schedules": {"a": {"label": "PRR to 1", "kept_dims": 1}, "b": {"label": "PRP"}}})
@@ -247,6 +249,12 @@ def test_participation_ratios_are_shown_of_flows_that_differ() -> None:
 def test_training_curves_of_a_shared_network_say_that_it_has_all_schedules(tmp_path: Path) -> None:
     figure = training_curves(tmp_path, [("circles", "shared"), ("digits", "a"), ("digits", "b")])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["all schedules", "PRP", "PRR to 1"]
+
+
+def test_training_curves_mark_the_step_whose_weights_are_kept(tmp_path: Path) -> None:
+    figure = training_curves(tmp_path, [("digits", "a"), ("circles", "a")])
+    marked = {axis.get_title(): axis.lines[-1].get_xydata().tolist() for axis in figure.axes if axis.get_title()}
+    assert marked == {"circles": [], "digits": [[0.2, 2.0]]}
 
 
 def test_training_curves_have_toys_and_prp_first(tmp_path: Path) -> None:

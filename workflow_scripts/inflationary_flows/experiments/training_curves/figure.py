@@ -59,13 +59,17 @@ def _records(material: Material) -> pd.DataFrame:
     """Lines of all files with a validation loss, with labels of data set and schedule, and the seed."""
     labels = material.labels
     curves = [
-        pd.read_json(path, lines=True).assign(
-            dataset=labels.dataset(dataset), schedule=_label(material, schedule), seed=seed
-        )
+        _curve(path).assign(dataset=labels.dataset(dataset), schedule=_label(material, schedule), seed=seed)
         for path, (dataset, schedule, seed) in zip(material.files["curves"], material.flows(), strict=True)
     ]
     records = pd.concat(curves, ignore_index=True)
     return records.reindex(columns=records.columns.union([_ERROR])).dropna(subset=[_LOSS])
+
+
+def _curve(path: str) -> pd.DataFrame:
+    """Lines of a file, and of each whether the weights of its step are those of the flow, if not the last ones are."""
+    lines = pd.read_json(path, lines=True)
+    return lines.assign(kept=lines["step"].isin(lines["step"][lines["event"] == "kept"]))
 
 
 def _draw_group(
@@ -93,6 +97,8 @@ def _draw_group(
                 # Of a training that was stopped early there may be one point.
                 marker = "o" if len(curve) < _FEW else None
                 panel.plot(curve["step"] / 1000, curve[metric], marker=marker, color=colours[str(schedule)])
+                kept = curve[curve["kept"]]
+                panel.plot(kept["step"] / 1000, kept[metric], "o", ms=4, mfc="white", color=colours[str(schedule)])
             panel.tick_params(labelbottom=panel is panels[-1])
             if metric == _ERROR:
                 use_log_scale(panel, "y", (1, 3))

@@ -21,7 +21,8 @@ EXPERIMENT = Experiment(
             """
             Validation loss against training steps, and for toys the excess denoising error, because their exact
             denoiser is known. Each data set has a panel, each schedule a colour, each seed a line. Where schedules share
-            a network, the mean over all of them is shown. The validation loss has a positive lower bound that depends on
+            a network, the mean over all of them is shown. A circle marks the step whose weights are kept where rows are few
+            and later ones are learned by heart. The validation loss has a positive lower bound that depends on
             data and schedule. The lower bound of the excess error is zero.
             """,
         ),
