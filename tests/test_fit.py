@@ -205,9 +205,13 @@ class TestSettings:
         flow = Flow.fit(rows(50), test=rows(400, 9), progress=False)
         assert flow.record["split"]["sizes"] == {"train": 42, "validation": 8, "test": 400}
         assert flow.summary().gain > -2 * flow.summary().gain_error
+        # Few rows support a part of the network alone, and the report says which.
+        assert flow.summary().learned == flow.history[-1]["factor"] < 1
+        assert f"learned              {flow.history[-1]['factor']:.2f} of what the network says" in str(flow.summary())
         # Without validation the same rows are learned by heart.
         unheld = Flow.fit(rows(50), test=rows(400, 9), progress=False, training={"shrink": False, "steps": 500})
         assert unheld.summary().gain < -1
+        assert "of what the network says" not in str(unheld.summary())
 
     def test_those_of_the_caller_count_and_stand_in_the_record(self, flow):
         assert flow.record["training"]["steps"] == 60

@@ -45,6 +45,8 @@ class Summary:
         worst_column, worst_distance: The column whose samples are furthest from the rows, by the Kolmogorov-Smirnov
             distance of their distributions.
         distance_by_chance: What the largest of these distances exceeds by chance in 5 % of cases at most.
+        learned: Factor of the network's output that validation rows supported, where rows are few: with 0 the flow is a
+            Gaussian.
     """
 
     rows: int
@@ -65,6 +67,7 @@ class Summary:
     worst_column: str = ""
     worst_distance: float = math.nan
     distance_by_chance: float = math.nan
+    learned: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -110,6 +113,8 @@ class Summary:
             "participation ratio": f"{self.participation_ratio_data:.2f} of data, "
             f"{self.participation_ratio_latents:.2f} of latents",
         }
+        if self.learned is not None:
+            lines["learned"] = f"{self.learned:.2f} of what the network says (with 0 the flow is a Gaussian)"
         width = max(map(len, lines))
         words = textwrap.fill(self.verdict, 88)
         return "\n".join([*(f"{name:<{width}}  {text}" for name, text in lines.items()), words])
@@ -128,7 +133,7 @@ def _ratio_of(points: np.ndarray) -> float:
     return min(float(points.shape[1]), participation_ratio_of(points))
 
 
-def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary:
+def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int, learned: float | None = None) -> Summary:
     """Judges a flow.
 
     Arguments:
@@ -136,6 +141,7 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
         x: Rows that it was not trained on, shape (n, D), data units, at least three.
         judged: What they are, for the report.
         seed: Seed of samples, of the classifier, and of the choice among more than `ROWS` rows.
+        learned: Factor of the network's output, if it was shrunk.
     """
     chosen = np.random.default_rng(derive_seed("summary", seed)).permutation(len(x))[:ROWS]
     rows = torch.from_numpy(np.ascontiguousarray(x[np.sort(chosen)]))
@@ -169,4 +175,5 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int) -> Summary
         worst_column=flow.names[worst],
         worst_distance=distances[worst],
         distance_by_chance=math.sqrt(math.log(2 * flow.dimension / 0.05) / 2 * (1 / len(rows) + 1 / _SAMPLES)),
+        learned=learned,
     )
