@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from torch import Tensor
 from inflationary_flows.data.random_mixtures import RandomMixture
 from inflationary_flows.errors import InflationaryFlowsError
 from inflationary_flows.inference import decoder
+from inflationary_flows.inference import infer as decisions
 from inflationary_flows.inference.batched_hmc import run_hmc
 from inflationary_flows.inference.decoder import Decoder, inference_decoder
 from inflationary_flows.inference.infer import impute, infer
 from inflationary_flows.inference.observation import noisy_numbers
+from inflationary_flows.inference.particles import ParticleDraws, sample_particles
 from inflationary_flows.inference.posterior import Posterior, converged, diagnose_cells
 from inflationary_flows.inference.surprise import prior_predictive_p
 from inflationary_flows.inference.tempering import sample_tempered
@@ -192,6 +195,40 @@ def test_modes_of_many_coordinates_have_their_shares(dimension: int) -> None:
     nearest = case.law.joint_log_densities(torch.as_tensor(exact)).argmax(1).numpy()
     one_mode = exact[nearest == np.bincount(nearest).argmax()]
     assert c2st_accuracy(one_mode[np.random.default_rng(0).integers(len(one_mode), size=1200)], exact) > SAME
+
+
+def test_many_missing_cells_follow_the_conditional_density() -> None:
+    case = Case(10, 3, 3.0)
+    known = torch.tensor([0, 3, 4, 8])
+    rows = case.x[:2].numpy().copy()
+    rows[:, [1, 2, 5, 6, 7, 9]] = np.nan
+    posterior = infer(case.flow, rows)
+    assert posterior.passed
+    assert set(posterior.method) == {"particles"}
+    assert (posterior.x[..., known] == rows[:, None, None, known]).all()
+    exact = case.exact(case.x[:2, known], torch.eye(10).double()[known], 0.0, 400)
+    # Of four draws in a row some are one particle, and a classifier knows it from its twin.
+    apart = replace(posterior, x=posterior.x[:, :, ::2])
+    assert max(told_apart(apart, exact)) <= SAME
+    # Of another row it is another.
+    assert min(told_apart(apart, exact[::-1])) > SAME
+
+
+def test_chains_follow_where_few_particles_of_many_cells_carry_the_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = FIVE.x[:2].numpy().copy()
+    rows[0, :4] = rows[1, :2] = np.nan
+
+    def poor(*arguments: Any, **options: Any) -> ParticleDraws:
+        found = sample_particles(*arguments, **options)
+        return replace(found, effective=np.full_like(found.effective, 50.0))
+
+    monkeypatch.setattr(decisions, "sample_particles", poor)
+    posterior = infer(FIVE.flow, rows)
+    assert posterior.method.tolist() == ["chains", "particles"]
+    assert np.isnan(posterior.pareto_k[0])
+    exact = FIVE.law.given(FIVE.x[:1, 4:], torch.eye(5).double()[4:], None)
+    spread = exact.covariance()[0].diagonal().sqrt().numpy()
+    assert (np.abs(posterior.mean[0] - exact.mean()[0].numpy()) < 5 * spread / np.sqrt(posterior.ess_bulk[0]))[:4].all()
 
 
 def test_tempering_is_exact_whatever_rough_decoders_are(monkeypatch: pytest.MonkeyPatch) -> None:

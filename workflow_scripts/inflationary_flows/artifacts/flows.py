@@ -356,8 +356,9 @@ class Flow(mathematics.Flow):
         """Samples the posterior of points given what was observed of each, with the flow as prior.
 
         p(x | observed) is proportional to the likelihood times the flow's own density; `Posterior.prior` says which
-        density compressed latents have. Rows of up to three unknown cells are sampled by importance, others by chains
-        in latents, and those whose chains do not agree by tempering from the prior: `Posterior.method` says which.
+        density compressed latents have. Rows of up to three unknown columns, or of up to ten beside known cells, are
+        sampled by importance, others by chains in latents, and those whose chains do not agree by tempering from the
+        prior: `Posterior.method` says which.
 
         Arguments:
             observed: Rows of data with noise; or with holes (NaN), whose other cells are known exactly if there is no

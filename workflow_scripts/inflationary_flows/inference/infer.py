@@ -2,9 +2,9 @@ r"""Posteriors of points under any likelihood, with a flow as prior.
 
     p(x | observed) ~ L(x) p(x)
 
-with the density p of the flow, the exact pull-back of its Gaussian latents.  Points of up to three unknown coordinates
-are sampled by importance in the space of the data (`particles`), others by chains in latents (`latent_chains`), and
-those whose chains do not agree by tempering (`tempering`).
+with the density p of the flow, the exact pull-back of its Gaussian latents.  Points of up to three unknown coordinates,
+or of up to ten if the others are known exactly, are sampled by importance in the space of the data (`particles`),
+others by chains in latents (`latent_chains`), and those whose chains do not agree by tempering (`tempering`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 from inflationary_flows.errors import DataError, shorten
 from inflationary_flows.inference.decoder import Decoder, inference_decoder
 from inflationary_flows.inference.few_rows import draws_for_few_rows
-from inflationary_flows.inference.gate import MOST_RHAT
+from inflationary_flows.inference.gate import ENOUGH_DRAWS, MOST_RHAT
 from inflationary_flows.inference.latent_chains import sample_chains
 from inflationary_flows.inference.observation import (
     Observation,
@@ -40,10 +40,12 @@ from inflationary_flows.mathematics.noise import NoiseLevel, noise_of
 from inflationary_flows.mathematics.points import checked, names_of, whole
 from inflationary_flows.seeding import derive_seed
 
-# Unknown coordinates up to which particles are used, and columns up to which densities are cheap enough for them.
-_FEW_CELLS, _DENSITY_COLUMNS = 3, 32
-# Draws of a chain: of particles, of few and of many columns, and of chains in latents.
-_PARTICLE_DRAWS, _CELL_DRAWS, _CHAIN_DRAWS, _WARMUP = 500, 250, 300, 80
+# Unknown coordinates up to which particles are used, the same beside cells that are known, for which chains have walls,
+# and columns up to which densities are cheap enough for them.
+_FEW, _FEW_CELLS, _DENSITY_COLUMNS = 3, 10, 32
+# Draws of a chain: of particles of few columns, and of few and of more cells among many; of chains in latents. The more
+# coordinates, the more often one has an R-hat above the gate by chance.
+_PARTICLE_DRAWS, _CELL_DRAWS, _MORE_CELL_DRAWS, _CHAIN_DRAWS, _WARMUP = 500, 250, 400, 300, 80
 # Chains by default.
 _CHAINS = 4
 # Chains that make a batch, R-hat of chains that may be in different modes, and how much longer others are made.
@@ -181,12 +183,11 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
     flow, observation = decoder.flow, asked.observation
     dimension, rows = flow.dimension, observation.rows
     free = np.ones((rows, dimension), dtype=bool) if observation.seen is None else ~observation.seen.numpy()
-    few = (free.sum(1) <= _FEW_CELLS) & (
-        dimension <= (_DENSITY_COLUMNS if observation.seen is not None else _FEW_CELLS)
-    )
+    cells = free.sum(1)
+    most, columns = (_FEW, _FEW) if observation.seen is None else (min(_FEW_CELLS, dimension - 1), _DENSITY_COLUMNS)
     # Of rows that are known there is nothing to draw.
-    few |= ~free.any(1)
-    length = draws or ((_PARTICLE_DRAWS if dimension <= _FEW_CELLS else _CELL_DRAWS) if few.all() else _CHAIN_DRAWS)
+    few = (cells <= most) & (dimension <= columns) | (cells == 0)
+    length = draws or _default_draws(dimension, int(cells.max()), bool(few.all()))
     shape = (rows, chains, length, dimension)
     r, y, value = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64), np.zeros(shape[:3])
     effective, pareto_k, divergences = np.full(rows, np.inf), np.full(rows, np.nan), np.zeros(rows, dtype=np.int64)
@@ -199,7 +200,9 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
         )
         r[chosen], y[chosen], value[few] = found.r, found.y, found.log_density.numpy()
         effective[few], pareto_k[few] = found.effective, found.pareto_k
-    hard = ~few
+    # Too few particles carry the weight: chains are slower, and have none.
+    hard = ~few | (cells > _FEW) & (effective < min(ENOUGH_DRAWS, chains * length / 4))
+    method[hard], effective[hard], pareto_k[hard] = "chains", np.inf, np.nan
     if observation.seen is not None and (blank := hard & free.all(1)).any():
         # Of rows of which nothing is known the posterior is the prior.
         chosen = torch.from_numpy(numbers[blank])
@@ -262,6 +265,15 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
         prior=describe_prior(decoder),
         index=asked.index,
     )
+
+
+def _default_draws(dimension: int, cells: int, few: bool) -> int:
+    """Draws of a chain, where the caller leaves them open."""
+    if not few:
+        return _CHAIN_DRAWS
+    if dimension <= _FEW:
+        return _PARTICLE_DRAWS
+    return _CELL_DRAWS if cells <= _FEW else _MORE_CELL_DRAWS
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -39,10 +39,12 @@ with needs("particles", "inference"):
 _POOL, _PARTICLES, _ROUNDS = 2048, 512, 2
 # Rounds of final size, of rows whose effective particles are less than a share of the draws, or whose weights have a
 # tail of a shape that makes their sum unreliable.
-_MOST_ROUNDS, _ENOUGH = 4, 0.5
-# Columns up to which densities are cheap; candidates for costly ones, the share of these that predictions choose, and
-# how far below the largest log density of a row they know anything, from how many densities at least.
-_CHEAP_COLUMNS, _CANDIDATES, _TRUSTED, _NEAR, _ENOUGH_KNOWN = 3, 6000, 0.9, 15.0, 40
+_MOST_ROUNDS, _ENOUGH = 6, 0.5
+# Columns up to which densities are cheap; candidates for costly ones, of few cells and of more, of which proposals know
+# less; the share of candidates that predictions choose, and how far below the largest log density of a row they know
+# anything, from how many densities at least.
+_CHEAP_COLUMNS, _CANDIDATES, _MORE_CANDIDATES, _TRUSTED, _NEAR, _ENOUGH_KNOWN = 3, 6000, 40_000, 0.9, 15.0, 40
+_FEW_CELLS = 3
 # Centres of a proposal in first and final rounds, neighbours that tell the covariance around each, degrees of freedom,
 # and the share of the wide distribution.
 _CENTRES, _MANY_CENTRES, _NEIGHBOURS, _FREEDOM, _WIDE = 40, 120, 24, 5.0, 0.1
@@ -116,16 +118,20 @@ def sample_particles(
 
 @dataclass(frozen=True)
 class _Particles:
-    """Unknown cells, shape (rows, n, k), with log weights and log densities, shape (rows, n), and latents."""
+    """Unknown cells, shape (rows, n, k), with log weights and log densities, shape (rows, n), and latents.
+
+    They were chosen among so many effective candidates, shape (rows,), that their number bounds what they are worth.
+    """
 
     v: Tensor
     log_weights: Tensor
     value: Tensor
     y: Tensor
+    candidates: Tensor
 
     def of(self, chosen: Tensor) -> _Particles:
         """Those of some of the rows."""
-        return _Particles(self.v[chosen], self.log_weights[chosen], self.value[chosen], self.y[chosen])
+        return _Particles(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
 
 class _Rows:
@@ -189,7 +195,7 @@ class _Rows:
         self.observation.require_somewhere(level)
         weights = tempered(level, _CENTRES)
         v = r.gather(2, self.places[:, None].expand(-1, r.shape[1], -1))
-        return _Particles(v, weights, weights, v)
+        return _Particles(v, weights, weights, v, torch.full((len(v),), math.inf))
 
     def draw(self, found: ParticleDraws, rows: Tensor, chains: int, draws: int) -> None:
         """Fills in the draws of these rows."""
@@ -207,7 +213,7 @@ class _Rows:
         for _ in range(_MOST_ROUNDS):
             # Twice as many particles as draws, so that few of them are drawn twice, where they are cheap.
             size = chains * draws * (1 if costly else 2)
-            now = own.round(now, size, _CENTRES if costly else _MANY_CENTRES, predicted=costly)
+            now = own.round(now, size, _CENTRES if costly else _MANY_CENTRES, chains if costly else None)
             poor = own.keep(found, left, now, chains, draws)
             if not bool(poor.any()):
                 break
@@ -222,41 +228,48 @@ class _Rows:
         own.mean, own.root = self.mean[chosen], self.root[chosen]
         return own
 
-    def round(self, last: _Particles, n: int, centres: int, *, predicted: bool = False) -> _Particles:
+    def round(self, last: _Particles, n: int, centres: int, parts: int | None = None) -> _Particles:
         """New particles around weighted ones.
 
-        Where densities are costly they are `predicted` from those of the last round, and particles are chosen by that
-        among many candidates; their true densities weigh them.
+        Where densities are costly they are predicted from those of the last round, and particles are chosen by that
+        among many candidates; their true densities weigh them. Each of the `parts` has candidates of its own.
         """
         weights = tempered(last.log_weights, centres)
         proposal = _Proposal(last.v, weights, self.mean, self.root, self.streams, centres)
-        if not predicted:
+        candidates = torch.full((len(last.v),), math.inf)
+        if parts is None:
             v = proposal.sample(n, self.streams)
             chance = proposal.log_density(v)
         else:
-            v = proposal.sample(_CANDIDATES, self.streams)
+            each = (_CANDIDATES if last.v.shape[2] <= _FEW_CELLS else _MORE_CANDIDATES) // parts
+            v = proposal.sample(each * parts, self.streams)
             chance = proposal.log_density(v)
-            shares = [
-                (_predict(points, values, asked, own) - own).softmax(0)
+            predictions = [
+                _predict(points, values, asked, own) - own
                 for points, values, asked, own in zip(last.v, last.value, v, chance, strict=True)
             ]
+            shares = torch.stack(predictions).view(-1, parts, each).softmax(2)
+            candidates = (1 / shares.square().sum(2)).sum(1)
             # Predictions may be wrong: some candidates are taken by chance.
-            share = _TRUSTED * torch.stack(shares) + (1 - _TRUSTED) / _CANDIDATES
+            shares = _TRUSTED * shares + (1 - _TRUSTED) / each
+            sizes = [len(part) for part in torch.arange(n).chunk(parts)]
             chosen = []
-            for own, stream in zip(share, self.streams, strict=True):
-                picked = resampled(own, n, stream)
-                chosen.append(picked[torch.from_numpy(stream.permutation(n))])
-            places = torch.stack(chosen)
+            for own, stream in zip(shares, self.streams, strict=True):
+                for part, size in enumerate(sizes):
+                    picked = resampled(own[part], size, stream)
+                    chosen.append(part * each + picked[torch.from_numpy(stream.permutation(size))])
+            places = torch.cat(chosen).view(len(v), -1)
             v = v.gather(1, places[..., None].expand(-1, -1, v.shape[2]))
-            chance = (chance + share.log()).gather(1, places)
+            chance = (chance + shares.log().flatten(1)).gather(1, places)
         value, y = self.target(v)
-        return _Particles(v, value - chance, value, y)
+        return _Particles(v, value - chance, value, y, candidates)
 
     def keep(self, found: ParticleDraws, rows: Tensor, now: _Particles, chains: int, draws: int) -> Tensor:
         """Resamples draws of these rows; which of them want more particles, shape (rows,)."""
         v, log_weights, value, y = now.v, now.log_weights, now.value, now.y
         weights = log_weights.softmax(1)
-        found.effective[rows.numpy()] = effective = (1 / weights.square().sum(1)).numpy()
+        # Candidates and particles err independently.
+        found.effective[rows.numpy()] = effective = (1 / (weights.square().sum(1) + 1 / now.candidates)).numpy()
         found.pareto_k[rows.numpy()] = shapes = tail_shapes(log_weights.numpy())
         r = self.whole(v)
         for place, row in enumerate(rows.tolist()):
@@ -315,17 +328,21 @@ class _Proposal:
         """Log densities of particles, shape (rows, n, k) to (rows, n)."""
         k = v.shape[2]
         norm = math.lgamma((_FREEDOM + k) / 2) - math.lgamma(_FREEDOM / 2) - k / 2 * math.log(_FREEDOM * math.pi)
-        white = torch.einsum("rcij,rncj->rnci", self.inverse, v[:, :, None] - self.means[:, None])
-        square = white.square().sum(3)
-        kernels = norm - self.volume[:, None] - (_FREEDOM + k) / 2 * torch.log1p(square / _FREEDOM)
-        return torch.logsumexp(kernels + self.shares.log()[:, None], 2)
+        found = []
+        for part in v.split(max(1, _NUMBERS // self.means.numel()), 1):
+            white = torch.einsum("rcij,rncj->rnci", self.inverse, part[:, :, None] - self.means[:, None])
+            square = white.square().sum(3)
+            kernels = norm - self.volume[:, None] - (_FREEDOM + k) / 2 * torch.log1p(square / _FREEDOM)
+            found.append(torch.logsumexp(kernels + self.shares.log()[:, None], 2))
+        return torch.cat(found, 1)
 
 
 def _predict(points: Tensor, values: Tensor, asked: Tensor, otherwise: Tensor) -> Tensor:
     """Log densities at points, shape (m, k) to (m,), from those at enough others, shape (n, k) and (n,)."""
     known = values > values.max() - _NEAR
     points, values = points[known], values[known]
-    if len(points) < _ENOUGH_KNOWN:
+    # A parabola of k cells has half as many coefficients.
+    if len(points) < max(_ENOUGH_KNOWN, (points.shape[1] + 1) * (points.shape[1] + 2)):
         return otherwise
     scale = points.std(0).clamp(min=1e-300)
     spline = RBFInterpolator((points / scale).numpy(), values.numpy(), kernel="cubic", degree=2, smoothing=1e-3)
