@@ -21,7 +21,7 @@ from inflationary_flows.inference.batched_hmc import run_hmc
 from inflationary_flows.inference.decoder import Decoder, inference_decoder
 from inflationary_flows.inference.infer import impute, infer
 from inflationary_flows.inference.observation import noisy_numbers
-from inflationary_flows.inference.particles import ParticleDraws, sample_particles
+from inflationary_flows.inference.particles import ParticleDraws, _predict, sample_particles
 from inflationary_flows.inference.posterior import Posterior, converged, diagnose_cells
 from inflationary_flows.inference.surprise import prior_predictive_p
 from inflationary_flows.inference.tempering import sample_tempered
@@ -223,7 +223,7 @@ def test_chains_follow_where_few_particles_of_many_cells_carry_the_weight(monkey
         return replace(found, effective=np.full_like(found.effective, 50.0))
 
     monkeypatch.setattr(decisions, "sample_particles", poor)
-    posterior = infer(FIVE.flow, rows)
+    posterior = infer(FIVE.flow, rows, draws=60, warmup=40)
     assert posterior.method.tolist() == ["chains", "particles"]
     assert np.isnan(posterior.pareto_k[0])
     exact = FIVE.law.given(FIVE.x[:1, 4:], torch.eye(5).double()[4:], None)
@@ -258,6 +258,23 @@ def test_tempering_is_exact_whatever_rough_decoders_are(monkeypatch: pytest.Monk
     assert evaluations[rough.evaluations] > 8192
     # Alone, the rough one is far off.
     assert furthest(rough) > 0.5
+
+
+def test_tempering_leaves_out_where_the_likelihood_is_undefined() -> None:
+    # Half of the space has no logarithm, and a rough map puts other points there than the exact one.
+    y = torch.zeros(1, 2, dtype=torch.float64)
+    transforms = FIVE.flow.basis.transforms
+    observation = noisy_numbers(y, noise_of(0.5, 2), transforms, lambda x: torch.log(4 * x[:, :2]))
+    found = sample_tempered(Decoder(FIVE.flow, solver="rk4", steps=8), observation, chains=4, draws=60, seed=0)
+    assert (found.r[..., :2] > 0).all()
+    assert found.log_density.isfinite().all()
+    assert len(found.r.flatten(0, 2).unique(dim=0)) > 120
+
+
+def test_copies_of_a_point_predict_nothing() -> None:
+    points, asked = torch.ones(140, 10, dtype=torch.float64), torch.zeros(3, 10, dtype=torch.float64)
+    otherwise = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    assert (_predict(points, points[:, 0], asked, otherwise) == otherwise).all()
 
 
 def test_short_chains_fail_and_say_so() -> None:

@@ -187,7 +187,8 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
     most, columns = (_FEW, _FEW) if observation.seen is None else (min(_FEW_CELLS, dimension - 1), _DENSITY_COLUMNS)
     # Of rows that are known there is nothing to draw.
     few = (cells <= most) & (dimension <= columns) | (cells == 0)
-    length = draws or _default_draws(dimension, int(cells.max()), bool(few.all()))
+    blank = free.all(1) if observation.seen is not None else np.zeros(rows, dtype=bool)
+    length = draws or _default_draws(dimension, int(cells.max()), bool((few | blank).all()))
     shape = (rows, chains, length, dimension)
     r, y, value = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64), np.zeros(shape[:3])
     effective, pareto_k, divergences = np.full(rows, np.inf), np.full(rows, np.nan), np.zeros(rows, dtype=np.int64)
@@ -201,9 +202,10 @@ def sample(decoder: Decoder, asked: Asked, chains: int, draws: int | None, warmu
         r[chosen], y[chosen], value[few] = found.r, found.y, found.log_density.numpy()
         effective[few], pareto_k[few] = found.effective, found.pareto_k
     # Too few particles carry the weight: chains are slower, and have none.
-    hard = ~few | (cells > _FEW) & (effective < min(ENOUGH_DRAWS, chains * length / 4))
+    enough = ENOUGH_DRAWS if chains * length >= 2 * ENOUGH_DRAWS else chains * length / 4
+    hard = ~few | (cells > _FEW) & ~(effective >= enough)
     method[hard], effective[hard], pareto_k[hard] = "chains", np.inf, np.nan
-    if observation.seen is not None and (blank := hard & free.all(1)).any():
+    if blank.any():
         # Of rows of which nothing is known the posterior is the prior.
         chosen = torch.from_numpy(numbers[blank])
         for row in chosen.tolist():
@@ -314,7 +316,7 @@ def impute(
     completed = x.expand(count, -1, -1).clone().numpy()
     if bool(holed.any()):
         # As many draws as by default, or more, so that none is handed over twice.
-        more = -(-count // _CHAINS) if count > _CHAINS * _CELL_DRAWS else None
+        more = max(_MORE_CELL_DRAWS, -(-count // _CHAINS)) if count > _CHAINS * _CELL_DRAWS else None
         posterior = infer(flow, x[holed], noise_std=noise_std, seed=seed, chains=_CHAINS, draws=more)
         names = getattr(table, "index", range(len(x))) if hasattr(table, "columns") else range(len(x))
         called = [names[row] for row in holed.nonzero()[:, 0].tolist()]

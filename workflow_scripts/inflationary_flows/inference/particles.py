@@ -37,14 +37,14 @@ with needs("particles", "inference"):
 
 # Draws of the prior in the first round, and particles of each of the next rounds.
 _POOL, _PARTICLES, _ROUNDS = 2048, 512, 2
-# Rounds of final size, of rows whose effective particles are less than a share of the draws, or whose weights have a
-# tail of a shape that makes their sum unreliable.
-_MOST_ROUNDS, _ENOUGH = 6, 0.5
+# Rounds of final size, of rows whose effective particles are less than a share of the draws, of which so many suffice,
+# or whose weights have a tail of a shape that makes their sum unreliable.
+_MOST_ROUNDS, _ENOUGH, _PLENTY = 6, 0.5, 2000
 # Columns up to which densities are cheap; candidates for costly ones, of few cells and of more, of which proposals know
 # less; the share of candidates that predictions choose, and how far below the largest log density of a row they know
 # anything, from how many densities at least.
 _CHEAP_COLUMNS, _CANDIDATES, _MORE_CANDIDATES, _TRUSTED, _NEAR, _ENOUGH_KNOWN = 3, 6000, 40_000, 0.9, 15.0, 40
-_FEW_CELLS = 3
+_FEW_CELLS, _LEAST_CANDIDATES = 3, 1000
 # Centres of a proposal in first and final rounds, neighbours that tell the covariance around each, degrees of freedom,
 # and the share of the wide distribution.
 _CENTRES, _MANY_CENTRES, _NEIGHBOURS, _FREEDOM, _WIDE = 40, 120, 24, 5.0, 0.1
@@ -108,6 +108,10 @@ def sample_particles(
     )
     size = max(1, _NUMBERS // (2 * chains * draws * (_MANY_CENTRES + 1)))
     batches = [part for count in counts.unique() for part in (counts == count).nonzero()[:, 0].split(size)]
+    if decoder.dimension > _CHEAP_COLUMNS:
+        # Candidates of a batch.
+        most = max(1, _NUMBERS // (_MORE_CANDIDATES * int(counts.max().clamp(min=1))))
+        batches = [part for batch in batches for part in batch.split(most)]
     for rows in tracked(batches, "posteriors", unit="batch"):
         own = _Rows(
             decoder, observation.of(rows), free[rows], pool, [derive_seed("row", seed, labels[k]) for k in rows]
@@ -241,7 +245,8 @@ class _Rows:
             v = proposal.sample(n, self.streams)
             chance = proposal.log_density(v)
         else:
-            each = (_CANDIDATES if last.v.shape[2] <= _FEW_CELLS else _MORE_CANDIDATES) // parts
+            wanted = max(4 * n, _CANDIDATES if last.v.shape[2] <= _FEW_CELLS else _MORE_CANDIDATES)
+            each = max(wanted // parts, _LEAST_CANDIDATES)
             v = proposal.sample(each * parts, self.streams)
             chance = proposal.log_density(v)
             predictions = [
@@ -249,7 +254,8 @@ class _Rows:
                 for points, values, asked, own in zip(last.v, last.value, v, chance, strict=True)
             ]
             shares = torch.stack(predictions).view(-1, parts, each).softmax(2)
-            candidates = (1 / shares.square().sum(2)).sum(1)
+            # Draws of all chains count alike, those of one with few candidates too.
+            candidates = parts**2 / shares.square().sum((1, 2))
             # Predictions may be wrong: some candidates are taken by chance.
             shares = _TRUSTED * shares + (1 - _TRUSTED) / each
             sizes = [len(part) for part in torch.arange(n).chunk(parts)]
@@ -277,7 +283,8 @@ class _Rows:
                 chosen = particles[resampled(weights[place, particles], draws, self.streams[place])]
                 found.r[row, chain], found.y[row, chain] = r[place, chosen], y[place, chosen]
                 found.log_density[row, chain] = value[place, chosen]
-        return torch.from_numpy((effective < _ENOUGH * chains * draws) | ~(shapes < MOST_PARETO_K))
+        few = effective < min(_ENOUGH * chains * draws, _PLENTY)
+        return torch.from_numpy(few | ~(shapes < MOST_PARETO_K))
 
 
 class _Proposal:
@@ -341,11 +348,18 @@ def _predict(points: Tensor, values: Tensor, asked: Tensor, otherwise: Tensor) -
     """Log densities at points, shape (m, k) to (m,), from those at enough others, shape (n, k) and (n,)."""
     known = values > values.max() - _NEAR
     points, values = points[known], values[known]
+    # Copies of a particle say nothing new.
+    distinct = np.unique(points.numpy(), axis=0, return_index=True)[1]
+    points, values = points[distinct], values[distinct]
     # A parabola of k cells has half as many coefficients.
     if len(points) < max(_ENOUGH_KNOWN, (points.shape[1] + 1) * (points.shape[1] + 2)):
         return otherwise
     scale = points.std(0).clamp(min=1e-300)
-    spline = RBFInterpolator((points / scale).numpy(), values.numpy(), kernel="cubic", degree=2, smoothing=1e-3)
+    try:
+        spline = RBFInterpolator((points / scale).numpy(), values.numpy(), kernel="cubic", degree=2, smoothing=1e-3)
+    except np.linalg.LinAlgError:
+        # All on one parabola's level set.
+        return otherwise
     found = torch.from_numpy(spline((asked / scale).numpy()))
     # Beyond what is known the spline may rise without bound.
     return found.clamp(max=float(values.max()) + 1)

@@ -28,7 +28,7 @@ from inflationary_flows.inference.batched_hmc import Groups
 from inflationary_flows.inference.decoder import Decoder, rougher
 from inflationary_flows.inference.latent_chains import LeastSquares
 from inflationary_flows.inference.observation import Observation
-from inflationary_flows.inference.resampling import effective_share, largest_power, relative, resampled
+from inflationary_flows.inference.resampling import effective_share, largest_power, resampled
 from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
@@ -136,7 +136,7 @@ class _Tempering:
             level = self.observation.log_likelihood(r[None])
         self.observation.require_somewhere(level)
         self.power = float(largest_power(level, float(count)))
-        y = self.chosen(pool, self.power * relative(level)[0], chains, particles)
+        y = self.chosen(pool, self.power * level[0], chains, particles)
         for number in range(_MOST_TEMPERATURES):
             groups = self.groups(y, number)
             self.step.learn(float(groups.move([self.step])[0].mean()))
@@ -168,22 +168,33 @@ class _Tempering:
     @torch.no_grad()
     def next_target(self, y: Tensor, level: Tensor, chains: int) -> Tensor:
         """Particles resampled for the next power of the likelihood, by a finer decoder where this one is too rough."""
-        after = level
+        power, weights = self.raised(level, level)
         if self.finer:
-            change = self.power * (self.level(y, self.exact) - level)
+            change = power * (self.level(y, self.exact) - level)
             if self.power == 1.0 or effective_share(change) < _LEFT_BY_EXACT:
                 self.decoder = self.finer.pop(0)
-                after = self.level(y, self.decoder)
+                power, weights = self.raised(self.level(y, self.decoder), level)
+        self.power = power
+        return self.chosen(y[0], weights[0], chains, y.shape[1] // chains)
+
+    def raised(self, after: Tensor, level: Tensor) -> tuple[float, Tensor]:
+        """The next power, and log weights that lead to it from log-likelihoods before to those after, shape (1, n)."""
+        self.observation.require_somewhere(after)
+        impossible = ~after.isfinite()
         # Where the likelihood is zero its logarithm has no multiples.
+        after = torch.nan_to_num(after, nan=-torch.inf, neginf=-torch.inf)
         level, after = (values.clamp(min=float(values.max()) - 1e8) for values in (level, after))
-        change, rest = self.power * (after - level), (1.0 - self.power) * after
-        share = float(largest_power(rest, _LEFT * y.shape[1], besides=change))
-        self.power = 1.0 if share == 1.0 else self.power + share * (1.0 - self.power)
-        return self.chosen(y[0], (change + share * rest)[0], chains, y.shape[1] // chains)
+        change = (self.power * (after - level)).masked_fill(impossible, -torch.inf)
+        rest = (1.0 - self.power) * after
+        share = float(largest_power(rest, _LEFT * rest.shape[1], besides=change))
+        return 1.0 if share == 1.0 else self.power + share * (1.0 - self.power), change + share * rest
 
     def chosen(self, y: Tensor, log_weights: Tensor, chains: int, particles: int) -> Tensor:
         """Particles of each set, from its own part of weighted ones, shape (n, D) to (1, chains * particles, D)."""
+        log_weights = torch.nan_to_num(log_weights, nan=-torch.inf, neginf=-torch.inf)
         parts = np.array_split(np.arange(len(y)), chains)
+        # A set of which nothing is left takes from all.
+        parts = [part if bool(log_weights[part].isfinite().any()) else np.arange(len(y)) for part in parts]
         kept = [part[resampled(log_weights[part].softmax(0), particles, self.random)] for part in parts]
         return y[np.concatenate(kept)][None]
 
