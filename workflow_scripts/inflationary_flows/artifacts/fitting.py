@@ -188,7 +188,7 @@ def fit_flow(
         flow = assemble(denoiser, train, solver=integration, compressed_prior=prior, device=place)
         flow.columns = names
         judged = "test" if len(parts["test"]) else "validation"
-        summary = summarise_flow(flow, parts[judged], judged, seed)
+        summary = summarise_flow(flow, parts[judged], judged, seed, history)
         if several:
             flow.held_out = torch.from_numpy(rows_held(parts[judged]))
     record = {

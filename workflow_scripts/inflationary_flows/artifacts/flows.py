@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple
 
 import numpy as np
@@ -231,19 +230,17 @@ class Flow(mathematics.Flow):
         # Imported here: reading a flow needs no classifier.
         from inflationary_flows.metrics.summary import Summary, summarise_flow
 
-        # The last line of the training curve says by how much a network of few rows was shrunk towards a Gaussian's.
-        learned = self.history[-1].get("factor") if self.history else None
         if table is None:
             if "summary" not in self.record and self.held_out is not None:
-                return summarise_flow(self, self.held_out.numpy(), "held-out", whole(seed, "seed"), learned)
+                return summarise_flow(self, self.held_out.numpy(), "held-out", whole(seed, "seed"), self.history)
             if "summary" not in self.record:
                 hint = "pass rows that the flow was not trained on: flow.summary(table)"
                 raise DataError("summary", "a flow of Flow.fit, or a table", "a flow that was not summarised", hint)
-            return replace(Summary.from_dict(self.record["summary"]), learned=learned)
+            return Summary.from_dict(self.record["summary"])
         points = self._points(table, "table")
         if len(points) < 3:
             raise DataError("table", "at least 3 rows", str(len(points)), "pass more: they stand for a distribution")
-        return summarise_flow(self, points.numpy(), "given", whole(seed, "seed"), learned)
+        return summarise_flow(self, points.numpy(), "given", whole(seed, "seed"), self.history)
 
     def check_calibration(
         self,

@@ -228,7 +228,8 @@ _ERROR, _ERROR_OF_MANY, _MANY_COLUMNS = 0.005, 0.05, 32
 @torch.no_grad()
 def inference_decoder(flow: Flow) -> Decoder:
     """The decoder with the fewest steps that generates what the flow generates; with those of the flow if none does."""
-    fine = Decoder(flow) if flow.solver.method != ADAPTIVE else Decoder(flow, solver="adams_bashforth4", steps=96)
+    method, steps = _SOLVERS[-1]
+    fine = Decoder(flow) if flow.solver.method != ADAPTIVE else Decoder(flow, solver=method, steps=2 * steps)
     y = standard_normal(_PROBED, flow.dimension, derive_seed("inference steps"))
     expected = fine.transformed(y)
     spread = expected.std(0) / flow.basis.scale

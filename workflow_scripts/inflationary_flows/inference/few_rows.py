@@ -20,7 +20,7 @@ import torch
 from inflationary_flows.errors import DataError
 from inflationary_flows.inference.decoder import inference_decoder
 from inflationary_flows.inference.posterior import Posterior
-from inflationary_flows.inference.resampling import resampled
+from inflationary_flows.inference.resampling import effective_number, resampled
 from inflationary_flows.mathematics.flow import Flow
 from inflationary_flows.mathematics.points import whole
 from inflationary_flows.seeding import derive_seed
@@ -74,7 +74,7 @@ def draws_for_few_rows(
         for part, level, size in zip(parts, levels.split([len(part) for part in parts]), sizes, strict=True):
             weights = level.softmax(0)
             chosen.append(part[resampled(weights, size, random)])
-            shares.append(float(1 / (weights.square().sum() * len(part))))
+            shares.append(float(effective_number(weights)) / len(part))
         drawn.append(x[torch.cat(chosen).numpy()])
         effective.append(min(shares))
     return np.stack(drawn), np.array(effective)

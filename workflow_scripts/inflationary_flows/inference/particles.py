@@ -28,7 +28,7 @@ from inflationary_flows.inference.decoder import Decoder
 from inflationary_flows.inference.gate import MOST_PARETO_K
 from inflationary_flows.inference.observation import Observation
 from inflationary_flows.inference.pareto import tail_shapes
-from inflationary_flows.inference.resampling import resampled, tempered
+from inflationary_flows.inference.resampling import effective_number, resampled, tempered
 from inflationary_flows.progress import tracked
 from inflationary_flows.seeding import derive_seed
 
@@ -107,11 +107,10 @@ def sample_particles(
         np.full(observation.rows, np.nan),
     )
     size = max(1, _NUMBERS // (2 * chains * draws * (_MANY_CENTRES + 1)))
-    batches = [part for count in counts.unique() for part in (counts == count).nonzero()[:, 0].split(size)]
     if decoder.dimension > _CHEAP_COLUMNS:
-        # Candidates of a batch.
-        most = max(1, _NUMBERS // (_MORE_CANDIDATES * int(counts.max().clamp(min=1))))
-        batches = [part for batch in batches for part in batch.split(most)]
+        # Candidates may be more than particles and centres.
+        size = min(size, max(1, _NUMBERS // (_MORE_CANDIDATES * int(counts.max().clamp(min=1)))))
+    batches = [part for count in counts.unique() for part in (counts == count).nonzero()[:, 0].split(size)]
     for rows in tracked(batches, "posteriors", unit="batch"):
         own = _Rows(
             decoder, observation.of(rows), free[rows], pool, [derive_seed("row", seed, labels[k]) for k in rows]
@@ -236,7 +235,7 @@ class _Rows:
         """New particles around weighted ones.
 
         Where densities are costly they are predicted from those of the last round, and particles are chosen by that
-        among many candidates; their true densities weigh them. Each of the `parts` has candidates of its own.
+        among many candidates; their true densities weigh them. Each of the `parts`, which divide n, has its own.
         """
         weights = tempered(last.log_weights, centres)
         proposal = _Proposal(last.v, weights, self.mean, self.root, self.streams, centres)
@@ -255,15 +254,14 @@ class _Rows:
             ]
             shares = torch.stack(predictions).view(-1, parts, each).softmax(2)
             # Draws of all chains count alike, those of one with few candidates too.
-            candidates = parts**2 / shares.square().sum((1, 2))
+            candidates = parts**2 / (1 / effective_number(shares)).sum(1)
             # Predictions may be wrong: some candidates are taken by chance.
             shares = _TRUSTED * shares + (1 - _TRUSTED) / each
-            sizes = [len(part) for part in torch.arange(n).chunk(parts)]
             chosen = []
             for own, stream in zip(shares, self.streams, strict=True):
-                for part, size in enumerate(sizes):
-                    picked = resampled(own[part], size, stream)
-                    chosen.append(part * each + picked[torch.from_numpy(stream.permutation(size))])
+                for part, share in enumerate(own):
+                    picked = resampled(share, n // parts, stream)
+                    chosen.append(part * each + picked[torch.from_numpy(stream.permutation(len(picked)))])
             places = torch.cat(chosen).view(len(v), -1)
             v = v.gather(1, places[..., None].expand(-1, -1, v.shape[2]))
             chance = (chance + shares.log().flatten(1)).gather(1, places)
@@ -275,7 +273,7 @@ class _Rows:
         v, log_weights, value, y = now.v, now.log_weights, now.value, now.y
         weights = log_weights.softmax(1)
         # Candidates and particles err independently.
-        found.effective[rows.numpy()] = effective = (1 / (weights.square().sum(1) + 1 / now.candidates)).numpy()
+        found.effective[rows.numpy()] = effective = (1 / (1 / effective_number(weights) + 1 / now.candidates)).numpy()
         found.pareto_k[rows.numpy()] = shapes = tail_shapes(log_weights.numpy())
         r = self.whole(v)
         for place, row in enumerate(rows.tolist()):
@@ -304,7 +302,7 @@ class _Proposal:
         for points, heavy, centre, wide, random in zip(v, log_weights.softmax(1), mean, root, streams, strict=True):
             chosen = resampled(heavy, 4 * count, random).unique()
             distinct = points[chosen]
-            effective = float(1 / heavy.square().sum())
+            effective = float(effective_number(heavy))
             inner = (points - heavy @ points) * heavy.sqrt()[:, None]
             spread = inner.mT @ inner
             # Centres are a part of the particles that are left, spread over them.
@@ -358,7 +356,7 @@ def _predict(points: Tensor, values: Tensor, asked: Tensor, otherwise: Tensor) -
     try:
         spline = RBFInterpolator((points / scale).numpy(), values.numpy(), kernel="cubic", degree=2, smoothing=1e-3)
     except np.linalg.LinAlgError:
-        # All on one parabola's level set.
+        # Points that lie on one parabola do not determine another.
         return otherwise
     found = torch.from_numpy(spline((asked / scale).numpy()))
     # Beyond what is known the spline may rise without bound.

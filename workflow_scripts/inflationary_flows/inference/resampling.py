@@ -18,6 +18,11 @@ def relative(log_weights: Tensor) -> Tensor:
     return values - values.amax(1, keepdim=True)
 
 
+def effective_number(weights: Tensor) -> Tensor:
+    """Effective particles of weights that add up to one, shape (..., n) to (...)."""
+    return 1 / weights.square().sum(-1)
+
+
 def largest_power(log_weights: Tensor, effective: float, besides: Tensor | float = 0.0) -> Tensor:
     """The largest power of weights, up to 1, that leaves so many effective particles, shape (rows, n) to (rows, 1).
 
@@ -26,7 +31,7 @@ def largest_power(log_weights: Tensor, effective: float, besides: Tensor | float
     finite = relative(log_weights)
 
     def enough(power: Tensor) -> Tensor:
-        return (1 / (besides + power * finite).softmax(1).square().sum(1, keepdim=True)) >= effective
+        return effective_number((besides + power * finite).softmax(1))[:, None] >= effective
 
     low, high = finite.new_full((len(finite), 1), _SMALLEST), finite.new_zeros(len(finite), 1)
     done = enough(high.exp2())
@@ -39,7 +44,7 @@ def largest_power(log_weights: Tensor, effective: float, besides: Tensor | float
 
 def effective_share(log_weights: Tensor) -> float:
     """Effective particles, as a share of all, shape (1, n)."""
-    return float(1 / relative(log_weights).softmax(1).square().sum()) / log_weights.shape[1]
+    return float(effective_number(relative(log_weights).softmax(1))) / log_weights.shape[1]
 
 
 def tempered(log_weights: Tensor, effective: float) -> Tensor:

@@ -170,10 +170,10 @@ class _Tempering:
         """Particles resampled for the next power of the likelihood, by a finer decoder where this one is too rough."""
         power, weights = self.raised(level, level)
         if self.finer:
-            change = power * (self.level(y, self.exact) - level)
-            if self.power == 1.0 or effective_share(change) < _LEFT_BY_EXACT:
+            exact = self.level(y, self.exact)
+            if self.power == 1.0 or effective_share(power * (exact - level)) < _LEFT_BY_EXACT:
                 self.decoder = self.finer.pop(0)
-                power, weights = self.raised(self.level(y, self.decoder), level)
+                power, weights = self.raised(self.level(y, self.decoder) if self.finer else exact, level)
         self.power = power
         return self.chosen(y[0], weights[0], chains, y.shape[1] // chains)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -133,7 +133,9 @@ def _ratio_of(points: np.ndarray) -> float:
     return min(float(points.shape[1]), participation_ratio_of(points))
 
 
-def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int, learned: float | None = None) -> Summary:
+def summarise_flow(
+    flow: Flow, x: np.ndarray, judged: str, seed: int, history: Sequence[Mapping[str, Any]] = ()
+) -> Summary:
     """Judges a flow.
 
     Arguments:
@@ -141,7 +143,7 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int, learned: f
         x: Rows that it was not trained on, shape (n, D), data units, at least three.
         judged: What they are, for the report.
         seed: Seed of samples, of the classifier, and of the choice among more than `ROWS` rows.
-        learned: Factor of the network's output, if it was shrunk.
+        history: Rows of the training curve, the last of which says by how much the network was shrunk, if it was.
     """
     chosen = np.random.default_rng(derive_seed("summary", seed)).permutation(len(x))[:ROWS]
     rows = torch.from_numpy(np.ascontiguousarray(x[np.sort(chosen)]))
@@ -175,5 +177,5 @@ def summarise_flow(flow: Flow, x: np.ndarray, judged: str, seed: int, learned: f
         worst_column=flow.names[worst],
         worst_distance=distances[worst],
         distance_by_chance=math.sqrt(math.log(2 * flow.dimension / 0.05) / 2 * (1 / len(rows) + 1 / _SAMPLES)),
-        learned=learned,
+        learned=history[-1].get("factor") if history else None,
     )
